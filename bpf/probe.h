@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The C++ face of the kernel side: loads the BPF programs, attaches hook groups, runs the task iterator and drains the
+// ring buffer. Owned by the sampler thread; nothing here is safe from two threads.
+//
+// Life: Open -> Load -> Attach -> (Collect | DrainRing)* -> destruction, which detaches everything.
+// Attach comes before the first Collect, so that no task falls between the hooks and the iterator.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include "bpf/taskmon_abi.h"
+
+namespace taskmon::bpf {
+
+struct ProbeOptions {
+  uint32_t ring_bytes = 8u << 20;            // a power of two, at least one page
+  uint32_t block_requests = 16384;           // in flight at once
+};
+
+// One BPF program as `status` shows it.
+struct Hook {
+  std::string name;                 // tracepoint, "iter/task" for the iterator
+  tm_hook_group group;
+  bool available = false;           // the kernel has the tracepoint with arguments we know
+  bool attached = false;
+  uint64_t runs = 0;                // since load; counted only while statistics are on
+  uint64_t run_time_ns = 0;
+  std::string reason;               // why it is unavailable; empty otherwise
+};
+
+using DropCounters = std::array<uint64_t, TM_DROP_MAX>;
+
+class Probe {
+ public:
+  // Any record of the ring: the header says which. Valid only during the call.
+  using RingSink = std::function<void(const tm_record_header&)>;
+  using TaskSink = std::function<void(const tm_task_record&)>;
+
+  // Reads the kernel's BTF and decides which programs fit it. FailedPrecondition: no BTF.
+  static absl::StatusOr<std::unique_ptr<Probe>> Open(const ProbeOptions& options);
+  virtual ~Probe() = default;
+
+  // Loads maps and programs. PermissionDenied names the missing capability. A program that does not load is set aside
+  // as unavailable with the verifier's last line as reason; only the iterator and the life cycle hooks are required.
+  virtual absl::Status Load() = 0;
+
+  // Attaches or detaches one group. Idempotent. A group none of whose tracepoints exist: FailedPrecondition.
+  virtual absl::Status Attach(tm_hook_group group) = 0;
+  virtual void Detach(tm_hook_group group) = 0;
+  virtual bool IsAttached(tm_hook_group group) const = 0;
+
+  // Closes the current window of maxima and passes over all tasks, one record each; storage is made for tasks that have
+  // none. With `all` false, tasks that did not run and did not change since they were last sent are left out.
+  // A failed pass is Unavailable, and the next one sends everything again.
+  virtual absl::Status Collect(bool all, const TaskSink& sink) = 0;
+
+  // Readable when the ring has records. Lives as long as the probe.
+  virtual int ring_fd() const = 0;
+  // Hands over what is in the ring now. Returns the number of records.
+  virtual size_t DrainRing(const RingSink& sink) = 0;
+
+  virtual DropCounters Drops() const = 0;
+  virtual std::vector<Hook> Hooks() const = 0;
+
+  // Switches the kernel's BPF run statistics on or off (costs some ns per run while on).
+  virtual absl::Status SetStatistics(bool on) = 0;
+};
+
+// "lifecycle", "sched", … as metric.proto's MetricInfo.hook names them.
+const char* HookGroupName(tm_hook_group group);
+// "ring_final", … as status names them under `dropped`.
+const char* DropName(tm_drop drop);
+
+}  // namespace taskmon::bpf

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One task at one tick as expressions, sorting and answers see it: attributes, and metrics with everything that is
+// derived at reading time (percentages, waits still open, idle tasks) resolved in one place.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "proto/catalogue.h"
+#include "storage/sample.h"
+
+namespace taskmon::query {
+
+struct Row {
+  const Snapshot* snapshot = nullptr;
+  const TaskSample* sample = nullptr;
+  bool guarded_visible = true;  // the caller may see this task's guarded metrics and its command line
+
+  const TaskInfo& info() const { return *sample->info; }
+  bool idle() const { return sample->tick_seq != snapshot->tick.seq; }
+};
+
+// The metric's value in 1/scale units at the row's tick; nullopt: unavailable. Ignores guarding.
+//   window maxima: 0 for an idle task, but a wait still open counts up to the tick
+//   task_offcpu_time, task_io_wait_time: closed waits plus the one still open
+//   task_cpu_percent: delta of task_runtime_ns over the tick;  task_mem_percent: of memory_total_bytes
+std::optional<int64_t> ResolveValue(const Row& row, v1::Metric metric);
+
+// A counter's increase per second over the tick, in catalogue units; nullopt: unavailable, not a counter, first tick.
+std::optional<double> ResolveRate(const Row& row, v1::Metric metric);
+
+// Whether the caller may not see the metric in this row.
+bool IsRedacted(const Row& row, v1::Metric metric);
+
+}  // namespace taskmon::query
