@@ -43,16 +43,20 @@ function(taskmon_library name)
 endfunction()
 
 # taskmon_test(unit.storage.codec SOURCES codec_test.cc LIBS taskmon_storage [LABELS root] [TIMEOUT 120]):
-# a GoogleTest program, one ctest entry. Exit code 77 means that it skipped for a reason it printed.
+# a GoogleTest program, one ctest entry, labelled by the first word of its name. A
+# GTEST_SKIP inside makes ctest call the whole entry skipped.
 function(taskmon_test name)
   cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
   find_package(GTest REQUIRED)
   string(REPLACE "." "_" target ${name})
   add_executable(${target} ${ARG_SOURCES})
+  set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   target_link_libraries(${target} PRIVATE ${ARG_LIBS} taskmon_options GTest::gtest GTest::gmock GTest::gtest_main)
   add_test(NAME ${name} COMMAND ${target})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
-  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+  string(REGEX MATCH "^[a-z0-9]+" kind ${name})
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${kind};${ARG_LABELS}"
+                       SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
 endfunction()

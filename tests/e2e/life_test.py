@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Births and deaths: complete records, also of the shortest lives."""
+import json
+import os
+import signal
+import subprocess
+import unittest
+
+from recorder import BIN, RecorderCase, wait_for
+
+
+class Lives(RecorderCase):
+    def events(self, expression, *args):
+        return self.recorder.json("events", expression, "-b", "1m", *args)
+
+    def exits_of(self, tgid):
+        return wait_for(lambda: self.events(f"tgid == {tgid}", "--type", "exit"), f"the exit of {tgid}")
+
+    def test_shell_and_its_child_are_told_with_exit_codes_and_totals(self):
+        shell = subprocess.Popen(["sh", "-c", "sleep 0.05; exit 7"])
+        self.assertEqual(shell.wait(), 7)
+        exit_event, = self.exits_of(shell.pid)
+        self.assertEqual((exit_event["type"], exit_event["comm"]), ("exit", "sh"))
+        self.assertEqual((exit_event["exit_code"], exit_event["exit_signal"]), (7, 0))
+        self.assertEqual(exit_event["ppid"], os.getpid())
+        self.assertGreater(exit_event["duration_ns"], 50e6)
+        self.assertGreater(exit_event["task_runtime_ns"], 0)
+        self.assertEqual(exit_event["task_fork_count"], 1)
+        child, = [e for e in self.events("comm == sleep", "--type", "exit") if e["ppid"] == shell.pid]
+        self.assertEqual(child["exit_code"], 0)
+        self.assertEqual(child["cmdline"], "sleep 0.05")
+        execs = self.events(f"tgid == {shell.pid} || tgid == {child['tgid']}", "--type", "exec")
+        self.assertEqual([(e["tgid"], e["comm"]) for e in execs], [(shell.pid, "sh"), (child["tgid"], "sleep")])
+
+    def test_final_totals_are_those_that_wait4_reports(self):
+        code = "x=0\nfor i in range(300000): x+=i"
+        child = os.posix_spawn("/usr/bin/python3", ["python3", "-S", "-c", code], os.environ)
+        _, status, usage = os.wait4(child, 0)
+        event, = self.exits_of(child)
+        self.assertEqual(status, 0)
+        self.assertEqual(event["task_minor_pagefault_count"], usage.ru_minflt)
+        # The last switch away from the CPU comes after the kernel has summed up for wait4.
+        self.assertIn(event["task_voluntary_switch_count"] - usage.ru_nvcsw, (0, 1))
+        self.assertEqual(event["task_peak_pm_size"], usage.ru_maxrss * 1024)
+        cpu_ns = (usage.ru_utime + usage.ru_stime) * 1e9
+        # wait4's figure is taken at the reaping of the zombie, ours at its last switch; both are exact run time, the
+        # former in whole microseconds.
+        self.assertAlmostEqual(event["task_runtime_ns"], cpu_ns, delta=0.5e6)
+
+    def test_killed_process_names_its_signal(self):
+        child = subprocess.Popen(["sleep", "1000"])
+        self.recorder.ticks(1)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        event, = self.exits_of(child.pid)
+        self.assertEqual((event["exit_code"], event["exit_signal"]), (0, signal.SIGKILL))
+
+    def test_thousand_short_lives_are_all_recorded(self):
+        before = self.recorder.status()["dropped"]
+        script = "i=0; while [ $i -lt 1000 ]; do /bin/true; i=$((i+1)); done"
+        shell = subprocess.Popen(["sh", "-c", script])
+        shell.wait()
+        self.exits_of(shell.pid)
+        exits = self.events(f"ppid == {shell.pid}", "--type", "exit")
+        self.assertEqual(len(exits), 1000)
+        self.assertTrue(all(event["task_runtime_ns"] > 0 for event in exits))
+        self.assertTrue(all(event["comm"] == "true" for event in exits))
+        self.assertEqual(self.recorder.status()["dropped"], before)
+
+    def test_follow_streams_events_as_they_come(self):
+        follower = subprocess.Popen([f"{BIN}/taskmonctl", "--socket", self.recorder.socket, "events", "-F", "-b", "1s",
+                                     "--type", "exit", "comm == sleep", "-o", "jsonl"], stdout=subprocess.PIPE, text=True)
+        try:
+            self.recorder.ticks(3)
+            child = subprocess.Popen(["sleep", "0.01"])
+            child.wait()
+            for line in follower.stdout:
+                if json.loads(line)["tgid"] == child.pid:
+                    break
+            else:
+                self.fail("the stream ended")
+        finally:
+            follower.kill()
+            follower.wait()
+            follower.stdout.close()
+
+
+if __name__ == "__main__":
+    unittest.main()

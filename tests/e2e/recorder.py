@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A taskmond of one's own in a temporary directory, and taskmonctl to ask it."""
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+BIN = os.environ["TASKMON_BIN"]
+DEADLINE_S = 30
+
+
+def wait_for(condition, what):
+    """Polls until condition() is truthy and returns it; fails loudly after the deadline."""
+    end = time.monotonic() + DEADLINE_S
+    while time.monotonic() < end:
+        result = condition()
+        if result:
+            return result
+        time.sleep(0.05)
+    raise AssertionError(f"waited in vain for {what}")
+
+
+class Recorder:
+    def __init__(self, interval="200ms", directory=None, extra=()):
+        self.directory = directory or tempfile.mkdtemp(prefix="taskmon-e2e-")
+        os.chmod(self.directory, 0o755)
+        self.socket = os.path.join(self.directory, "s")
+        self.state = os.path.join(self.directory, "state")
+        self.interval = interval
+        self.extra = list(extra)
+        self.process = None
+
+    def command(self):
+        return [f"{BIN}/taskmond", "--config", "/dev/null", "--socket", self.socket, "--state-dir", self.state,
+                "--interval", self.interval, *self.extra]
+
+    def start(self):
+        self.log = open(os.path.join(self.directory, "log"), "ab")
+        self.process = subprocess.Popen(self.command(), stderr=self.log, stdin=subprocess.DEVNULL)
+
+        def ready():
+            if self.process.poll() is not None:
+                raise AssertionError("taskmond ended: " + self.log_text())
+            return self.ctl("status", check=False).returncode == 0
+        wait_for(ready, "taskmond to answer")
+        self.ticks(2)
+        return self
+
+    def log_text(self):
+        with open(os.path.join(self.directory, "log"), encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def stop(self, how=signal.SIGTERM):
+        self.process.send_signal(how)
+        code = self.process.wait(timeout=DEADLINE_S)
+        self.log.close()
+        return code
+
+    def remove(self):
+        if self.process and self.process.poll() is None:
+            self.stop()
+        shutil.rmtree(self.directory)
+
+    def ctl(self, *args, check=True, **kwargs):
+        """Runs taskmonctl; with check, anything but success (0, or 1 for 'nothing matched') is an error."""
+        result = subprocess.run([f"{BIN}/taskmonctl", "--socket", self.socket, *args], capture_output=True, text=True,
+                                timeout=DEADLINE_S, **kwargs)
+        if check and result.returncode not in (0, 1):
+            raise AssertionError(f"taskmonctl {args}: exit {result.returncode}: {result.stderr}")
+        return result
+
+    def json(self, *args, **kwargs):
+        return json.loads(self.ctl(*args, "-o", "json", **kwargs).stdout)
+
+    def status(self):
+        return self.json("status")
+
+    def ticks(self, count):
+        """Waits for so many further ticks."""
+        target = self.status()["ticks"] + count
+        wait_for(lambda: self.status()["ticks"] >= target, "ticks")
+
+
+class RecorderCase(unittest.TestCase):
+    """One recorder for all tests of a class."""
+    interval = "200ms"
+
+    @classmethod
+    def setUpClass(cls):
+        if os.geteuid() != 0 or not os.path.exists("/sys/kernel/btf/vmlinux"):
+            raise unittest.SkipTest("needs root and a kernel with BTF")
+        cls.recorder = Recorder(cls.interval).start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.recorder.remove()
