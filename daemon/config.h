@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// taskmond's configuration: built-in defaults, then the TOML file, then the command line. Parsing is pure and strict: an
+// unknown key, a wrong type or a value out of range is an error that names the key and what would be right.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include "bpf/taskmon_abi.h"
+
+namespace taskmon::daemon {
+
+inline constexpr char kDefaultConfigPath[] = "/etc/taskmon/taskmond.toml";
+inline constexpr char kDefaultSocketPath[] = "/run/taskmon/taskmond.sock";
+inline constexpr char kDefaultStateDir[] = "/var/lib/taskmon";
+
+struct Config {
+  std::string socket_path = kDefaultSocketPath;
+  uint32_t socket_mode = 0666;  // what a caller may see is decided for each caller, not by the file mode
+  std::string state_dir = kDefaultStateDir;
+  uint64_t interval_ns = 1'000'000'000;
+  std::string log_level = "info";
+
+  uint64_t history_cap_bytes = 1ull << 30;
+  uint64_t history_max_age_ns = 7ull * 86400 * 1'000'000'000;
+
+  uint32_t ring_bytes = 8u << 20;
+  std::vector<tm_hook_group> hooks = {TM_HOOKS_SCHED, TM_HOOKS_SIGNAL, TM_HOOKS_OOM,
+                                      TM_HOOKS_PAGE_CACHE, TM_HOOKS_PAGE_CACHE_LOOKUP, TM_HOOKS_BLOCK,
+                                      TM_HOOKS_NET, TM_HOOKS_CONNECT};
+
+  std::string reader_group = "taskmon";        // members see everything
+  std::string admin_group = "taskmon-admin";   // members may change rules, too
+  uint32_t max_subscriptions = 256;
+
+  std::string ring_path() const { return state_dir + "/history.db"; }
+};
+
+// Applies a TOML text to `config`. InvalidArgument: "taskmond.toml:7: unknown key 'intervall' …".
+absl::Status ApplyToml(const std::string& text, const std::string& origin, Config* config);
+
+// Reads and applies a file. NotFound when there is none.
+absl::Status ApplyConfigFile(const std::string& path, Config* config);
+
+// InvalidArgument names the value that is out of range.
+absl::Status CheckConfig(const Config& config);
+
+}  // namespace taskmon::daemon

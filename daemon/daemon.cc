@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/daemon.h"
+
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include <fmt/format.h>
+#include <grpcpp/resource_quota.h>
+#include <grpcpp/server_builder.h>
+#include <grpcpp/server_posix.h>
+#include <spdlog/spdlog.h>
+
+#include "daemon/clocks.h"
+
+namespace taskmon::daemon {
+namespace {
+
+constexpr int kMaxRequestBytes = 64 * 1024;
+
+sigset_t StopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  return signals;
+}
+
+std::string ReadBootId() {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string id;
+  file >> id;
+  return id;
+}
+
+int64_t MemoryTotalBytes() {
+  struct sysinfo info {};
+  sysinfo(&info);
+  return static_cast<int64_t>(info.totalram) * info.mem_unit;
+}
+
+std::string KernelRelease() {
+  utsname names{};
+  uname(&names);
+  return names.release;
+}
+
+}  // namespace
+
+Daemon::Daemon(Config config) : config_(std::move(config)), started_boot_ns_(BootNowNs()) {}
+
+Daemon::~Daemon() { Stop(); }
+
+void Daemon::BlockSignals() {
+  const sigset_t signals = StopSignals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+absl::Status Daemon::Start() {
+  // First of all, so that a second instance is refused before it touches the kernel or the history.
+  auto listener = Listener::Open(config_.socket_path, config_.socket_mode);
+  if (!listener.ok()) return listener.status();
+  listener_ = std::move(*listener);
+  uint64_t last_seq = 0;
+  if (absl::Status status = OpenStorage(&last_seq); !status.ok()) return status;
+  if (absl::Status status = StartSampling(last_seq); !status.ok()) return status;
+  return StartServing();
+}
+
+absl::Status Daemon::OpenStorage(uint64_t* last_seq) {
+  std::error_code error;
+  std::filesystem::create_directories(config_.state_dir, error);
+  if (error) {
+    return absl::FailedPreconditionError(fmt::format("cannot make {}: {}", config_.state_dir, error.message()));
+  }
+  auto ring = storage::RingWriter::Open({.path = config_.ring_path(),
+                                         .cap_bytes = config_.history_cap_bytes,
+                                         .max_age_ns = static_cast<int64_t>(config_.history_max_age_ns),
+                                         .columns = query::RingColumns()});
+  if (!ring.ok()) return ring.status();
+  *last_seq = (*ring)->last_tick_seq();
+  if (const std::string aside = (*ring)->stats().set_aside; !aside.empty()) {
+    spdlog::error("the history was damaged and is set aside as {}; a new one is begun", aside);
+  }
+  writer_ = std::make_unique<Writer>(std::move(*ring));
+  return absl::OkStatus();
+}
+
+absl::Status Daemon::StartSampling(uint64_t last_seq) {
+  auto probe = bpf::Probe::Open({.ring_bytes = config_.ring_bytes});
+  if (!probe.ok()) return probe.status();
+  if (absl::Status status = (*probe)->Load(); !status.ok()) return status;
+  if (absl::Status status = (*probe)->Attach(TM_HOOKS_LIFECYCLE); !status.ok()) return status;
+  for (tm_hook_group group : config_.hooks) {
+    if (absl::Status status = (*probe)->Attach(group); !status.ok()) {
+      spdlog::warn("hook group {} is unavailable: {}", bpf::HookGroupName(group), std::string(status.message()));
+    }
+  }
+  SampleBuilder builder({.boot_id = ReadBootId(), .memory_total_bytes = MemoryTotalBytes()});
+  sampler_ = std::make_unique<Sampler>(
+      Sampler::Options{.interval_ns = config_.interval_ns, .first_seq = last_seq + 1}, std::move(*probe),
+      std::move(builder), &hub_, writer_.get(), &names_, &self_);
+  names_.Start();
+  writer_->Start();
+  return sampler_->Start();
+}
+
+absl::Status Daemon::StartServing() {
+  engine_ = std::make_unique<query::Engine>(query::EngineOptions{
+      .ring_path = config_.ring_path(), .newest = [this] { return hub_.Newest(); }, .now_wall_ns = WallNowNs});
+  peers_ = std::make_unique<Peers>(config_.reader_group, config_.admin_group);
+  service_ = std::make_unique<Service>(Service::Sources{
+      .peers = peers_.get(),
+      .hub = &hub_,
+      .engine = engine_.get(),
+      .status = [this] { return MakeStatus(config_, ReadFigures()); },
+      .doctor = [this] { return MakeDoctor(config_, ReadFigures(), KernelRelease()); },
+      .stored_until_wall_ns = [this] { return writer_->stats().ring.newest_wall_ns; },
+      .max_streams = config_.max_subscriptions});
+  grpc::ServerBuilder builder;
+  grpc::ResourceQuota quota("taskmond");
+  quota.SetMaxThreads(static_cast<int>(config_.max_subscriptions) + 32);
+  builder.SetResourceQuota(quota);
+  builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
+  builder.RegisterService(service_.get());
+  server_ = builder.BuildAndStart();
+  if (server_ == nullptr) return absl::InternalError("the gRPC server did not start");
+  return absl::OkStatus();
+}
+
+Figures Daemon::ReadFigures() const {
+  return {.sampler = sampler_->stats(),
+          .writer = writer_->stats(),
+          .self = self_.Read(),
+          .names_dropped = names_.dropped(),
+          .refused_streams = service_->refused_streams(),
+          .uptime_s = static_cast<double>(BootNowNs() - started_boot_ns_) / 1e9};
+}
+
+void Daemon::AcceptAll() {
+  for (int fd = listener_->Accept(); fd >= 0; fd = listener_->Accept()) {
+    auto registered = peers_->Register(fd);
+    if (registered.ok()) {
+      grpc::AddInsecureChannelFromFd(server_.get(), *registered);
+    } else {
+      close(fd);
+    }
+  }
+}
+
+absl::Status Daemon::Run() {
+  const sigset_t signals = StopSignals();
+  const int signal_fd = signalfd(-1, &signals, SFD_CLOEXEC);
+  const int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+  for (int fd : {signal_fd, listener_->fd()}) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.fd = fd;
+    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
+      return absl::InternalError(fmt::format("epoll_ctl: {}", std::strerror(errno)));
+    }
+  }
+  sd_notify(0, "READY=1");
+  spdlog::info("ready: socket {}, history {}", config_.socket_path, config_.ring_path());
+  for (bool stopping = false; !stopping;) {
+    epoll_event event{};
+    if (epoll_wait(epoll_fd, &event, 1, -1) < 1) continue;
+    if (event.data.fd == listener_->fd()) AcceptAll();
+    if (event.data.fd != signal_fd) continue;
+    signalfd_siginfo info{};
+    stopping = read(signal_fd, &info, sizeof(info)) == sizeof(info);
+    spdlog::info("stopping on {}", strsignal(static_cast<int>(info.ssi_signo)));
+  }
+  sd_notify(0, "STOPPING=1");
+  close(signal_fd);
+  close(epoll_fd);
+  return absl::OkStatus();
+}
+
+void Daemon::Stop() {
+  hub_.Close();
+  if (server_ != nullptr) {
+    server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(2));
+    server_->Wait();
+    server_.reset();
+  }
+  if (sampler_ != nullptr) sampler_->Stop();
+  names_.Stop();
+  if (writer_ != nullptr) writer_->Stop();
+  listener_.reset();
+}
+
+}  // namespace taskmon::daemon

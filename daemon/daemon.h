@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Wires the parts together and owns them: probe and sampler, ring and writer, name reader, gRPC server and listener.
+// Start brings them up in the order in which data flows, Run waits for a signal, Stop takes them down in reverse, so
+// that the last tick is stored. Owned by the main thread.
+#pragma once
+
+#include <csignal>
+#include <memory>
+#include <string>
+
+#include <absl/status/status.h>
+#include <grpcpp/server.h>
+
+#include "daemon/config.h"
+#include "daemon/listener.h"
+#include "daemon/peers.h"
+#include "daemon/reports.h"
+#include "daemon/sampler.h"
+#include "daemon/service.h"
+
+namespace taskmon::daemon {
+
+class Daemon {
+ public:
+  explicit Daemon(Config config);
+  ~Daemon();
+
+  // AlreadyExists: another taskmond has the socket or the history. PermissionDenied: names the missing capability.
+  absl::Status Start();
+  // Serves until SIGTERM or SIGINT, which must be blocked in every thread (BlockSignals).
+  absl::Status Run();
+  void Stop();
+
+  // To be called before any thread is made.
+  static void BlockSignals();
+
+ private:
+  absl::Status OpenStorage(uint64_t* last_seq);
+  absl::Status StartSampling(uint64_t last_seq);
+  absl::Status StartServing();
+  void AcceptAll();
+  Figures ReadFigures() const;
+
+  const Config config_;
+  const uint64_t started_boot_ns_;
+  SnapshotHub hub_;
+  SelfStats self_;
+  NameReader names_;
+  std::unique_ptr<Writer> writer_;
+  std::unique_ptr<Sampler> sampler_;
+  std::unique_ptr<query::Engine> engine_;
+  std::unique_ptr<Peers> peers_;
+  std::unique_ptr<Service> service_;
+  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<Listener> listener_;
+};
+
+}  // namespace taskmon::daemon

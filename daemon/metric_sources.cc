@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/metric_sources.h"
+
+#include <algorithm>
+
+#include "proto/catalogue.h"
+
+namespace taskmon::daemon {
+namespace {
+
+constexpr int kNone = -1;
+
+struct CounterSource {
+  v1::Metric metric;
+  tm_counter first;
+  int second;      // added when not kNone
+  uint32_t valid;  // bits of enum tm_valid that must be set
+  int hook;        // group that must be attached; kNone: the kernel keeps it
+};
+
+constexpr CounterSource kCounters[] = {
+    {v1::TASK_RUNTIME_NS, TM_C_RUNTIME_NS, kNone, 0, kNone},
+    {v1::TASK_MINOR_PAGEFAULT_COUNT, TM_C_MIN_FLT, kNone, 0, kNone},
+    {v1::TASK_MAJOR_PAGEFAULT_COUNT, TM_C_MAJ_FLT, kNone, 0, kNone},
+    {v1::TASK_VOLUNTARY_SWITCH_COUNT, TM_C_NVCSW, kNone, 0, kNone},
+    {v1::TASK_INVOLUNTARY_SWITCH_COUNT, TM_C_NIVCSW, kNone, 0, kNone},
+    {v1::TASK_RUNQ_WAIT_TIME, TM_C_RUN_DELAY_NS, kNone, 0, kNone},
+    {v1::TASK_MIGRATION_COUNT, TM_C_MIGRATIONS, kNone, 0, kNone},
+    {v1::TASK_RCHAR_BYTES, TM_C_RCHAR, kNone, TM_VALID_IO, kNone},
+    {v1::TASK_WCHAR_BYTES, TM_C_WCHAR, kNone, TM_VALID_IO, kNone},
+    {v1::TASK_SYSCR_COUNT, TM_C_SYSCR, kNone, TM_VALID_IO, kNone},
+    {v1::TASK_SYSCW_COUNT, TM_C_SYSCW, kNone, TM_VALID_IO, kNone},
+    {v1::TASK_READ_BYTES, TM_C_READ_BYTES, kNone, TM_VALID_IO, kNone},
+    {v1::TASK_WRITE_BYTES, TM_C_WRITE_BYTES, kNone, TM_VALID_IO, kNone},
+    {v1::TASK_CANCELLED_WRITE_BYTES, TM_C_CANCELLED_WRITE_BYTES, kNone, TM_VALID_IO, kNone},
+    {v1::TASK_OFFCPU_TIME, TM_C_OFFCPU_NS, kNone, TM_VALID_STORAGE, TM_HOOKS_SCHED},
+    {v1::TASK_IO_WAIT_TIME, TM_C_IOWAIT_NS, kNone, TM_VALID_STORAGE, TM_HOOKS_SCHED},
+    {v1::TASK_FORK_COUNT, TM_C_FORKS, kNone, TM_VALID_STORAGE, TM_HOOKS_LIFECYCLE},
+    {v1::TASK_THREAD_CREATE_COUNT, TM_C_THREADS, kNone, TM_VALID_STORAGE, TM_HOOKS_LIFECYCLE},
+    {v1::TASK_EXEC_COUNT, TM_C_EXECS, kNone, TM_VALID_STORAGE, TM_HOOKS_LIFECYCLE},
+    {v1::TASK_SIGNAL_COUNT, TM_C_SIGNALS, kNone, TM_VALID_STORAGE, TM_HOOKS_SIGNAL},
+    {v1::TASK_SYSCALL_FAILS, TM_C_SYSCALL_FAILS, kNone, TM_VALID_STORAGE, TM_HOOKS_SYSCALL},
+    {v1::TASK_OOM_COUNT, TM_C_OOM_KILLS, kNone, TM_VALID_STORAGE, TM_HOOKS_OOM},
+    {v1::TASK_PAGE_CACHE_COUNT, TM_C_PAGE_CACHE_ADDS, TM_C_PAGE_CACHE_DIRTIES, TM_VALID_STORAGE, TM_HOOKS_PAGE_CACHE},
+    {v1::TASK_PAGE_CACHE_LOOKUP_COUNT, TM_C_PAGE_CACHE_LOOKUPS, kNone, TM_VALID_STORAGE, TM_HOOKS_PAGE_CACHE_LOOKUP},
+    {v1::TASK_NET_TX_BYTES, TM_C_NET_TX, kNone, TM_VALID_STORAGE, TM_HOOKS_NET},
+    {v1::TASK_NET_RX_BYTES, TM_C_NET_RX, kNone, TM_VALID_STORAGE, TM_HOOKS_NET},
+    {v1::TASK_UNIX_TX_BYTES, TM_C_UNIX_TX, kNone, TM_VALID_STORAGE, TM_HOOKS_NET},
+    {v1::TASK_UNIX_RX_BYTES, TM_C_UNIX_RX, kNone, TM_VALID_STORAGE, TM_HOOKS_NET},
+    {v1::TASK_CONNECT_COUNT, TM_C_CONNECTS, kNone, TM_VALID_STORAGE, TM_HOOKS_CONNECT},
+};
+
+struct ProcessGaugeSource {
+  v1::Metric metric;
+  tm_process_gauge gauge;
+  uint32_t valid;
+  bool memory;  // 0 for a task that has no address space
+};
+
+constexpr ProcessGaugeSource kProcessGauges[] = {
+    {v1::TASK_VM_SIZE, TM_P_VM_BYTES, TM_VALID_MM, true},
+    {v1::TASK_RSS_ANON_SIZE, TM_P_RSS_ANON_BYTES, TM_VALID_MM, true},
+    {v1::TASK_RSS_FILE_SIZE, TM_P_RSS_FILE_BYTES, TM_VALID_MM, true},
+    {v1::TASK_RSS_SHMEM_SIZE, TM_P_RSS_SHMEM_BYTES, TM_VALID_MM, true},
+    {v1::TASK_SWAP_DATA_SIZE, TM_P_SWAP_BYTES, TM_VALID_MM, true},
+    {v1::TASK_PEAK_PM_SIZE, TM_P_RSS_PEAK_BYTES, TM_VALID_SIGNAL, true},
+    {v1::TASK_FD_COUNT, TM_P_FD_COUNT, TM_VALID_FILES, false},
+    {v1::TASK_FD_LIMIT, TM_P_FD_LIMIT, TM_VALID_SIGNAL, false},
+    {v1::TASK_THREAD_COUNT, TM_P_THREADS, TM_VALID_SIGNAL, false},
+};
+
+struct MaximumSource {
+  v1::Metric metric;
+  tm_maximum maximum;
+  tm_hook_group hook;
+};
+
+constexpr MaximumSource kMaxima[] = {
+    {v1::TASK_SWITCH_OFFCPU_TIME_MAX, TM_M_OFFCPU_NS, TM_HOOKS_SCHED},
+    {v1::TASK_RUNQ_WAIT_TIME_MAX, TM_M_RUNQ_NS, TM_HOOKS_SCHED},
+    {v1::TASK_IO_WAIT_TIME_MAX, TM_M_IOWAIT_NS, TM_HOOKS_SCHED},
+    {v1::TASK_IO_REQUEST_TIME_MAX, TM_M_IO_REQUEST_NS, TM_HOOKS_BLOCK},
+};
+
+static_assert(v1::Metric_MAX < kMetricSlots, "raise kMetricSlots");
+
+void Set(v1::Metric metric, uint64_t value, TaskSample* sample) {
+  sample->values[metric] = static_cast<int64_t>(value);
+  sample->valid.set(metric);
+}
+
+}  // namespace
+
+void CpuSplit::Update(uint64_t runtime_ns, uint64_t sampled_utime_ns, uint64_t sampled_stime_ns) {
+  if (runtime_ns <= utime_ns_ + stime_ns_) return;
+  uint64_t stime = 0;
+  if (sampled_utime_ns == 0 && sampled_stime_ns != 0) {
+    stime = runtime_ns;
+  } else if (sampled_stime_ns != 0) {
+    const auto total = static_cast<unsigned __int128>(sampled_utime_ns) + sampled_stime_ns;
+    stime = static_cast<uint64_t>(static_cast<unsigned __int128>(runtime_ns) * sampled_stime_ns / total);
+  }
+  stime = std::max(stime, stime_ns_);
+  uint64_t utime = runtime_ns - std::min(stime, runtime_ns);
+  if (utime < utime_ns_) {
+    utime = utime_ns_;
+    stime = runtime_ns - utime;
+  }
+  utime_ns_ = utime;
+  stime_ns_ = stime;
+}
+
+void FillCounters(const Counters& counters, const CpuSplit& split, uint32_t valid_bits, HookGroups attached,
+                  TaskSample* sample) {
+  for (const CounterSource& source : kCounters) {
+    if ((valid_bits & source.valid) != source.valid) continue;
+    if (source.hook != kNone && !attached.test(source.hook)) continue;
+    Set(source.metric, counters[source.first] + (source.second == kNone ? 0 : counters[source.second]), sample);
+  }
+  Set(v1::TASK_UTIME_JIFFIES, split.utime_ns(), sample);
+  Set(v1::TASK_STIME_JIFFIES, split.stime_ns(), sample);
+}
+
+void FillProcessGauges(const uint64_t (&gauges)[TM_P_MAX], uint32_t valid_bits, bool has_no_memory,
+                       TaskSample* sample) {
+  for (const ProcessGaugeSource& source : kProcessGauges) {
+    if ((valid_bits & source.valid) == source.valid) {
+      Set(source.metric, gauges[source.gauge], sample);
+    } else if (source.memory && has_no_memory) {
+      Set(source.metric, 0, sample);
+    }
+  }
+  if (sample->valid.test(v1::TASK_RSS_ANON_SIZE)) {
+    Set(v1::TASK_PM_SIZE,
+        sample->values[v1::TASK_RSS_ANON_SIZE] + sample->values[v1::TASK_RSS_FILE_SIZE] +
+            sample->values[v1::TASK_RSS_SHMEM_SIZE],
+        sample);
+  }
+}
+
+void FillMaxima(const tm_max (&maxima)[TM_M_MAX], HookGroups attached, TaskSample* sample) {
+  for (const MaximumSource& source : kMaxima) {
+    if (attached.test(source.hook)) Set(source.metric, maxima[source.maximum].value_ns, sample);
+  }
+}
+
+void FillDeltas(const TaskSample* before, bool born_in_tick, TaskSample* sample) {
+  auto fill = [&](v1::Metric metric) {
+    if (!sample->valid.test(metric)) return;
+    const int64_t value = sample->values[metric];
+    if (before != nullptr && before->valid.test(metric)) {
+      // A counter that seems to fall has lost a record that was counted; its increase is unknown, never negative.
+      sample->deltas[metric] = std::max<int64_t>(0, value - before->values[metric]);
+    } else if (before == nullptr && born_in_tick) {
+      sample->deltas[metric] = value;
+    }
+  };
+  for (const CounterSource& source : kCounters) fill(source.metric);
+  fill(v1::TASK_UTIME_JIFFIES);
+  fill(v1::TASK_STIME_JIFFIES);
+}
+
+}  // namespace taskmon::daemon

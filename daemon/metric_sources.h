@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which number of the kernel side fills which metric: the only table that knows both tm_counter and v1::Metric. Pure.
+#pragma once
+
+#include <array>
+#include <bitset>
+#include <cstdint>
+
+#include "bpf/taskmon_abi.h"
+#include "storage/sample.h"
+
+namespace taskmon::daemon {
+
+using Counters = std::array<uint64_t, TM_C_MAX>;
+using HookGroups = std::bitset<TM_HOOK_GROUP_MAX>;
+
+// Splits the exact run time by the tick-sampled ratio of user to system time so that both parts only grow: the method of
+// the kernel's cputime_adjust (kernel/sched/cputime.c).
+class CpuSplit {
+ public:
+  // All in ns. Afterwards utime_ns() + stime_ns() == runtime_ns, unless that would make one of them fall.
+  void Update(uint64_t runtime_ns, uint64_t sampled_utime_ns, uint64_t sampled_stime_ns);
+  uint64_t utime_ns() const { return utime_ns_; }
+  uint64_t stime_ns() const { return stime_ns_; }
+
+ private:
+  uint64_t utime_ns_ = 0;
+  uint64_t stime_ns_ = 0;
+};
+
+// Fills every counter metric from `counters`. `valid_bits` (enum tm_valid) and `attached` say which are known.
+void FillCounters(const Counters& counters, const CpuSplit& split, uint32_t valid_bits, HookGroups attached,
+                  TaskSample* sample);
+
+// Fills the gauges that belong to the process. Tasks without an address space (kernel threads, zombies) have 0 bytes.
+void FillProcessGauges(const uint64_t (&gauges)[TM_P_MAX], uint32_t valid_bits, bool has_no_memory, TaskSample* sample);
+
+// Fills the window maxima.
+void FillMaxima(const tm_max (&maxima)[TM_M_MAX], HookGroups attached, TaskSample* sample);
+
+// Deltas of all counter metrics from `before`; with no `before`, from `fallback_zero`: true when the task was born inside
+// the tick, so that its whole value is the increase.
+void FillDeltas(const TaskSample* before, bool born_in_tick, TaskSample* sample);
+
+}  // namespace taskmon::daemon

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/names.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cstring>
+#include <sstream>
+
+#include <fmt/format.h>
+
+namespace taskmon::daemon {
+namespace {
+
+constexpr size_t kMaxCmdline = 4096;
+constexpr size_t kContainerDigits = 12;
+
+// Up to `limit` bytes; empty when the file is gone or unreadable.
+std::string ReadUpTo(const std::string& path, size_t limit) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return {};
+  std::string text(limit, '\0');
+  size_t length = 0;
+  while (length < limit) {
+    const ssize_t n = read(fd, text.data() + length, limit - length);
+    if (n <= 0) break;
+    length += static_cast<size_t>(n);
+  }
+  close(fd);
+  text.resize(length);
+  return text;
+}
+
+std::string JoinArguments(std::string raw) {
+  while (!raw.empty() && raw.back() == '\0') raw.pop_back();
+  std::replace(raw.begin(), raw.end(), '\0', ' ');
+  return raw;
+}
+
+std::string ReadLink(const std::string& path) {
+  char target[4096];
+  const ssize_t n = readlink(path.c_str(), target, sizeof(target));
+  return n <= 0 ? std::string() : std::string(target, static_cast<size_t>(n));
+}
+
+// The 22nd field of /proc/TID/stat in ns, whole clock ticks; 0: gone. comm may hold blanks and parentheses.
+uint64_t StartTimeNs(const std::string& stat) {
+  const size_t paren = stat.rfind(')');
+  if (paren == std::string::npos) return 0;
+  std::istringstream rest(stat.substr(paren + 1));
+  std::string field;
+  for (int i = 0; i < 19; ++i) rest >> field;
+  uint64_t ticks = 0;
+  rest >> ticks;
+  return ticks * (1'000'000'000ull / static_cast<uint64_t>(sysconf(_SC_CLK_TCK)));
+}
+
+std::string UserName(uint32_t uid) {
+  std::vector<char> buffer(16384);
+  passwd entry{};
+  passwd* found = nullptr;
+  if (getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) return {};
+  return found->pw_name;
+}
+
+bool IsHexId(const std::string& text) {
+  return text.size() >= 32 && std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isxdigit(c); });
+}
+
+// "docker-<id>.scope", "cri-containerd-<id>.scope", "<id>", "libpod-<id>.scope" → <id>; empty: not a container.
+std::string ContainerId(std::string component) {
+  if (component.ends_with(".scope")) component.resize(component.size() - 6);
+  const size_t dash = component.rfind('-');
+  if (dash != std::string::npos) component.erase(0, dash + 1);
+  return IsHexId(component) ? component.substr(0, kContainerDigits) : std::string();
+}
+
+bool IsUnit(const std::string& component) {
+  return component.ends_with(".service") || component.ends_with(".scope") || component.ends_with(".socket") ||
+         component.ends_with(".mount") || component.ends_with(".swap");
+}
+
+}  // namespace
+
+CgroupIdentity ParseCgroupPath(const std::string& path) {
+  CgroupIdentity identity{.path = path};
+  std::istringstream components(path);
+  std::string component;
+  while (std::getline(components, component, '/')) {
+    // The innermost unit and container win: a user's service runs inside user@1000.service.
+    if (IsUnit(component)) identity.unit = component;
+    if (std::string id = ContainerId(component); !id.empty()) identity.container = id;
+    if (component.starts_with("lxc.payload.")) identity.container = component.substr(strlen("lxc.payload."));
+  }
+  return identity;
+}
+
+std::string CgroupPathFromProc(const std::string& text) {
+  std::string unified;
+  std::string systemd;
+  std::istringstream lines(text);
+  std::string line;
+  while (std::getline(lines, line)) {
+    if (line.starts_with("0::")) unified = line.substr(3);
+    const size_t named = line.find(":name=systemd:");
+    if (named != std::string::npos) systemd = line.substr(named + strlen(":name=systemd:"));
+  }
+  return unified.size() > 1 || systemd.empty() ? unified : systemd;
+}
+
+void NameReader::Start() {
+  thread_ = std::thread([this] { Run(); });
+}
+
+void NameReader::Stop() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void NameReader::Post(std::vector<NameRequest> requests) {
+  absl::MutexLock lock(&mutex_);
+  for (NameRequest& request : requests) {
+    if (requests_.size() >= kMaxQueued) {
+      ++dropped_;
+    } else {
+      requests_.push_back(std::move(request));
+    }
+  }
+}
+
+std::vector<NameAnswer> NameReader::TakeAnswers() {
+  absl::MutexLock lock(&mutex_);
+  return std::exchange(answers_, {});
+}
+
+uint64_t NameReader::dropped() const {
+  absl::MutexLock lock(&mutex_);
+  return dropped_;
+}
+
+void NameReader::Run() {
+  pthread_setname_np(pthread_self(), "tm-names");
+  while (true) {
+    NameRequest request;
+    {
+      absl::MutexLock lock(&mutex_);
+      auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return stopping_ || !requests_.empty(); };
+      mutex_.Await(absl::Condition(&ready));
+      if (stopping_) return;
+      request = std::move(requests_.front());
+      requests_.pop_front();
+    }
+    NameAnswer answer = Resolve(request);
+    absl::MutexLock lock(&mutex_);
+    answers_.push_back(std::move(answer));
+  }
+}
+
+NameAnswer NameReader::Resolve(const NameRequest& request) const {
+  NameAnswer answer{.request = request};
+  if (request.user) answer.user = UserName(request.uid);
+  if (request.tgid == 0) return answer;
+  const std::string directory = fmt::format("{}/{}", proc_root_, request.tgid);
+  if (request.cmdline) answer.cmdline = JoinArguments(ReadUpTo(directory + "/cmdline", kMaxCmdline));
+  if (request.exe) answer.exe = ReadLink(directory + "/exe");
+  if (request.cgroup) answer.cgroup = ParseCgroupPath(CgroupPathFromProc(ReadUpTo(directory + "/cgroup", 16384)));
+  // Read last: if the number still belongs to the process that was asked about, so did everything read before. proc
+  // shows whole clock ticks, rounded down.
+  const uint64_t tick_ns = 1'000'000'000ull / static_cast<uint64_t>(sysconf(_SC_CLK_TCK));
+  const uint64_t start = StartTimeNs(ReadUpTo(directory + "/stat", 4096));
+  answer.found = start != 0 && start / tick_ns == request.start_ns / tick_ns;
+  return answer;
+}
+
+}  // namespace taskmon::daemon

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/reports.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "proto/catalogue.h"
+
+namespace taskmon::daemon {
+namespace {
+
+std::string HookReason(const bpf::Hook& hook) {
+  if (!hook.available) return hook.reason;
+  if (hook.attached) return hook.group == TM_HOOKS_LIFECYCLE ? "always attached" : "wanted by kernel.hooks";
+  return "not wanted by kernel.hooks";
+}
+
+void AddCheck(const std::string& name, v1::Health health, const std::string& reason, const std::string& remedy,
+              v1::Doctor* doctor) {
+  v1::Check* check = doctor->add_checks();
+  check->set_name(name);
+  check->set_health(health);
+  check->set_reason(reason);
+  check->set_remedy(remedy);
+}
+
+// Health of one group of hooks: works when one of its programs runs.
+void JudgeHooks(const MetricDesc& metric, const std::vector<bpf::Hook>& hooks, v1::MetricHealth* health) {
+  health->set_health(v1::UNAVAILABLE);
+  health->set_reason(fmt::format("no hook of group {} fits this kernel", metric.hook));
+  for (const bpf::Hook& hook : hooks) {
+    if (metric.hook != bpf::HookGroupName(hook.group)) continue;
+    if (hook.attached) {
+      health->set_health(v1::WORKS);
+      health->set_reason("");
+      return;
+    }
+    health->set_reason(hook.available ? fmt::format("hook {} is not attached: {}", hook.name, HookReason(hook))
+                                      : fmt::format("hook {}: {}", hook.name, hook.reason));
+  }
+}
+
+}  // namespace
+
+v1::Status MakeStatus(const Config& config, const Figures& figures) {
+  v1::Status status;
+  status.set_version(TASKMON_VERSION);
+  status.set_uptime_s(figures.uptime_s);
+  status.set_interval_ms(config.interval_ns / 1'000'000);
+  status.set_tasks(figures.sampler.threads);
+  status.set_processes(figures.sampler.processes);
+  status.set_tracked(figures.sampler.threads);  // without rules every task is tracked
+  status.set_ticks(figures.sampler.ticks);
+  status.set_late_ticks(figures.sampler.late_ticks);
+  auto& dropped = *status.mutable_dropped();
+  for (int i = 0; i < TM_DROP_MAX; ++i) dropped[bpf::DropName(static_cast<tm_drop>(i))] = figures.sampler.drops[i];
+  dropped["failed_passes"] = figures.sampler.failed_passes;
+  dropped["writer_queue_ticks"] = figures.writer.ticks_turned_away;
+  dropped["unstored_ticks"] = figures.writer.ticks_not_stored;
+  dropped["unstored_events"] = figures.writer.events_lost;
+  dropped["name_requests"] = figures.names_dropped;
+  dropped["streams_refused"] = figures.refused_streams;
+  status.set_db_bytes(figures.writer.ring.bytes);
+  status.set_db_cap_bytes(config.history_cap_bytes);
+  status.set_oldest_time_ns(figures.writer.ring.oldest_wall_ns);
+  status.set_newest_time_ns(figures.writer.ring.newest_wall_ns);
+  status.set_db_path(config.ring_path());
+  status.set_storage_error(figures.writer.error);
+  status.set_cpu_percent(figures.self.cpu_percent);
+  status.set_rss_bytes(figures.self.rss_bytes);
+  status.set_accounted_known(figures.self.accounted_percent.has_value());
+  status.set_accounted_cpu_percent(figures.self.accounted_percent.value_or(0));
+  status.set_last_tick_ns(figures.sampler.last_tick_ns);
+  for (const bpf::Hook& hook : figures.sampler.hooks) {
+    v1::HookStatus* row = status.add_hooks();
+    row->set_name(hook.name);
+    row->set_group(bpf::HookGroupName(hook.group));
+    row->set_attached(hook.attached);
+    row->set_runs(hook.runs);
+    if (hook.runs != 0) row->set_ns_per_run(static_cast<double>(hook.run_time_ns) / static_cast<double>(hook.runs));
+    row->set_reason(HookReason(hook));
+    if (hook.attached) row->set_since_time_ns(figures.sampler.hooks_since_wall_ns);
+  }
+  return status;
+}
+
+v1::Doctor MakeDoctor(const Config& config, const Figures& figures, const std::string& kernel_release) {
+  v1::Doctor doctor;
+  AddCheck("kernel", v1::WORKS, fmt::format("Linux {} with BTF", kernel_release), "", &doctor);
+  for (const bpf::Hook& hook : figures.sampler.hooks) {
+    const bool works = hook.available;
+    AddCheck("hook " + hook.name, works ? v1::WORKS : v1::UNAVAILABLE, HookReason(hook),
+             works ? "" : "a newer kernel", &doctor);
+  }
+  const bool writes = figures.writer.error.empty();
+  AddCheck("history", writes ? v1::WORKS : v1::DEGRADED, writes ? config.ring_path() : figures.writer.error,
+           writes ? "" : "free some space or mend the directory; writing resumes by itself", &doctor);
+  if (!figures.writer.ring.set_aside.empty()) {
+    AddCheck("damaged history", v1::DEGRADED, "set aside as " + figures.writer.ring.set_aside,
+             "look into it with sqlite3, then remove it", &doctor);
+  }
+  for (const MetricDesc& metric : AllMetrics()) {
+    v1::MetricHealth* health = doctor.add_metrics();
+    health->set_metric(metric.id);
+    health->set_health(v1::WORKS);
+    if (metric.group == v1::SMAPS) {
+      health->set_health(v1::UNAVAILABLE);
+      health->set_reason("smaps_rollup is not read in this version");
+    } else if (!metric.hook.empty()) {
+      JudgeHooks(metric, figures.sampler.hooks, health);
+    }
+  }
+  return doctor;
+}
+
+}  // namespace taskmon::daemon

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What `status` and `doctor` say, put together from the figures of the parts. Pure: figures in, messages out.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "daemon/config.h"
+#include "daemon/sampler.h"
+#include "daemon/self_stats.h"
+#include "daemon/writer.h"
+#include "taskmon/v1/taskmon.pb.h"
+
+namespace taskmon::daemon {
+
+struct Figures {
+  Sampler::Stats sampler;
+  Writer::Stats writer;
+  SelfStats::Values self;
+  uint64_t names_dropped = 0;
+  uint64_t refused_streams = 0;
+  double uptime_s = 0;
+};
+
+v1::Status MakeStatus(const Config& config, const Figures& figures);
+
+// Kernel facts and metrics: what works on this machine, what does not, why and what would help.
+v1::Doctor MakeDoctor(const Config& config, const Figures& figures, const std::string& kernel_release);
+
+}  // namespace taskmon::daemon

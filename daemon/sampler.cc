@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/sampler.h"
+
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include "daemon/clocks.h"
+
+namespace taskmon::daemon {
+namespace {
+
+// A pass over all tasks, idle ones included, so that nothing that went unseen stays wrong for longer than this.
+constexpr uint64_t kAllEveryTicks = 300;
+
+class UniqueFd {
+ public:
+  explicit UniqueFd(int fd) : fd_(fd) {}
+  ~UniqueFd() {
+    if (fd_ >= 0) close(fd_);
+  }
+  UniqueFd(const UniqueFd&) = delete;
+  UniqueFd& operator=(const UniqueFd&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+int MakeTimer(uint64_t interval_ns) {
+  const int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+  itimerspec spec{};
+  spec.it_interval.tv_sec = static_cast<time_t>(interval_ns / 1'000'000'000);
+  spec.it_interval.tv_nsec = static_cast<long>(interval_ns % 1'000'000'000);
+  spec.it_value = spec.it_interval;
+  timerfd_settime(fd, 0, &spec, nullptr);
+  return fd;
+}
+
+void Watch(int epoll_fd, int fd) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.fd = fd;
+  epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event);
+}
+
+}  // namespace
+
+Sampler::Sampler(Options options, std::unique_ptr<bpf::Probe> probe, SampleBuilder builder, SnapshotHub* hub,
+                 Writer* writer, NameReader* names, SelfStats* self)
+    : options_(options),
+      probe_(std::move(probe)),
+      builder_(std::move(builder)),
+      hub_(hub),
+      writer_(writer),
+      names_(names),
+      self_(self),
+      next_seq_(options.first_seq) {}
+
+absl::Status Sampler::Start() {
+  started_wall_ns_ = WallNowNs();
+  stop_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (stop_fd_ < 0) return absl::InternalError(fmt::format("eventfd: {}", std::strerror(errno)));
+  if (absl::Status status = Tick(); !status.ok()) return status;
+  thread_ = std::thread([this] { Run(); });
+  return absl::OkStatus();
+}
+
+void Sampler::Stop() {
+  if (!thread_.joinable()) return;
+  const uint64_t one = 1;
+  if (write(stop_fd_, &one, sizeof(one)) != sizeof(one)) spdlog::error("cannot stop the sampler");
+  thread_.join();
+  close(stop_fd_);
+}
+
+void Sampler::Run() {
+  pthread_setname_np(pthread_self(), "tm-sampler");
+  const UniqueFd epoll_fd(epoll_create1(EPOLL_CLOEXEC));
+  const UniqueFd timer(MakeTimer(options_.interval_ns));
+  Watch(epoll_fd.get(), timer.get());
+  Watch(epoll_fd.get(), probe_->ring_fd());
+  Watch(epoll_fd.get(), stop_fd_);
+  auto sink = [this](const tm_record_header& header) { builder_.OnRing(header); };
+  bool stopping = false;
+  while (!stopping) {
+    epoll_event events[4];
+    const int count = epoll_wait(epoll_fd.get(), events, 4, -1);
+    bool due = false;
+    for (int i = 0; i < count; ++i) {
+      uint64_t expirations = 0;
+      if (events[i].data.fd == stop_fd_) stopping = true;
+      if (events[i].data.fd == timer.get() && read(timer.get(), &expirations, sizeof(expirations)) > 0) {
+        due = true;
+        late_ticks_ += expirations - 1;
+      }
+    }
+    probe_->DrainRing(sink);
+    if (!due && !stopping) continue;
+    if (absl::Status status = Tick(); !status.ok()) {
+      if (++failed_passes_ == 1) spdlog::error("a pass over the tasks failed: {}", status.ToString());
+      want_all_ = true;
+    }
+  }
+}
+
+uint64_t Sampler::LostRecords() {
+  uint64_t lost = 0;
+  const bpf::DropCounters drops = probe_->Drops();
+  for (int drop = TM_DROP_RING_FINAL; drop <= TM_DROP_RING_OOM; ++drop) lost += drops[drop];
+  return lost - std::exchange(lost_before_, lost);
+}
+
+absl::Status Sampler::Tick() {
+  const uint64_t boot_ns = BootNowNs();
+  const int64_t wall_ns = WallNowNs();
+  HookGroups attached;
+  for (int group = 0; group < TM_HOOK_GROUP_MAX; ++group) {
+    attached.set(group, probe_->IsAttached(static_cast<tm_hook_group>(group)));
+  }
+  builder_.SetAttached(attached);
+  builder_.SetWallOffset(wall_ns - static_cast<int64_t>(boot_ns));
+  for (const NameAnswer& answer : names_->TakeAnswers()) builder_.OnNames(answer);
+
+  auto ring = [this](const tm_record_header& header) { builder_.OnRing(header); };
+  probe_->DrainRing(ring);
+  const bool all = want_all_ || ++ticks_since_all_ >= kAllEveryTicks;
+  builder_.BeginPass(all);
+  absl::Status status = probe_->Collect(all, [this](const tm_task_record& record) { builder_.OnTask(record); });
+  if (!status.ok()) return status;
+  probe_->DrainRing(ring);
+
+  const uint64_t lost = LostRecords();
+  want_all_ = lost != 0;  // someone's end may have been among the lost: look at everybody once
+  if (all) ticks_since_all_ = 0;
+  const uint64_t elapsed = last_boot_ns_ == 0 ? 0 : boot_ns - last_boot_ns_;
+  last_boot_ns_ = boot_ns;
+  if (elapsed > options_.interval_ns + options_.interval_ns / 2) ++late_ticks_;
+  SampleBuilder::Result result = builder_.EndTick({.seq = next_seq_++,
+                                                   .wall_ns = wall_ns,
+                                                   .boot_ns = boot_ns,
+                                                   .elapsed_ns = elapsed,
+                                                   .lost_records = lost});
+  auto events = std::make_shared<const std::vector<Event>>(std::move(result.events));
+  names_->Post(std::move(result.requests));
+  self_->OnTick(boot_ns, builder_.accounted_runtime_ns());
+  writer_->Post(result.snapshot, events);
+  hub_->Publish({std::move(result.snapshot), std::move(events)});
+  NoteTick(boot_ns);
+  return absl::OkStatus();
+}
+
+void Sampler::NoteTick(uint64_t began_boot_ns) {
+  std::vector<bpf::Hook> hooks = probe_->Hooks();
+  const bpf::DropCounters drops = probe_->Drops();
+  absl::MutexLock lock(&mutex_);
+  ++stats_.ticks;
+  stats_.late_ticks = late_ticks_;
+  stats_.failed_passes = failed_passes_;
+  stats_.threads = builder_.thread_count();
+  stats_.processes = builder_.process_count();
+  stats_.drops = drops;
+  stats_.hooks = std::move(hooks);
+  stats_.hooks_since_wall_ns = started_wall_ns_;
+  stats_.last_tick_ns = BootNowNs() - began_boot_ns;
+}
+
+Sampler::Stats Sampler::stats() const {
+  absl::MutexLock lock(&mutex_);
+  return stats_;
+}
+
+}  // namespace taskmon::daemon

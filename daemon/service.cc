@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/service.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include <absl/time/clock.h>
+#include <fmt/format.h>
+
+namespace taskmon::daemon {
+namespace {
+
+// How soon a stream notices that its client has gone.
+constexpr absl::Duration kPoll = absl::Milliseconds(200);
+
+grpc::Status ToGrpc(const absl::Status& status) {
+  return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message())};
+}
+
+grpc::Status Unknown() { return {grpc::StatusCode::UNAUTHENTICATED, "this connection has no credentials"}; }
+
+}  // namespace
+
+// Counts one open stream for as long as it lives; false when there are too many.
+class Service::StreamSlot {
+ public:
+  explicit StreamSlot(Service* service) : service_(service) {
+    granted_ = service_->open_streams_.fetch_add(1) < service_->sources_.max_streams;
+    if (!granted_) service_->refused_streams_.fetch_add(1);
+  }
+  ~StreamSlot() { service_->open_streams_.fetch_sub(1); }
+  StreamSlot(const StreamSlot&) = delete;
+  StreamSlot& operator=(const StreamSlot&) = delete;
+
+  bool granted() const { return granted_; }
+  grpc::Status Refusal() const {
+    return {grpc::StatusCode::RESOURCE_EXHAUSTED,
+            fmt::format("{} streams are open already; raise access.max_subscriptions in taskmond.toml",
+                        service_->sources_.max_streams)};
+  }
+
+ private:
+  Service* const service_;
+  bool granted_ = false;
+};
+
+grpc::Status Service::GetStatus(grpc::ServerContext* context, const v1::StatusRequest*, v1::Status* reply) {
+  if (!sources_.peers->Find(context->peer())) return Unknown();
+  *reply = sources_.status();
+  return grpc::Status::OK;
+}
+
+grpc::Status Service::GetDoctor(grpc::ServerContext* context, const v1::DoctorRequest*, v1::Doctor* reply) {
+  if (!sources_.peers->Find(context->peer())) return Unknown();
+  *reply = sources_.doctor();
+  return grpc::Status::OK;
+}
+
+grpc::Status Service::ListTasks(grpc::ServerContext* context, const v1::ListTasksRequest* request,
+                                grpc::ServerWriter<v1::TaskBatch>* writer) {
+  const auto caller = sources_.peers->Find(context->peer());
+  if (!caller) return Unknown();
+  const StreamSlot slot(this);
+  if (!slot.granted()) return slot.Refusal();
+  return ToGrpc(sources_.engine->ListTasks(*request, *caller,
+                                           [&](const v1::TaskBatch& batch) { return writer->Write(batch); }));
+}
+
+grpc::Status Service::ReadHistory(grpc::ServerContext* context, const v1::HistoryRequest* request,
+                                  grpc::ServerWriter<v1::TaskBatch>* writer) {
+  const auto caller = sources_.peers->Find(context->peer());
+  if (!caller) return Unknown();
+  const StreamSlot slot(this);
+  if (!slot.granted()) return slot.Refusal();
+  return ToGrpc(sources_.engine->ReadHistory(*request, *caller,
+                                             [&](const v1::TaskBatch& batch) { return writer->Write(batch); }));
+}
+
+grpc::Status Service::WatchTasks(grpc::ServerContext* context, const v1::WatchTasksRequest* request,
+                                 grpc::ServerWriter<v1::TaskBatch>* writer) {
+  const auto caller = sources_.peers->Find(context->peer());
+  if (!caller) return Unknown();
+  const StreamSlot slot(this);
+  if (!slot.granted()) return slot.Refusal();
+  uint64_t last_seq = 0;
+  uint64_t due_boot_ns = 0;
+  uint64_t missed = 0;
+  for (uint32_t sent = 0; request->count() == 0 || sent < request->count();) {
+    if (context->IsCancelled() || sources_.hub->closed()) break;
+    const Publication publication = sources_.hub->WaitAfter(last_seq, kPoll);
+    if (publication.snapshot == nullptr) continue;
+    const Tick& tick = publication.snapshot->tick;
+    if (last_seq != 0) missed += tick.seq - last_seq - 1;
+    last_seq = tick.seq;
+    // Half a tick of slack: ticks are never exactly an interval apart.
+    if (request->interval_ns() != 0 && tick.boot_ns + tick.elapsed_ns / 2 < due_boot_ns) continue;
+    due_boot_ns = tick.boot_ns + request->interval_ns();
+    auto batch = query::Engine::Select(*publication.snapshot, request->selection(), *caller);
+    if (!batch.ok()) return ToGrpc(batch.status());
+    batch->set_missed_ticks(std::exchange(missed, 0));
+    if (!writer->Write(*batch)) break;
+    ++sent;
+  }
+  if (sources_.hub->closed()) return {grpc::StatusCode::UNAVAILABLE, "taskmond is stopping"};
+  return grpc::Status::OK;
+}
+
+grpc::Status Service::ReadEvents(grpc::ServerContext* context, const v1::EventsRequest* request,
+                                 grpc::ServerWriter<v1::EventBatch>* writer) {
+  const auto caller = sources_.peers->Find(context->peer());
+  if (!caller) return Unknown();
+  const StreamSlot slot(this);
+  if (!slot.granted()) return slot.Refusal();
+  // Stored events up to the newest tick, then those of the ticks after it: nothing falls between, nothing comes twice.
+  const auto newest = sources_.hub->Newest();
+  if (request->follow() && newest != nullptr) WaitUntilStored(context, newest->tick.wall_ns);
+  const absl::Status status = sources_.engine->ReadEvents(*request, *caller, [&](const v1::EventBatch& batch) {
+    return writer->Write(batch);
+  });
+  if (!status.ok()) {
+    const bool nothing_yet = absl::IsNotFound(status) || absl::IsOutOfRange(status);
+    if (!request->follow() || !nothing_yet) return ToGrpc(status);
+  }
+  if (!request->follow()) return grpc::Status::OK;
+  return FollowEvents(context, *request, *caller, newest == nullptr ? 0 : newest->tick.seq, writer);
+}
+
+// The writer runs a moment behind the sampler; a failing disk is not waited for.
+void Service::WaitUntilStored(grpc::ServerContext* context, int64_t wall_ns) const {
+  for (int attempt = 0; attempt < 20 && sources_.stored_until_wall_ns() < wall_ns; ++attempt) {
+    if (context->IsCancelled()) return;
+    absl::SleepFor(absl::Milliseconds(50));
+  }
+}
+
+grpc::Status Service::FollowEvents(grpc::ServerContext* context, const v1::EventsRequest& request,
+                                   const query::Caller& caller, uint64_t after_seq,
+                                   grpc::ServerWriter<v1::EventBatch>* writer) const {
+  auto filter = query::EventSelector::Make(request);
+  if (!filter.ok()) return ToGrpc(filter.status());
+  while (!context->IsCancelled() && !sources_.hub->closed()) {
+    if (sources_.hub->WaitAfter(after_seq, kPoll).snapshot == nullptr) continue;
+    uint64_t missed_ticks = 0;
+    v1::EventBatch batch;
+    for (const Publication& tick : sources_.hub->EventsAfter(&after_seq, &missed_ticks)) {
+      for (const Event& event : *tick.events) {
+        if (!filter->Matches(event, caller)) continue;
+        *batch.add_events() = query::EncodeEvent(event, caller);
+      }
+    }
+    batch.set_missed(missed_ticks);
+    if ((batch.events_size() != 0 || missed_ticks != 0) && !writer->Write(batch)) break;
+  }
+  return grpc::Status::OK;
+}
+
+}  // namespace taskmon::daemon

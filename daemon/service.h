@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The gRPC face of the daemon: finds out who asks, hands the request to the query engine or the hub, and turns errors
+// into gRPC codes. Runs on gRPC's pool and only reads. The number of open streams is limited; one more is refused.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "daemon/peers.h"
+#include "daemon/query/engine.h"
+#include "daemon/snapshot_hub.h"
+#include "taskmon/v1/taskmon.grpc.pb.h"
+
+namespace taskmon::daemon {
+
+class Service final : public v1::Taskmon::Service {
+ public:
+  struct Sources {
+    const Peers* peers;
+    const SnapshotHub* hub;
+    const query::Engine* engine;
+    std::function<v1::Status()> status;
+    std::function<v1::Doctor()> doctor;
+    std::function<int64_t()> stored_until_wall_ns;
+    uint32_t max_streams;
+  };
+
+  explicit Service(Sources sources) : sources_(std::move(sources)) {}
+
+  grpc::Status GetStatus(grpc::ServerContext*, const v1::StatusRequest*, v1::Status*) override;
+  grpc::Status GetDoctor(grpc::ServerContext*, const v1::DoctorRequest*, v1::Doctor*) override;
+  grpc::Status ListTasks(grpc::ServerContext*, const v1::ListTasksRequest*,
+                         grpc::ServerWriter<v1::TaskBatch>*) override;
+  grpc::Status WatchTasks(grpc::ServerContext*, const v1::WatchTasksRequest*,
+                          grpc::ServerWriter<v1::TaskBatch>*) override;
+  grpc::Status ReadHistory(grpc::ServerContext*, const v1::HistoryRequest*,
+                           grpc::ServerWriter<v1::TaskBatch>*) override;
+  grpc::Status ReadEvents(grpc::ServerContext*, const v1::EventsRequest*,
+                          grpc::ServerWriter<v1::EventBatch>*) override;
+
+  uint64_t refused_streams() const { return refused_streams_.load(); }
+
+ private:
+  class StreamSlot;
+
+  void WaitUntilStored(grpc::ServerContext* context, int64_t wall_ns) const;
+  grpc::Status FollowEvents(grpc::ServerContext* context, const v1::EventsRequest& request,
+                            const query::Caller& caller, uint64_t after_seq,
+                            grpc::ServerWriter<v1::EventBatch>* writer) const;
+
+  const Sources sources_;
+  std::atomic<uint32_t> open_streams_{0};
+  std::atomic<uint64_t> refused_streams_{0};
+};
+
+}  // namespace taskmon::daemon

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/snapshot_hub.h"
+
+#include <utility>
+
+namespace taskmon::daemon {
+
+void SnapshotHub::Publish(Publication publication) {
+  absl::MutexLock lock(&mutex_);
+  recent_.push_back({publication.snapshot->tick.seq, publication.events});
+  if (recent_.size() > kKeptTicks) recent_.pop_front();
+  newest_ = std::move(publication);
+}
+
+std::shared_ptr<const Snapshot> SnapshotHub::Newest() const {
+  absl::MutexLock lock(&mutex_);
+  return newest_.snapshot;
+}
+
+Publication SnapshotHub::WaitAfter(uint64_t after_seq, absl::Duration timeout) const {
+  absl::MutexLock lock(&mutex_);
+  auto ready = [this, after_seq]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    return closed_ || (newest_.snapshot != nullptr && newest_.snapshot->tick.seq > after_seq);
+  };
+  mutex_.AwaitWithTimeout(absl::Condition(&ready), timeout);
+  if (newest_.snapshot == nullptr || newest_.snapshot->tick.seq <= after_seq) return {};
+  return newest_;
+}
+
+std::vector<Publication> SnapshotHub::EventsAfter(uint64_t* after_seq, uint64_t* missed_ticks) const {
+  absl::MutexLock lock(&mutex_);
+  std::vector<Publication> result;
+  *missed_ticks = 0;
+  if (recent_.empty()) return result;
+  if (recent_.front().seq > *after_seq + 1) *missed_ticks = recent_.front().seq - *after_seq - 1;
+  for (const EventsOfTick& tick : recent_) {
+    if (tick.seq > *after_seq) result.push_back({nullptr, tick.events});
+  }
+  *after_seq = recent_.back().seq;
+  return result;
+}
+
+void SnapshotHub::Close() {
+  absl::MutexLock lock(&mutex_);
+  closed_ = true;
+}
+
+bool SnapshotHub::closed() const {
+  absl::MutexLock lock(&mutex_);
+  return closed_;
+}
+
+}  // namespace taskmon::daemon

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Where the sampler publishes and everybody else reads: the newest snapshot ("latest wins"), and the events of the last
+// ticks for followers. Publishing never waits for a reader; a reader that is too slow learns how much it missed.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include <absl/base/thread_annotations.h>
+#include <absl/synchronization/mutex.h>
+#include <absl/time/time.h>
+
+#include "storage/sample.h"
+
+namespace taskmon::daemon {
+
+struct Publication {
+  std::shared_ptr<const Snapshot> snapshot;
+  std::shared_ptr<const std::vector<Event>> events;  // of this tick
+};
+
+class SnapshotHub {
+ public:
+  void Publish(Publication publication) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // nullptr before the first tick.
+  std::shared_ptr<const Snapshot> Newest() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Waits until a tick with seq > after is there, Close was called or the time is up. nullopt-like: snapshot is null.
+  Publication WaitAfter(uint64_t after_seq, absl::Duration timeout) const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // All events of ticks with seq > after that are still kept, in order; sets `after` to the newest tick and `missed` to
+  // the number of ticks whose events are gone.
+  std::vector<Publication> EventsAfter(uint64_t* after_seq, uint64_t* missed_ticks) const ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Wakes all waiters for good.
+  void Close() ABSL_LOCKS_EXCLUDED(mutex_);
+  bool closed() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  static constexpr size_t kKeptTicks = 64;
+
+  mutable absl::Mutex mutex_;
+  Publication newest_ ABSL_GUARDED_BY(mutex_);
+  struct EventsOfTick {
+    uint64_t seq;
+    std::shared_ptr<const std::vector<Event>> events;
+  };
+  std::deque<EventsOfTick> recent_ ABSL_GUARDED_BY(mutex_);
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace taskmon::daemon

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The sampler's picture of all tasks between ticks: processes own their threads, threads own their counters. Mutable and
+// private to SampleBuilder; what others see are the immutable samples and infos that hang on it.
+//
+//   FORK or first sight ──► Thread in Process.threads ──► FINAL: counters folded into Process.dead, Thread removed
+//                                                           └─ last one: Process.exited, kept while it is a zombie
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "daemon/metric_sources.h"
+#include "storage/sample.h"
+
+namespace taskmon::daemon {
+
+struct Process;
+
+struct Thread {
+  TaskKey key;
+  Process* process = nullptr;
+  std::string comm;
+  Counters counters{};
+  CpuSplit split;
+  tm_max maxima[TM_M_MAX] = {};
+  uint32_t flags = 0;   // enum tm_task_flags
+  uint32_t valid = 0;   // enum tm_valid
+  int32_t nice = 0;
+  int32_t priority = 0;
+  uint32_t cpu = 0;
+  char state = 'S';
+  uint64_t off_since_ns = 0;
+  uint64_t hit_adds = 0;     // page cache adds and lookups at the last sample
+  uint64_t hit_lookups = 0;
+  bool known = false;        // counters hold a record, not just zeroes from birth
+  bool born_in_tick = false;
+  bool changed = false;      // since the last sample
+  bool info_changed = true;
+  uint64_t seen_pass = 0;
+  std::shared_ptr<const TaskInfo> info;
+  std::shared_ptr<const TaskSample> sample;
+};
+
+struct Process {
+  int32_t tgid = 0;
+  uint64_t start_ns = 0;
+  TaskInfo draft;            // the next TaskInfo of the process row
+  uint64_t cgroup_id = 0;
+  std::vector<std::unique_ptr<Thread>> threads;  // alive, sorted by tid
+  Counters live{};           // sum over threads
+  Counters dead{};           // ended threads, and what signal_struct held at first sight
+  CpuSplit split;
+  tm_max maxima[TM_M_MAX] = {};
+  uint64_t gauges[TM_P_MAX] = {};
+  uint32_t valid = 0;
+  uint32_t used_flags = 0;   // TM_TASK_TCP_USED, TM_TASK_UDP_USED of all threads ever
+  int32_t nice = 0;          // the leader's, kept after it is gone
+  int32_t priority = 0;
+  uint32_t cpu = 0;
+  uint64_t hit_adds = 0;
+  uint64_t hit_lookups = 0;
+  bool multi = false;        // has, or had, more than one thread: thread rows exist
+  bool known = false;        // a record was seen; before, there is no row
+  bool wants_dead_sums = true;  // threads that ended before it was first seen are still to be taken over
+  bool born_in_tick = false;
+  bool changed = false;
+  bool info_changed = true;
+  bool exited = false;
+  bool wants_names = false;  // command line, exe, cgroup still to be read from /proc
+  uint64_t names_seq = 0;    // the tick at which /proc was last asked
+  uint64_t zombie_pass = 0;  // the last pass that showed it as a zombie
+  std::shared_ptr<const TaskInfo> info;
+  std::shared_ptr<const TaskSample> sample;
+};
+
+class TaskTable {
+ public:
+  Process* FindProcess(int32_t tgid, uint64_t start_ns);
+  Process* AddProcess(int32_t tgid, uint64_t start_ns);
+  void RemoveProcess(Process* process);
+
+  Thread* FindThread(int32_t tid, uint64_t start_ns);
+  Thread* FindThreadByTid(int32_t tid);  // the youngest of that number
+  Thread* AddThread(Process* process, int32_t tid, uint64_t start_ns);
+  void RemoveThread(Thread* thread);
+  // Gives the thread another identity, as exec by a non-leader does.
+  void Rename(Thread* thread, int32_t tid, uint64_t start_ns);
+
+  using Processes = std::map<std::pair<int32_t, uint64_t>, std::unique_ptr<Process>>;
+  Processes& processes() { return processes_; }
+  size_t thread_count() const { return threads_.size(); }
+
+ private:
+  void Index(Thread* thread);
+  void Unindex(Thread* thread);
+
+  Processes processes_;  // by (tgid, start)
+  std::unordered_map<TaskKey, Thread*, TaskKeyHash> threads_;
+  std::unordered_map<int32_t, Thread*> by_tid_;
+};
+
+}  // namespace taskmon::daemon

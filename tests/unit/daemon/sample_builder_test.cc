@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/sample_builder.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "proto/catalogue.h"
+#include "tests/unit/daemon/records.h"
+
+namespace taskmon::daemon {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+class SampleBuilderTest : public ::testing::Test {
+ protected:
+  SampleBuilderTest() : builder_({.boot_id = "boot", .memory_total_bytes = 1 << 30}) {
+    builder_.SetAttached(HookGroups().set());
+    builder_.SetWallOffset(1000 * kSecond);
+  }
+
+  template <typename Record>
+  void Ring(const Record& record) {
+    builder_.OnRing(record.header);
+  }
+
+  // One tick: a pass that sees `records`.
+  SampleBuilder::Result TickWith(const std::vector<tm_task_record>& records, bool all = false, uint64_t lost = 0) {
+    builder_.BeginPass(all);
+    for (const tm_task_record& record : records) builder_.OnTask(record);
+    ++seq_;
+    return builder_.EndTick({.seq = seq_,
+                             .wall_ns = static_cast<int64_t>((1000 + seq_) * kSecond),
+                             .boot_ns = seq_ * kSecond,
+                             .elapsed_ns = seq_ == 1 ? 0 : kSecond,
+                             .lost_records = lost});
+  }
+
+  static const TaskSample* Find(const Snapshot& snapshot, int32_t tid, bool thread = false) {
+    for (const auto& sample : snapshot.tasks) {
+      if (sample->info->key.tid == tid && sample->info->key.thread == thread) return sample.get();
+    }
+    return nullptr;
+  }
+
+  static std::vector<EventType> Types(const std::vector<Event>& events) {
+    std::vector<EventType> types;
+    for (const Event& event : events) types.push_back(event.type);
+    return types;
+  }
+
+  SampleBuilder builder_;
+  uint64_t seq_ = 0;
+};
+
+const Who kShell = Leader(100, 5 * kSecond);
+const Who kWorker = {101, 100, 6 * kSecond, 5 * kSecond};
+
+tm_task_record Preexisting(tm_task_record record) {
+  record.flags |= TM_TASK_PREEXISTING;
+  return record;
+}
+
+TEST_F(SampleBuilderTest, SingleThreadedProcessHasOneRow) {
+  auto result = TickWith({TaskRecord(kShell, "sh", 7)});
+  ASSERT_EQ(result.snapshot->tasks.size(), 1u);
+  const TaskSample& row = *result.snapshot->tasks[0];
+  EXPECT_EQ(row.info->comm, "sh");
+  EXPECT_FALSE(row.info->key.thread);
+  EXPECT_EQ(row.values[v1::TASK_RUNTIME_NS], 7);
+  EXPECT_EQ(row.info->start_wall_ns, static_cast<int64_t>(1005 * kSecond));
+}
+
+TEST_F(SampleBuilderTest, ProcessSumsItsThreadsAndShowsThemAsRows) {
+  auto result = TickWith({TaskRecord(kShell, "sh", 7), TaskRecord(kWorker, "worker", 5)});
+  ASSERT_EQ(result.snapshot->tasks.size(), 3u);
+  EXPECT_EQ(Find(*result.snapshot, 100)->values[v1::TASK_RUNTIME_NS], 12);
+  EXPECT_EQ(Find(*result.snapshot, 100, true)->values[v1::TASK_RUNTIME_NS], 7);
+  EXPECT_EQ(Find(*result.snapshot, 101, true)->values[v1::TASK_RUNTIME_NS], 5);
+  EXPECT_EQ(Find(*result.snapshot, 101, true)->info->comm, "worker");
+}
+
+TEST_F(SampleBuilderTest, EndedThreadIsFoldedSoThatTotalsNeverFall) {
+  TickWith({TaskRecord(kShell, "sh", 7), TaskRecord(kWorker, "worker", 5)});
+  Ring(FinalRecord(kWorker, "worker", 9, 2 * kSecond, 0, false));
+  auto result = TickWith({});
+  const TaskSample* process = Find(*result.snapshot, 100);
+  EXPECT_EQ(process->values[v1::TASK_RUNTIME_NS], 16);
+  EXPECT_EQ(process->deltas[v1::TASK_RUNTIME_NS], 4);
+  EXPECT_EQ(Find(*result.snapshot, 101, true), nullptr);
+  ASSERT_THAT(Types(result.events), ElementsAre(EventType::kExit));
+  EXPECT_TRUE(result.events[0].task->key.thread);
+}
+
+TEST_F(SampleBuilderTest, IdleTaskKeepsItsSampleWithoutACopy) {
+  auto first = TickWith({TaskRecord(kShell, "sh", 7)});
+  auto second = TickWith({});
+  EXPECT_EQ(first.snapshot->tasks[0], second.snapshot->tasks[0]);
+  EXPECT_NE(second.snapshot->tasks[0]->tick_seq, second.snapshot->tick.seq);
+}
+
+TEST_F(SampleBuilderTest, FirstSightOfAnOldTaskIsNoIncrease) {
+  auto result = TickWith({Preexisting(TaskRecord(kShell, "sh", 7 * kSecond))});
+  EXPECT_EQ(result.snapshot->tasks[0]->deltas[v1::TASK_RUNTIME_NS], 0);
+  EXPECT_EQ(builder_.accounted_runtime_ns(), 0u);
+}
+
+TEST_F(SampleBuilderTest, TaskBornInTheTickHasItsWholeValueAsIncrease) {
+  TickWith({});
+  Ring(ForkRecord(kShell, 1, "sh"));
+  auto result = TickWith({TaskRecord(kShell, "sh", 7)});
+  EXPECT_EQ(result.snapshot->tasks[0]->deltas[v1::TASK_RUNTIME_NS], 7);
+  EXPECT_EQ(builder_.accounted_runtime_ns(), 7u);
+}
+
+TEST_F(SampleBuilderTest, TaskBornAfterThePassHasNoRowUntilItsFirstRecord) {
+  builder_.BeginPass(false);
+  Ring(ForkRecord(kShell, 1, "sh"));
+  auto result = TickWith({});
+  EXPECT_THAT(result.snapshot->tasks, IsEmpty());
+  result = TickWith({TaskRecord(kShell, "sh", 7)});
+  ASSERT_EQ(result.snapshot->tasks.size(), 1u);
+  EXPECT_EQ(result.snapshot->tasks[0]->deltas[v1::TASK_RUNTIME_NS], 7);
+}
+
+TEST_F(SampleBuilderTest, LifeBetweenTwoTicksIsToldByEvents) {
+  TickWith({TaskRecord(kShell, "sh", 7)});
+  const Who child = Leader(200, 6 * kSecond);
+  Ring(ForkRecord(child, 100, "sh"));
+  Ring(ExecRecord(child, 200, "true", "/bin/true", std::string("true\0-x\0", 8), 6 * kSecond + 100));
+  Ring(FinalRecord(child, "true", 300'000, 6 * kSecond + 400'000, 7 << 8, true));
+  auto result = TickWith({});
+  ASSERT_THAT(Types(result.events), ElementsAre(EventType::kFork, EventType::kExec, EventType::kExit));
+  EXPECT_EQ(result.events[0].task->comm, "sh");
+  const Event& exit = result.events[2];
+  EXPECT_EQ(exit.task->comm, "true");
+  EXPECT_EQ(exit.task->cmdline, "true -x");
+  EXPECT_EQ(exit.task->exe, "/bin/true");
+  EXPECT_EQ(exit.wait_status, 7 << 8);
+  EXPECT_EQ(exit.duration_ns, 400'000u);
+  ASSERT_NE(exit.final_sample, nullptr);
+  EXPECT_EQ(exit.final_sample->values[v1::TASK_RUNTIME_NS], 300'000);
+  EXPECT_EQ(Find(*result.snapshot, 200), nullptr);
+  EXPECT_EQ(builder_.accounted_runtime_ns(), 300'007u);
+}
+
+TEST_F(SampleBuilderTest, ProcessOutlivesItsLeader) {
+  TickWith({TaskRecord(kShell, "sh", 7), TaskRecord(kWorker, "worker", 5)});
+  Ring(FinalRecord(kShell, "sh", 8, 2 * kSecond, 0, false));
+  tm_task_record zombie = TaskRecord(kShell, "sh", 8);
+  zombie.state = 'Z';
+  auto result = TickWith({zombie, TaskRecord(kWorker, "worker", 6)});
+  const TaskSample* process = Find(*result.snapshot, 100);
+  ASSERT_NE(process, nullptr);
+  EXPECT_EQ(process->values[v1::TASK_RUNTIME_NS], 14);
+  EXPECT_EQ(process->values[v1::TASK_STATE], 'S');
+  Ring(FinalRecord(kWorker, "worker", 10, 3 * kSecond, 0, true));
+  result = TickWith({});
+  ASSERT_THAT(Types(result.events), ElementsAre(EventType::kExit, EventType::kExit));
+  EXPECT_EQ(result.events[1].final_sample->values[v1::TASK_RUNTIME_NS], 18);
+  EXPECT_THAT(result.snapshot->tasks, IsEmpty());
+}
+
+TEST_F(SampleBuilderTest, ExecByAThreadMakesItTheLeader) {
+  TickWith({TaskRecord(kShell, "sh", 7), TaskRecord(kWorker, "worker", 5)});
+  Ring(FinalRecord(kShell, "sh", 8, 2 * kSecond, 0, false));
+  Ring(ExecRecord(kShell, 101, "new", "/bin/new", std::string("new\0", 4), 2 * kSecond));
+  auto result = TickWith({TaskRecord(kShell, "new", 6)});
+  const TaskSample* process = Find(*result.snapshot, 100);
+  ASSERT_NE(process, nullptr);
+  EXPECT_EQ(process->info->comm, "new");
+  EXPECT_EQ(process->values[v1::TASK_RUNTIME_NS], 14) << "8 of the old leader, 6 of the thread that took its place";
+  EXPECT_EQ(Find(*result.snapshot, 101, true), nullptr);
+}
+
+TEST_F(SampleBuilderTest, ReusedNumberIsAnotherTask) {
+  TickWith({TaskRecord(kShell, "sh", 700)});
+  const Who reused = Leader(100, 9 * kSecond);
+  Ring(FinalRecord(kShell, "sh", 701, 2 * kSecond, 0, true));
+  Ring(ForkRecord(reused, 1, "sh"));
+  auto result = TickWith({TaskRecord(reused, "sh", 3)});
+  ASSERT_EQ(result.snapshot->tasks.size(), 1u);
+  EXPECT_EQ(result.snapshot->tasks[0]->values[v1::TASK_RUNTIME_NS], 3);
+  EXPECT_EQ(result.snapshot->tasks[0]->deltas[v1::TASK_RUNTIME_NS], 3);
+}
+
+TEST_F(SampleBuilderTest, ZombieStaysUntilItIsReaped) {
+  TickWith({TaskRecord(kShell, "sh", 7)});
+  Ring(FinalRecord(kShell, "sh", 8, 2 * kSecond, 0, true));
+  tm_task_record zombie = TaskRecord(kShell, "sh", 8);
+  zombie.state = 'Z';
+  auto result = TickWith({zombie});
+  ASSERT_EQ(result.snapshot->tasks.size(), 1u);
+  EXPECT_EQ(result.snapshot->tasks[0]->values[v1::TASK_STATE], 'Z');
+  EXPECT_THAT(Types(TickWith({zombie}).events), IsEmpty());
+  EXPECT_THAT(TickWith({}).snapshot->tasks, IsEmpty());
+}
+
+TEST_F(SampleBuilderTest, LostEndIsFoundByAPassOverAllAndSaid) {
+  TickWith({TaskRecord(kShell, "sh", 7)});
+  auto result = TickWith({}, /*all=*/true, /*lost=*/1);
+  EXPECT_THAT(result.snapshot->tasks, IsEmpty());
+  EXPECT_THAT(Types(result.events), ElementsAre(EventType::kGap, EventType::kGap));
+  EXPECT_EQ(result.events[0].lost, 1u);
+}
+
+TEST_F(SampleBuilderTest, SumsOfThreadsThatEndedBeforeAreTakenOverOnce) {
+  tm_task_record record = Preexisting(TaskRecord(kShell, "sh", 7));
+  record.dead[TM_C_RUNTIME_NS] = 1000;
+  TickWith({record});
+  auto result = TickWith({record});
+  EXPECT_EQ(result.snapshot->tasks[0]->values[v1::TASK_RUNTIME_NS], 1007);
+}
+
+TEST_F(SampleBuilderTest, ProcessTurningMultiThreadedLosesNoIncrease) {
+  TickWith({TaskRecord(kShell, "sh", 7)});
+  Ring(ForkRecord(kWorker, 100, "sh"));
+  auto result = TickWith({TaskRecord(kShell, "sh", 9), TaskRecord(kWorker, "worker", 4)});
+  EXPECT_EQ(Find(*result.snapshot, 100)->deltas[v1::TASK_RUNTIME_NS], 6);
+  EXPECT_EQ(Find(*result.snapshot, 100, true)->deltas[v1::TASK_RUNTIME_NS], 2);
+  EXPECT_EQ(Find(*result.snapshot, 101, true)->deltas[v1::TASK_RUNTIME_NS], 4);
+}
+
+TEST_F(SampleBuilderTest, MaximaAreTheLargestOfTheThreadsAndLastOneTick) {
+  tm_task_record leader = TaskRecord(kShell, "sh", 7);
+  leader.maxima[TM_M_OFFCPU_NS].value_ns = 30;
+  tm_task_record worker = TaskRecord(kWorker, "worker", 7);
+  worker.maxima[TM_M_OFFCPU_NS].value_ns = 50;
+  auto result = TickWith({leader, worker});
+  EXPECT_EQ(Find(*result.snapshot, 100)->values[v1::TASK_SWITCH_OFFCPU_TIME_MAX], 50);
+  EXPECT_EQ(Find(*result.snapshot, 100, true)->values[v1::TASK_SWITCH_OFFCPU_TIME_MAX], 30);
+  result = TickWith({TaskRecord(kShell, "sh", 8)});
+  EXPECT_EQ(Find(*result.snapshot, 100)->values[v1::TASK_SWITCH_OFFCPU_TIME_MAX], 0);
+}
+
+TEST_F(SampleBuilderTest, WaitInProgressOfAProcessIsItsLongest) {
+  tm_task_record leader = TaskRecord(kShell, "sh", 7);
+  leader.off_since_ns = 3 * kSecond;
+  tm_task_record worker = TaskRecord(kWorker, "worker", 7);
+  worker.off_since_ns = 2 * kSecond;
+  worker.flags |= TM_TASK_IOWAIT;
+  auto result = TickWith({leader, worker});
+  const TaskSample* process = Find(*result.snapshot, 100);
+  EXPECT_EQ(process->values[v1::TASK_OFFCPU_SINCE], static_cast<int64_t>(2 * kSecond));
+  EXPECT_EQ(process->values[v1::TASK_IOWAIT_SINCE], static_cast<int64_t>(2 * kSecond));
+}
+
+TEST_F(SampleBuilderTest, MetricsOfHooksThatAreNotAttachedAreUnavailableNotZero) {
+  builder_.SetAttached(HookGroups().set(TM_HOOKS_LIFECYCLE));
+  auto result = TickWith({TaskRecord(kShell, "sh", 7)});
+  const TaskSample& row = *result.snapshot->tasks[0];
+  EXPECT_FALSE(row.valid.test(v1::TASK_SYSCALL_FAILS));
+  EXPECT_FALSE(row.valid.test(v1::TASK_SWITCH_OFFCPU_TIME_MAX));
+  EXPECT_FALSE(row.valid.test(v1::TASK_PSS_SIZE));
+  EXPECT_TRUE(row.valid.test(v1::TASK_FORK_COUNT));
+}
+
+TEST_F(SampleBuilderTest, RenameShowsAtOnce) {
+  TickWith({TaskRecord(kShell, "sh", 7), TaskRecord(kWorker, "sh", 1)});
+  Ring(RenameRecord(kWorker, "named"));
+  auto result = TickWith({});
+  EXPECT_EQ(Find(*result.snapshot, 101, true)->info->comm, "named");
+  EXPECT_EQ(Find(*result.snapshot, 100)->info->comm, "sh");
+}
+
+TEST_F(SampleBuilderTest, NamesAreAskedForOnceAndFilledIn) {
+  auto result = TickWith({Preexisting(TaskRecord(kShell, "sh", 7))});
+  ASSERT_EQ(result.requests.size(), 2u);
+  EXPECT_TRUE(result.requests[0].cmdline && result.requests[0].exe && result.requests[0].cgroup);
+  EXPECT_TRUE(result.requests[1].user);
+  builder_.OnNames({.request = result.requests[0],
+                    .found = true,
+                    .cmdline = "sh -l",
+                    .exe = "/bin/dash",
+                    .cgroup = {.path = "/system.slice/ssh.service", .unit = "ssh.service"}});
+  builder_.OnNames({.request = result.requests[1], .user = "root"});
+  result = TickWith({});
+  EXPECT_THAT(result.requests, IsEmpty());
+  const TaskInfo& info = *result.snapshot->tasks[0]->info;
+  EXPECT_EQ(info.cmdline, "sh -l");
+  EXPECT_EQ(info.exe, "/bin/dash");
+  EXPECT_EQ(info.unit, "ssh.service");
+  EXPECT_EQ(info.user, "root");
+}
+
+TEST_F(SampleBuilderTest, AnswerAboutAnotherProcessOfThatNumberIsIgnored) {
+  auto result = TickWith({Preexisting(TaskRecord(kShell, "sh", 7))});
+  builder_.OnNames({.request = result.requests[0], .found = false, .cmdline = "someone else"});
+  EXPECT_EQ(TickWith({}).snapshot->tasks[0]->info->cmdline, "");
+}
+
+TEST_F(SampleBuilderTest, PageCacheHitPercentNeedsLookups) {
+  TickWith({TaskRecord(kShell, "sh", 7)});
+  tm_task_record record = TaskRecord(kShell, "sh", 8);
+  record.counters[TM_C_PAGE_CACHE_LOOKUPS] = 100;
+  record.counters[TM_C_PAGE_CACHE_ADDS] = 25;
+  auto result = TickWith({record});
+  EXPECT_EQ(result.snapshot->tasks[0]->values[v1::TASK_PAGE_CACHE_HIT_PERCENT], 75'000);
+  record.counters[TM_C_RUNTIME_NS] = 9;
+  result = TickWith({record});
+  EXPECT_FALSE(result.snapshot->tasks[0]->valid.test(v1::TASK_PAGE_CACHE_HIT_PERCENT));
+}
+
+}  // namespace
+}  // namespace taskmon::daemon
