@@ -24,7 +24,8 @@ namespace taskmon::bpf {
 
 struct ProbeOptions {
   uint32_t ring_bytes = 8u << 20;            // a power of two, at least one page
-  uint32_t block_requests = 16384;           // in flight at once
+  uint32_t block_requests = 16384;           // in flight at once; also: tasks alive that ever submitted one
+  uint32_t ring_wakeup_bytes = 0;            // make ring_fd readable only when the ring holds so much; 0: at once
 };
 
 // One BPF program as `status` shows it.

@@ -244,6 +244,6 @@ TM_STATIC_ASSERT(sizeof(struct tm_record_header) == 16, "tm_record_header");
 TM_STATIC_ASSERT(sizeof(struct tm_identity) == 24, "tm_identity");
 TM_STATIC_ASSERT(sizeof(struct tm_max) == 24, "tm_max");
 TM_STATIC_ASSERT(sizeof(struct tm_task_record) % 8 == 0, "tm_task_record is read as an array");
-TM_STATIC_ASSERT(sizeof(struct tm_fork_record) == 96, "tm_fork_record");
+TM_STATIC_ASSERT(sizeof(struct tm_fork_record) == 88, "tm_fork_record");
 
 #endif

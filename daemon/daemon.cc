@@ -86,7 +86,10 @@ absl::Status Daemon::OpenStorage(uint64_t* last_seq) {
                                          .cap_bytes = config_.history_cap_bytes,
                                          .max_age_ns = static_cast<int64_t>(config_.history_max_age_ns),
                                          .columns = query::RingColumns()});
-  if (!ring.ok()) return ring.status();
+  if (!ring.ok()) {
+    return absl::Status(ring.status().code(),
+                        fmt::format("{}: {}", config_.ring_path(), std::string(ring.status().message())));
+  }
   *last_seq = (*ring)->last_tick_seq();
   if (const std::string aside = (*ring)->stats().set_aside; !aside.empty()) {
     spdlog::error("the history was damaged and is set aside as {}; a new one is begun", aside);

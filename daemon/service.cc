@@ -8,6 +8,8 @@
 #include <absl/time/clock.h>
 #include <fmt/format.h>
 
+#include "daemon/query/event_selector.h"
+
 namespace taskmon::daemon {
 namespace {
 

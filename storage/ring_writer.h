@@ -42,7 +42,7 @@ struct RingStats {
   int64_t oldest_wall_ns = 0;     // 0: empty
   int64_t newest_wall_ns = 0;
   uint64_t chunks_dropped = 0;    // by cap or age, since open
-  std::string set_aside;          // path of a damaged file found at Open; empty: none
+  std::string set_aside;          // path of the damaged file set aside last, at Open or later; empty: none
 };
 
 class RingWriter {

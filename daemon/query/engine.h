@@ -3,7 +3,9 @@
 // Answers questions over the live snapshot and the ring; used by taskmond's gRPC service and, for --file, inside
 // taskmonctl, so that there is one code path. Read only; safe from every thread (each call opens its own reader).
 //
-// Sinks return false when the receiver is gone; the call then ends with Cancelled.
+// Answers go out in pages of at most 1000 rows. A TaskBatch without samples may come in between: it asks whether the
+// receiver is still there. Sinks return false when it is gone (or out of time); the call then ends with Cancelled.
+// ResourceExhausted: an answer of more than 10 million rows, or 1 million events.
 #pragma once
 
 #include <cstdint>
@@ -15,23 +17,19 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "daemon/query/caller.h"
+#include "daemon/query/plan.h"
 #include "storage/ring_reader.h"
 #include "storage/sample.h"
 #include "taskmon/v1/taskmon.pb.h"
 
 namespace taskmon::query {
 
-// What a caller may see (design: who may do what).
-struct Caller {
-  uint32_t uid = 0;
-  bool sees_everything = false;  // uid 0, or member of group taskmon or taskmon-admin
-  bool admin = false;            // uid 0 or group taskmon-admin
-};
-
 struct EngineOptions {
-  std::string ring_path;  // empty: no history
+  std::string ring_path;                                    // empty: no history
   std::function<std::shared_ptr<const Snapshot>()> newest;  // live source; unset with --file
-  std::function<int64_t()> now_wall_ns;                     // --file: the newest stored time stands for now
+  std::function<int64_t()> now_wall_ns;  // unset: the system clock; with --file the newest stored time
+  std::function<absl::StatusOr<std::unique_ptr<storage::RingReader>>()> open_ring;  // unset: the file at ring_path
 };
 
 class Engine {
@@ -43,17 +41,32 @@ class Engine {
   ~Engine();
 
   // InvalidArgument: bad expression, time or field.  OutOfRange: no data for that time (names what is stored).
-  // NotFound: no history file yet.
-  absl::Status ListTasks(const v1::ListTasksRequest& request_untrusted, const Caller& caller, const TaskSink& sink) const;
-  absl::Status ReadHistory(const v1::HistoryRequest& request_untrusted, const Caller& caller, const TaskSink& sink) const;
-  // Stored events only; `follow` is the service's business.
-  absl::Status ReadEvents(const v1::EventsRequest& request_untrusted, const Caller& caller, const EventSink& sink) const;
+  // NotFound: no history file yet.  Unavailable: the first tick is still to come.
+  // An empty answer is OK; ListTasks and ReadHistory then send one batch, marked as the last.
+  absl::Status ListTasks(const v1::ListTasksRequest& request_untrusted, const Caller& caller,
+                         const TaskSink& sink) const;
+  absl::Status ReadHistory(const v1::HistoryRequest& request_untrusted, const Caller& caller,
+                           const TaskSink& sink) const;
+  // Stored events only; following is the service's business, but `follow` makes "nothing stored there yet" an empty
+  // answer instead of OutOfRange or NotFound. An expression is asked about the task as it was; for an exit, counters
+  // are means over its life. Gaps belong to no task: they are sent without an expression, or when asked for by type.
+  absl::Status ReadEvents(const v1::EventsRequest& request_untrusted, const Caller& caller,
+                          const EventSink& sink) const;
 
   // One snapshot as a batch for one selection: what watch sends at each tick. `last` is set.
   static absl::StatusOr<v1::TaskBatch> Select(const Snapshot& snapshot, const v1::Selection& selection_untrusted,
                                               const Caller& caller);
+  // The same for a plan made beforehand, in pages; always at least one, and only the final one has `last` set.
+  static std::vector<v1::TaskBatch> SelectPages(const Snapshot& snapshot, const Plan& plan, const Caller& caller);
 
  private:
+  absl::StatusOr<std::unique_ptr<storage::RingReader>> OpenRing() const;
+  absl::StatusOr<int64_t> Now(storage::RingReader* reader) const;
+  absl::StatusOr<storage::TimeRange> ParseRange(const std::string& begin_untrusted, const std::string& end_untrusted,
+                                                storage::RingReader* reader) const;
+  absl::StatusOr<std::shared_ptr<const Snapshot>> Newest() const;
+  absl::StatusOr<std::shared_ptr<const Snapshot>> SnapshotAt(const std::string& at_untrusted) const;
+
   EngineOptions options_;
 };
 

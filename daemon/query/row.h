@@ -15,7 +15,8 @@ namespace taskmon::query {
 struct Row {
   const Snapshot* snapshot = nullptr;
   const TaskSample* sample = nullptr;
-  bool guarded_visible = true;  // the caller may see this task's guarded metrics and its command line
+  bool guarded_visible = true;  // the caller may see this task's guarded metrics
+  bool cmdline_visible = true;  // … and its command line, which is guarded only where /proc has hidepid
 
   const TaskInfo& info() const { return *sample->info; }
   bool idle() const { return sample->tick_seq != snapshot->tick.seq; }
@@ -27,10 +28,18 @@ struct Row {
 //   task_cpu_percent: delta of task_runtime_ns over the tick;  task_mem_percent: of memory_total_bytes
 std::optional<int64_t> ResolveValue(const Row& row, v1::Metric metric);
 
-// A counter's increase per second over the tick, in catalogue units; nullopt: unavailable, not a counter, first tick.
+// A counter's increase per second over the time that really passed (Tick.elapsed_ns, not the interval), in catalogue
+// units; nullopt: unavailable, not a counter, first tick. The two waiting times count a wait still open for its part of
+// the tick, and at most the tick for each thread, because a wait that ends is booked whole.
 std::optional<double> ResolveRate(const Row& row, v1::Metric metric);
 
 // Whether the caller may not see the metric in this row.
 bool IsRedacted(const Row& row, v1::Metric metric);
+
+// The metrics and the stored ones that they are resolved from, so that a scan reads all it needs.
+MetricSet WithSources(MetricSet metrics);
+
+// Computed at reading time alone, never stored.
+bool IsDerived(v1::Metric metric);
 
 }  // namespace taskmon::query

@@ -2,7 +2,8 @@
 //
 // The TIME grammar of every command: now, 10m, -10m, "10 min ago", 3d2h, 14:30[:05], today, yesterday [03:12],
 // "2026-01-31 14:30[:05]", RFC 3339, @epoch (seconds, fractions allowed). Bare clock times are in local time, and mean
-// their latest occurrence that is not in the future. Pure: the clock is handed in.
+// their latest occurrence that is not in the future; a day's name alone is its midnight. A local time that spring skips
+// is refused; of one that autumn repeats, a dated time means the first. Pure but for the zone: the clock is handed in.
 #pragma once
 
 #include <cstdint>

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The final record of a task, sent at its TASK_DEAD switch: only there is its CPU time complete. mm, files and signal
+ * sums are by then gone or mixed with the task's own, so they come from what sched_process_exit kept.
+ *
+ * Shared by the two sched_switch programs: the one of the lifecycle group (nothing but this) and the scheduler hook,
+ * which takes its place while attached, so that each switch runs one program.
+ */
+#ifndef TASKMON_FINAL_BPF_H
+#define TASKMON_FINAL_BPF_H
+
+#include "block.bpf.h"
+#include "group.bpf.h"
+#include "record.bpf.h"
+#include "split.bpf.h"
+
+/*
+ * A non-leader's exec swaps numbers with the old leader, whose last switch may come before or after. User space learns
+ * of the swap by the exec record: until that is sent, the old leader goes by its old number.
+ */
+static __always_inline s32 tm_final_tid(struct task_struct *t, struct tm_task *st)
+{
+	struct task_struct *leader = t->group_leader;
+	s32 tid = t->pid, old_tid = st->tid, tgid = t->tgid;
+	struct tm_task *successor;
+
+	barrier_var(old_tid);	/* or clang loads both tids by one instruction, which the verifier refuses */
+	if (tid == tgid || old_tid != tgid || leader == t)
+		return tid;
+	successor = tm_task_get(leader);
+	return successor && successor->tid == tgid ? tid : old_tid;
+}
+
+/* As wait(2) has it: the group's code for the last thread, if the group was told to exit. */
+static __always_inline s32 tm_wait_status(struct task_struct *t, bool group_dead)
+{
+	struct signal_struct *sig = t->signal;
+
+	if (group_dead && sig->flags & SIGNAL_GROUP_EXIT)
+		return sig->group_exit_code;
+	return t->exit_code;
+}
+
+static __always_inline void tm_fill_exit_capture(struct tm_task_record *r, const struct tm_exit_capture *seen)
+{
+	__builtin_memcpy(r->process, seen->process, sizeof(r->process));
+	__builtin_memcpy(r->dead, seen->dead, sizeof(r->dead));
+	r->valid |= seen->valid;
+	r->ppid = seen->ppid;
+}
+
+static __always_inline void tm_max_into(struct tm_max *into, const struct tm_max *seen)
+{
+	if (seen->value_ns > into->value_ns)
+		*into = *seen;
+}
+
+/* All that no pass has reported: the open window, and the one before it if the pass had not come to this task yet. */
+static __always_inline void tm_fill_last_maxima(struct tm_task_record *r, struct task_struct *t, struct tm_task *st)
+{
+	u32 epoch = tm_epoch;
+	const struct tm_window *open = &st->windows[epoch & 1], *closed = &st->windows[(epoch - 1) & 1];
+
+	r->epoch = epoch;
+	__builtin_memset(r->maxima, 0, sizeof(r->maxima));
+	if (open->epoch == epoch)
+		__builtin_memcpy(r->maxima, open->max, sizeof(open->max));
+	if (closed->epoch == epoch - 1 && st->reported_epoch != epoch - 1)
+		for (int i = 0; i < TM_SCHED_MAXIMA; i++)
+			tm_max_into(&r->maxima[i], &closed->max[i]);
+	if (st->uses_block)
+		tm_io_take_last(t, epoch, st->reported_epoch != epoch - 1, &r->maxima[TM_M_IO_REQUEST_NS]);
+}
+
+static __always_inline void tm_fill_final(struct tm_task_record *r, struct task_struct *t, struct tm_task *st,
+					  bool group_dead)
+{
+	tm_fill_task(r, t);
+	tm_fill_hooked(r, t, st);
+	r->id.tid = tm_final_tid(t, st);
+	if (r->id.tid == r->id.tgid)
+		r->flags |= TM_TASK_LEADER;
+	r->id.process_start_ns = st->process_start_ns;
+	r->state = 'X';
+	r->off_since_ns = 0;
+	r->off_witness = 0;
+	r->exit_code = tm_wait_status(t, group_dead);
+	if (r->exit_code & CORE_DUMPED)
+		r->flags |= TM_TASK_CORE_DUMPED;
+	if (group_dead)
+		r->flags |= TM_TASK_GROUP_DEAD;
+	tm_fill_exit_capture(r, &st->at_exit);
+	tm_fill_last_maxima(r, t, st);
+}
+
+static __always_inline void tm_send_final(struct task_struct *t, struct tm_task *st, bool group_dead)
+{
+	struct tm_task_record *r;
+
+	st->finished = 1;
+	if (group_dead)
+		st->group_finished = 1;
+	r = tm_ring_reserve(sizeof(*r), TM_RECORD_FINAL, TM_DROP_RING_FINAL);
+	if (r) {
+		tm_fill_final(r, t, st, group_dead);
+		tm_ring_submit(r);
+	}
+	if (st->uses_block)
+		tm_io_forget(t);
+}
+
+/* sched_switch with a dead prev. */
+static __always_inline void tm_task_died(struct task_struct *t, struct tm_task *st)
+{
+	if (st->finished)
+		return;
+	tm_split_interval(st, tm_run_delay_ns(t));
+	tm_send_final(t, st, tm_group_leave(t, st));
+}
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Which thread is the last of its process to finish. The kernel's own signal->live falls when a thread *enters* do_exit,
+ * so the last one to bring it to 0 need not be the last one to leave the CPU: we count TASK_DEAD switches ourselves.
+ *
+ * Only processes with threads have an entry in tm_groups; a process without one is finished with its leader.
+ */
+#ifndef TASKMON_GROUP_BPF_H
+#define TASKMON_GROUP_BPF_H
+
+#include "storage.bpf.h"
+
+static __always_inline u64 *tm_group_find(u64 key)
+{
+	u64 zero = 0, *threads = bpf_map_lookup_elem(&tm_groups, &key);
+
+	if (threads)
+		return threads;
+	bpf_map_update_elem(&tm_groups, &key, &zero, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&tm_groups, &key);
+}
+
+/* Counts a thread in, once. The iterator and the fork hook may both try. */
+static __always_inline void tm_group_enter(struct task_struct *t, struct tm_task *st)
+{
+	u64 *threads;
+
+	if (__sync_fetch_and_or(&st->counted, 1))
+		return;
+	threads = tm_group_find((u64)t->signal);
+	if (threads)
+		__sync_fetch_and_add(threads, 1);
+	else
+		tm_count_drop(TM_DROP_STORAGE);
+}
+
+/*
+ * Counts a thread out at its TASK_DEAD switch. True for exactly one thread of a process: the last.
+ * signal->live above 0 means that a thread which was never counted still runs (seen by no fork and no pass yet); the
+ * entry then stays for tm_group_unfinished.
+ */
+static __always_inline bool tm_group_leave(struct task_struct *t, struct tm_task *st)
+{
+	u64 key = (u64)t->signal, left, *threads = bpf_map_lookup_elem(&tm_groups, &key);
+
+	if (!threads)
+		return t->pid == t->tgid && !st->counted && t->signal->live.counter <= 0;
+	left = st->counted ? __sync_fetch_and_add(threads, -1) - 1 : *threads;
+	if (left || t->signal->live.counter > 0)
+		return false;
+	bpf_map_delete_elem(&tm_groups, &key);
+	return true;
+}
+
+/* At sched_process_free of a leader, after every thread has gone: was the end of the process never told? */
+static __always_inline bool tm_group_unfinished(struct task_struct *leader, struct tm_task *st)
+{
+	u64 key = (u64)leader->signal;
+
+	if (bpf_map_delete_elem(&tm_groups, &key) == 0)
+		return true;
+	return !st->counted && !st->group_finished;
+}
+
+#endif

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* Birth, names and death of tasks. Always attached; a record for each goes through the ring. */
+#include "final.bpf.h"
+
+static __always_inline void tm_count_fork(struct tm_task *parent, bool thread)
+{
+	parent->hooked[(thread ? TM_C_THREADS : TM_C_FORKS) - TM_C_HOOKED]++;
+	/* The child may be reaped, or the parent asleep, before a switch shows that the parent ran. */
+	parent->dirty = 1;
+}
+
+static __always_inline void tm_send_fork(struct task_struct *parent, struct task_struct *child)
+{
+	struct tm_fork_record *r = tm_ring_reserve(sizeof(*r), TM_RECORD_FORK, TM_DROP_RING_FORK);
+	const struct cred *cred = child->real_cred;
+
+	if (!r)
+		return;
+	tm_fill_identity(&r->id, child);
+	r->parent_tid = parent->pid;
+	r->parent_tgid = child->real_parent->tgid;
+	r->uid = cred->euid.val;
+	r->gid = cred->egid.val;
+	r->flags = tm_kernel_flags(child);
+	r->pad = 0;
+	r->cgroup_id = tm_cgroup_id(child);
+	bpf_probe_read_kernel(r->comm, sizeof(r->comm), child->comm);
+	tm_ring_submit(r);
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(tm_fork, struct task_struct *parent, struct task_struct *child)
+{
+	struct tm_task *parent_st = tm_task_get(parent), *st = tm_task_create(child);
+	bool thread = child->tgid != child->pid;
+
+	if (parent_st)
+		tm_count_fork(parent_st, thread);
+	if (st) {
+		st->flags &= ~TM_TASK_PREEXISTING;	/* a pass may have seen it before us */
+		st->born_ns = bpf_ktime_get_boot_ns();
+		if (thread && parent_st)
+			tm_group_enter(parent, parent_st);
+		if (thread)
+			tm_group_enter(child, st);
+	}
+	tm_send_fork(parent, child);
+	return 0;
+}
+
+static __always_inline u32 tm_copy_args(struct tm_exec_record *r, struct mm_struct *mm)
+{
+	u64 start = mm->arg_start, len = mm->arg_end - start;
+
+	r->args_total = len;
+	barrier_var(len);	/* or clang bounds one copy and uses another */
+	if (len > TM_ARGS_LEN)
+		len = TM_ARGS_LEN;
+	if (bpf_probe_read_user(r->args, len, (void *)start))
+		return 0;
+	return len;
+}
+
+static __always_inline void tm_fill_exec(struct tm_exec_record *r, struct task_struct *t, s32 old_tid)
+{
+	const struct cred *cred = t->real_cred;
+
+	tm_fill_identity(&r->id, t);
+	r->old_tid = old_tid;
+	r->ppid = t->real_parent->tgid;
+	r->uid = cred->euid.val;
+	r->gid = cred->egid.val;
+	r->cgroup_id = tm_cgroup_id(t);
+	bpf_probe_read_kernel(r->comm, sizeof(r->comm), t->comm);
+}
+
+static __always_inline void tm_send_exec(struct task_struct *t, s32 old_tid, const char *filename)
+{
+	u32 zero = 0, len;
+	struct tm_exec_record *r = bpf_map_lookup_elem(&tm_exec_scratch, &zero);
+	struct mm_struct *mm = t->mm;
+
+	if (!r || !mm)
+		return;
+	tm_fill_exec(r, t, old_tid);
+	bpf_probe_read_kernel_str(r->filename, sizeof(r->filename), filename);
+	len = tm_copy_args(r, mm);
+	if (len > TM_ARGS_LEN)
+		return;	/* never: for the verifier */
+	r->args_len = len;
+	len += __builtin_offsetof(struct tm_exec_record, args);
+	tm_fill_header(&r->header, len, TM_RECORD_EXEC);
+	if (bpf_ringbuf_output(&tm_ring, r, len, tm_ring_flags()))
+		tm_count_drop(TM_DROP_RING_EXEC);
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(tm_exec, struct task_struct *t, s32 old_tid, struct linux_binprm *bprm)
+{
+	struct tm_task *st = tm_task_adopt(t);
+
+	if (st) {
+		st->hooked[TM_C_EXECS - TM_C_HOOKED]++;
+		st->dirty = 1;
+		/* A thread other than the leader has taken the leader's number and start time. */
+		st->tid = t->pid;
+		st->process_start_ns = tm_start_ns(t);
+	}
+	tm_send_exec(t, old_tid, bprm->filename);
+	return 0;
+}
+
+static __always_inline bool tm_same_comm(const char *a, const char *b)
+{
+	const u64 *x = (const u64 *)a, *y = (const u64 *)b;
+
+	return x[0] == y[0] && x[1] == y[1];
+}
+
+/* Also fired by exec, before its own record, and by others than the task itself (/proc/PID/comm, kthread_create). */
+SEC("tp_btf/task_rename")
+int BPF_PROG(tm_rename, struct task_struct *t, const char *comm)
+{
+	struct tm_task *st = tm_task_get(t);
+	struct tm_rename_record *r;
+
+	if (st)
+		st->dirty = 1;
+	r = tm_ring_reserve(sizeof(*r), TM_RECORD_RENAME, TM_DROP_RING_RENAME);
+	if (!r)
+		return 0;
+	tm_fill_identity(&r->id, t);
+	__builtin_memset(r->comm, 0, sizeof(r->comm));
+	bpf_probe_read_kernel(r->old_comm, sizeof(r->old_comm), t->comm);
+	bpf_probe_read_kernel_str(r->comm, sizeof(r->comm), comm);
+	if (tm_same_comm(r->old_comm, r->comm))
+		bpf_ringbuf_discard(r, BPF_RB_NO_WAKEUP);
+	else
+		tm_ring_submit(r);
+	return 0;
+}
+
+/* From 6.16 on the tracepoint comes before the mm goes, and has a second argument, which we do without. */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(tm_exit, struct task_struct *t)
+{
+	struct tm_task *st = tm_task_get(t);
+	struct tm_exit_capture *seen;
+
+	if (!st)
+		return 0;
+	seen = &st->at_exit;
+	seen->ppid = t->real_parent->tgid;
+	seen->valid = tm_fill_memory(seen->process, t);
+	seen->valid |= tm_fill_files(seen->process, t);
+	seen->valid |= tm_fill_signal(seen->process, seen->dead, t, true);
+	st->dirty = 1;
+	return 0;
+}
+
+/* The lifecycle group's share of sched_switch, while the scheduler hook is not attached. */
+SEC("tp_btf/sched_switch")
+int BPF_PROG(tm_final_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	struct tm_task *st;
+
+	if (!(tm_task_state(prev) & TASK_DEAD))
+		return 0;
+	st = tm_task_get(prev);
+	if (st)
+		tm_task_died(prev, st);
+	return 0;
+}
+
+/* The net under tm_group_leave: a leader that is freed takes its process with it. */
+SEC("tp_btf/sched_process_free")
+int BPF_PROG(tm_free, struct task_struct *t)
+{
+	struct tm_task *st = tm_task_get(t);
+
+	if (st && t->group_leader == t && tm_group_unfinished(t, st))
+		tm_send_final(t, st, true);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* Where the maps and the variables that user space sets live; storage.bpf.h and block.bpf.h say what they are. */
+#include "block.bpf.h"
+
+struct tm_tasks_map tm_tasks SEC(".maps");
+struct tm_ring_map tm_ring SEC(".maps");
+struct tm_drops_map tm_drops SEC(".maps");
+struct tm_groups_map tm_groups SEC(".maps");
+struct tm_exec_scratch_map tm_exec_scratch SEC(".maps");
+struct tm_io_map tm_io SEC(".maps");
+struct tm_requests_map tm_requests SEC(".maps");
+
+const volatile __u32 tm_page_size = 4096;
+const volatile __u32 tm_wakeup_bytes = 0;
+const volatile __u32 tm_oom_from_signal = 0;
+
+__u32 tm_epoch = 1;
+__u32 tm_send_all = 0;
+__u64 tm_sched_since_ns = ~0ull;
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bpf/probe.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdarg>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+#include "bpf/kernel_support.h"
+#include "bpf/programs.h"
+#include "bpf/taskmon.skel.h"
+
+namespace taskmon::bpf {
+namespace {
+
+// The kernel hands out at most 32 KiB (8 pages) of records per read.
+constexpr size_t kReadBytes = 64 * 1024;
+constexpr uint64_t kNever = ~uint64_t{0};
+
+struct DestroySkeleton {
+  void operator()(taskmon_bpf* skeleton) const { taskmon_bpf__destroy(skeleton); }
+};
+struct DestroyLink {
+  void operator()(bpf_link* link) const { bpf_link__destroy(link); }
+};
+struct FreeRing {
+  void operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
+};
+using Skeleton = std::unique_ptr<taskmon_bpf, DestroySkeleton>;
+using Link = std::unique_ptr<bpf_link, DestroyLink>;
+
+class Fd {
+ public:
+  explicit Fd(int fd = -1) : fd_(fd) {}
+  Fd(const Fd&) = delete;
+  Fd& operator=(const Fd&) = delete;
+  ~Fd() { Reset(-1); }
+  void Reset(int fd) {
+    if (fd_ >= 0) close(fd_);
+    fd_ = fd;
+  }
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+uint64_t BootNs() {
+  timespec now{};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
+// libbpf's messages go to one place per process: into this string while a ScopedLog lives, nowhere otherwise.
+thread_local std::string* log_target = nullptr;
+
+int CaptureLog(libbpf_print_level level, const char* format, va_list arguments) {
+  if (log_target == nullptr || level == LIBBPF_DEBUG) return 0;
+  va_list again;
+  va_copy(again, arguments);
+  const int length = std::vsnprintf(nullptr, 0, format, again);
+  va_end(again);
+  if (length <= 0) return 0;
+  const size_t end = log_target->size();
+  log_target->resize(end + static_cast<size_t>(length) + 1);
+  std::vsnprintf(log_target->data() + end, static_cast<size_t>(length) + 1, format, arguments);
+  log_target->resize(end + static_cast<size_t>(length));
+  return 0;
+}
+
+class ScopedLog {
+ public:
+  ScopedLog() {
+    log_target = &text_;
+    libbpf_set_print(CaptureLog);
+  }
+  ~ScopedLog() { log_target = nullptr; }
+  ScopedLog(const ScopedLog&) = delete;
+  ScopedLog& operator=(const ScopedLog&) = delete;
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string text_;
+};
+
+// The program that libbpf says it failed on; empty when the failure was not about one program.
+std::string FailedProgram(const std::string& log) {
+  const size_t begin = log.find("prog '");
+  if (begin == std::string::npos) return "";
+  const size_t end = log.find('\'', begin + 6);
+  return end == std::string::npos ? "" : log.substr(begin + 6, end - begin - 6);
+}
+
+// What the verifier complained about, or failing that libbpf's first message.
+std::string LastVerifierLine(const std::string& log) {
+  const size_t end = log.find("\nprocessed ");
+  if (end != std::string::npos) {
+    const size_t begin = log.rfind('\n', end - 1);
+    return log.substr(begin + 1, end - begin - 1);
+  }
+  const size_t begin = log.starts_with("libbpf: ") ? 8 : 0;
+  return log.substr(begin, log.find('\n') - begin);
+}
+
+absl::Status LoadError(int error, const std::string& log) {
+  if (error == EPERM || error == EACCES) {
+    std::string missing;
+    for (const std::string& capability : MissingCapabilities()) missing += (missing.empty() ? "" : " and ") + capability;
+    if (!missing.empty()) return absl::PermissionDeniedError(fmt::format("cannot load BPF programs without {}", missing));
+  }
+  return absl::InternalError(fmt::format("cannot load BPF programs: {} ({})", LastVerifierLine(log), std::strerror(error)));
+}
+
+class ProbeImpl : public Probe {
+ public:
+  ProbeImpl(const ProbeOptions& options, std::vector<ProgramChoice> choices)
+      : options_(options), choices_(std::move(choices)), links_(choices_.size()), buffer_(kReadBytes) {}
+
+  absl::Status Load() override;
+  absl::Status Attach(tm_hook_group group) override;
+  void Detach(tm_hook_group group) override;
+  bool IsAttached(tm_hook_group group) const override;
+  absl::Status Collect(bool all, const TaskSink& sink) override;
+  int ring_fd() const override { return bpf_map__fd(skeleton_->maps.tm_ring); }
+  size_t DrainRing(const RingSink& sink) override;
+  DropCounters Drops() const override;
+  std::vector<Hook> Hooks() const override;
+  absl::Status SetStatistics(bool on) override;
+
+ private:
+  // One attempt with the programs still chosen; 0 or an errno.
+  int TryLoad(std::string* log);
+  void Configure();
+  absl::Status SetAside(const std::string& program, const std::string& reason);
+  absl::Status OpenChannels();
+  absl::Status AttachProgram(size_t index);
+  size_t IndexOf(const char* program) const;
+  void HandOverFinalRecords(tm_hook_group attached);
+  void ForgetRequests();
+  absl::Status ReadPass(int fd, const TaskSink& sink);
+  bpf_program* ProgramAt(size_t index) const;
+  Hook HookAt(size_t index) const;
+  static int OnRingRecord(void* self, void* data, size_t size);
+
+  const ProbeOptions options_;
+  std::vector<ProgramChoice> choices_;
+  Skeleton skeleton_;
+  std::vector<Link> links_;  // by index of choices_
+  Link iterator_;
+  std::unique_ptr<ring_buffer, FreeRing> ring_;
+  const RingSink* ring_sink_ = nullptr;  // during DrainRing
+  std::vector<char> buffer_;
+  bool last_pass_failed_ = false;
+  Fd statistics_;
+};
+
+absl::Status ProbeImpl::Load() {
+  if (skeleton_ != nullptr) return absl::FailedPreconditionError("loaded already");
+  // Each round sets at least one program aside, so this ends.
+  for (;;) {
+    std::string log;
+    const int error = TryLoad(&log);
+    if (error == 0) return OpenChannels();
+    skeleton_.reset();
+    const std::string program = FailedProgram(log);
+    const absl::Status failure = LoadError(error, log);
+    if (program.empty() || absl::IsPermissionDenied(failure)) return failure;
+    if (absl::Status aside = SetAside(program, LastVerifierLine(log)); !aside.ok()) return aside;
+  }
+}
+
+int ProbeImpl::TryLoad(std::string* log) {
+  ScopedLog scope;
+  skeleton_.reset(taskmon_bpf__open());
+  int error = skeleton_ == nullptr ? errno : 0;
+  if (error == 0) {
+    Configure();
+    error = -taskmon_bpf__load(skeleton_.get());
+  }
+  *log = scope.text();
+  return error;
+}
+
+void ProbeImpl::Configure() {
+  for (const ProgramChoice& choice : choices_) {
+    bpf_program* program = bpf_object__find_program_by_name(skeleton_->obj, choice.spec->name);
+    bpf_program__set_autoload(program, choice.load);
+    if (choice.load && std::strcmp(choice.spec->name, "tm_mark_victim_tid") == 0) {
+      skeleton_->rodata->tm_oom_from_signal = 1;
+    }
+  }
+  skeleton_->rodata->tm_page_size = static_cast<uint32_t>(sysconf(_SC_PAGESIZE));
+  skeleton_->rodata->tm_wakeup_bytes = options_.ring_wakeup_bytes;
+  bpf_map__set_max_entries(skeleton_->maps.tm_ring, options_.ring_bytes);
+  bpf_map__set_max_entries(skeleton_->maps.tm_requests, options_.block_requests);
+  bpf_map__set_max_entries(skeleton_->maps.tm_io, options_.block_requests);
+}
+
+absl::Status ProbeImpl::SetAside(const std::string& program, const std::string& reason) {
+  for (ProgramChoice& choice : choices_) {
+    if (program != choice.spec->name || !choice.load) continue;
+    if (choice.spec->required) return absl::FailedPreconditionError(fmt::format("{} does not load: {}", program, reason));
+    choice.load = false;
+    choice.reason = reason;
+    return absl::OkStatus();
+  }
+  return absl::InternalError(fmt::format("{} does not load: {}", program, reason));
+}
+
+absl::Status ProbeImpl::OpenChannels() {
+  ScopedLog log;
+  iterator_.reset(bpf_program__attach_iter(skeleton_->progs.tm_iterate, nullptr));
+  if (iterator_ == nullptr) return absl::InternalError(fmt::format("cannot attach the iterator: {}", std::strerror(errno)));
+  ring_.reset(ring_buffer__new(ring_fd(), OnRingRecord, this, nullptr));
+  if (ring_ == nullptr) return absl::InternalError(fmt::format("cannot map the ring buffer: {}", std::strerror(errno)));
+  return absl::OkStatus();
+}
+
+bpf_program* ProbeImpl::ProgramAt(size_t index) const {
+  return bpf_object__find_program_by_name(skeleton_->obj, choices_[index].spec->name);
+}
+
+size_t ProbeImpl::IndexOf(const char* program) const {
+  const auto found = std::find_if(choices_.begin(), choices_.end(),
+                                  [program](const auto& choice) { return std::strcmp(choice.spec->name, program) == 0; });
+  return static_cast<size_t>(found - choices_.begin());
+}
+
+absl::Status ProbeImpl::AttachProgram(size_t index) {
+  ScopedLog log;
+  links_[index].reset(bpf_program__attach(ProgramAt(index)));
+  if (links_[index] != nullptr) return absl::OkStatus();
+  choices_[index].reason = fmt::format("cannot attach: {}", std::strerror(errno));
+  return absl::InternalError(fmt::format("{}: {}", choices_[index].spec->tracepoint, choices_[index].reason));
+}
+
+absl::Status ProbeImpl::Attach(tm_hook_group group) {
+  if (skeleton_ == nullptr) return absl::FailedPreconditionError("not loaded");
+  if (IsAttached(group)) return absl::OkStatus();
+  absl::Status result = absl::FailedPreconditionError(
+      fmt::format("no tracepoint of the group {} can be used on this kernel", HookGroupName(group)));
+  // What the scheduler hook noted before this moment is from an earlier time that it was attached.
+  if (group == TM_HOOKS_SCHED) skeleton_->data->tm_sched_since_ns = BootNs();
+  for (size_t i = 0; i < choices_.size(); ++i) {
+    const ProgramChoice& choice = choices_[i];
+    if (choice.spec->group != group || choice.spec->tracepoint == nullptr) continue;
+    if (!choice.load) {
+      if (choice.listed && absl::IsFailedPrecondition(result)) {
+        result = absl::FailedPreconditionError(fmt::format("{}: {}", HookGroupName(group), choice.reason));
+      }
+      continue;
+    }
+    absl::Status attached = AttachProgram(i);
+    if (!attached.ok() && choice.spec->required) return attached;
+    if (attached.ok() || !result.ok()) result = std::move(attached);
+  }
+  HandOverFinalRecords(group);
+  return result;
+}
+
+// Each switch runs one program: the scheduler hook sends the final records while it is attached. Both are attached for a
+// moment in between; the first to see a dead task marks it.
+void ProbeImpl::HandOverFinalRecords(tm_hook_group attached) {
+  if (attached != TM_HOOKS_LIFECYCLE && attached != TM_HOOKS_SCHED) return;
+  if (IsAttached(TM_HOOKS_SCHED)) links_[IndexOf("tm_final_switch")].reset();
+}
+
+void ProbeImpl::Detach(tm_hook_group group) {
+  if (!IsAttached(group)) return;
+  if (group == TM_HOOKS_SCHED && IsAttached(TM_HOOKS_LIFECYCLE)) {
+    // If this fails, the scheduler hook stays: final records matter more than its cost.
+    if (!AttachProgram(IndexOf("tm_final_switch")).ok()) return;
+  }
+  for (size_t i = 0; i < choices_.size(); ++i) {
+    if (choices_[i].spec->group == group) links_[i].reset();
+  }
+  if (group == TM_HOOKS_SCHED) skeleton_->data->tm_sched_since_ns = kNever;
+  if (group == TM_HOOKS_BLOCK) ForgetRequests();
+}
+
+// Requests whose completion nobody sees would hold their places for ever.
+void ProbeImpl::ForgetRequests() {
+  const int fd = bpf_map__fd(skeleton_->maps.tm_requests);
+  uint64_t key = 0;
+  while (bpf_map_get_next_key(fd, nullptr, &key) == 0) {
+    if (bpf_map_delete_elem(fd, &key) != 0) return;
+  }
+}
+
+bool ProbeImpl::IsAttached(tm_hook_group group) const {
+  for (size_t i = 0; i < choices_.size(); ++i) {
+    if (choices_[i].spec->group == group && links_[i] != nullptr) return true;
+  }
+  return false;
+}
+
+absl::Status ProbeImpl::Collect(bool all, const TaskSink& sink) {
+  if (skeleton_ == nullptr) return absl::FailedPreconditionError("not loaded");
+  skeleton_->bss->tm_send_all = all || last_pass_failed_;
+  __atomic_fetch_add(&skeleton_->data->tm_epoch, 1, __ATOMIC_SEQ_CST);
+  Fd pass(bpf_iter_create(bpf_link__fd(iterator_.get())));
+  absl::Status result = pass.get() < 0
+                            ? absl::UnavailableError(fmt::format("cannot start a pass: {}", std::strerror(errno)))
+                            : ReadPass(pass.get(), sink);
+  last_pass_failed_ = !result.ok();
+  return result;
+}
+
+absl::Status ProbeImpl::ReadPass(int fd, const TaskSink& sink) {
+  size_t held = 0;
+  for (;;) {
+    const ssize_t got = read(fd, buffer_.data() + held, buffer_.size() - held);
+    // EAGAIN: a million idle tasks in a row; the next read goes on from there.
+    if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (got < 0) return absl::UnavailableError(fmt::format("the pass broke off: {}", std::strerror(errno)));
+    if (got == 0) break;
+    held += static_cast<size_t>(got);
+    size_t done = 0;
+    for (; held - done >= sizeof(tm_task_record); done += sizeof(tm_task_record)) {
+      sink(*reinterpret_cast<const tm_task_record*>(buffer_.data() + done));
+    }
+    std::memmove(buffer_.data(), buffer_.data() + done, held - done);
+    held -= done;
+  }
+  if (held != 0) return absl::UnavailableError("the pass ended inside a record");
+  return absl::OkStatus();
+}
+
+int ProbeImpl::OnRingRecord(void* self, void* data, size_t size) {
+  const auto& header = *static_cast<const tm_record_header*>(data);
+  if (size >= sizeof(header) && header.size <= size) (*static_cast<ProbeImpl*>(self)->ring_sink_)(header);
+  return 0;
+}
+
+size_t ProbeImpl::DrainRing(const RingSink& sink) {
+  ring_sink_ = &sink;
+  const int records = ring_buffer__consume(ring_.get());
+  ring_sink_ = nullptr;
+  return records > 0 ? static_cast<size_t>(records) : 0;
+}
+
+DropCounters ProbeImpl::Drops() const {
+  DropCounters sums{};
+  std::vector<uint64_t> per_cpu(static_cast<size_t>(libbpf_num_possible_cpus()));
+  const int fd = bpf_map__fd(skeleton_->maps.tm_drops);
+  for (uint32_t kind = 0; kind < TM_DROP_MAX; ++kind) {
+    // Cannot fail: the index is in range.
+    if (bpf_map_lookup_elem(fd, &kind, per_cpu.data()) != 0) continue;
+    for (uint64_t count : per_cpu) sums[kind] += count;
+  }
+  return sums;
+}
+
+Hook ProbeImpl::HookAt(size_t index) const {
+  const ProgramChoice& choice = choices_[index];
+  Hook hook;
+  hook.name = choice.spec->tracepoint != nullptr ? choice.spec->tracepoint : "iter/task";
+  hook.group = choice.spec->group;
+  hook.available = choice.load;
+  hook.reason = choice.reason;
+  hook.attached = links_[index] != nullptr || (choice.spec->tracepoint == nullptr && iterator_ != nullptr);
+  if (skeleton_ == nullptr || !choice.load) return hook;
+  bpf_prog_info info{};
+  __u32 size = sizeof(info);
+  if (bpf_obj_get_info_by_fd(bpf_program__fd(ProgramAt(index)), &info, &size) == 0) {
+    hook.runs = info.run_cnt;
+    hook.run_time_ns = info.run_time_ns;
+  }
+  return hook;
+}
+
+std::vector<Hook> ProbeImpl::Hooks() const {
+  std::vector<Hook> hooks;
+  for (size_t i = 0; i < choices_.size(); ++i) {
+    if (choices_[i].listed) hooks.push_back(HookAt(i));
+  }
+  return hooks;
+}
+
+absl::Status ProbeImpl::SetStatistics(bool on) {
+  if (!on) {
+    statistics_.Reset(-1);
+    return absl::OkStatus();
+  }
+  if (statistics_.get() >= 0) return absl::OkStatus();
+  statistics_.Reset(bpf_enable_stats(BPF_STATS_RUN_TIME));
+  if (statistics_.get() >= 0) return absl::OkStatus();
+  return absl::PermissionDeniedError(fmt::format("cannot switch BPF statistics on: {}", std::strerror(errno)));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Probe>> Probe::Open(const ProbeOptions& options) {
+  absl::StatusOr<KernelSupport> kernel = KernelSupport::Read();
+  if (!kernel.ok()) return kernel.status();
+  std::vector<ProgramChoice> choices = ChoosePrograms(*kernel);
+  for (const ProgramChoice& choice : choices) {
+    if (choice.spec->required && !choice.load) return absl::FailedPreconditionError(choice.reason);
+  }
+  return std::make_unique<ProbeImpl>(options, std::move(choices));
+}
+
+const char* HookGroupName(tm_hook_group group) {
+  switch (group) {
+    case TM_HOOKS_LIFECYCLE: return "lifecycle";
+    case TM_HOOKS_SCHED: return "sched";
+    case TM_HOOKS_SIGNAL: return "signal";
+    case TM_HOOKS_SYSCALL: return "syscall";
+    case TM_HOOKS_OOM: return "oom";
+    case TM_HOOKS_PAGE_CACHE: return "page_cache";
+    case TM_HOOKS_PAGE_CACHE_LOOKUP: return "page_cache_lookup";
+    case TM_HOOKS_BLOCK: return "block";
+    case TM_HOOKS_NET: return "net";
+    case TM_HOOKS_CONNECT: return "connect";
+    case TM_HOOK_GROUP_MAX: break;
+  }
+  return "unknown";
+}
+
+const char* DropName(tm_drop drop) {
+  switch (drop) {
+    case TM_DROP_RING_FINAL: return "ring_final";
+    case TM_DROP_RING_FORK: return "ring_fork";
+    case TM_DROP_RING_EXEC: return "ring_exec";
+    case TM_DROP_RING_RENAME: return "ring_rename";
+    case TM_DROP_RING_OOM: return "ring_oom";
+    case TM_DROP_STORAGE: return "storage";
+    case TM_DROP_BLOCK_MAP: return "block_map";
+    case TM_DROP_MAX: break;
+  }
+  return "unknown";
+}
+
+}  // namespace taskmon::bpf

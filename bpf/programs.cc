@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bpf/programs.h"
+
+#include <fmt/format.h>
+
+#include <map>
+
+namespace taskmon::bpf {
+namespace {
+
+constexpr const char* kTask = "struct task_struct *";
+constexpr const char* kRequest = "struct request *";
+constexpr const char* kSock = "struct sock *";
+
+// Empty when the program fits.
+std::string WhyNot(const ProgramSpec& spec, const KernelSupport& kernel) {
+  if (spec.tracepoint == nullptr) return "";
+  const auto arguments = kernel.Tracepoint(spec.tracepoint);
+  if (!arguments.has_value()) return fmt::format("this kernel has no tracepoint {}", spec.tracepoint);
+  for (size_t i = 0; i < spec.arguments.size(); ++i) {
+    if (i >= arguments->size()) return fmt::format("{} has only {} arguments", spec.tracepoint, arguments->size());
+    if (spec.arguments[i] == nullptr || (*arguments)[i] == spec.arguments[i]) continue;
+    return fmt::format("{}: argument {} is {}, not {}", spec.tracepoint, i + 1, (*arguments)[i], spec.arguments[i]);
+  }
+  return "";
+}
+
+}  // namespace
+
+std::span<const ProgramSpec> Programs() {
+  static const std::vector<ProgramSpec> programs = {
+      {"tm_iterate", nullptr, TM_HOOKS_LIFECYCLE, "iterate", 0, true, {}},
+      {"tm_fork", "sched_process_fork", TM_HOOKS_LIFECYCLE, "fork", 0, true, {kTask, kTask}},
+      {"tm_exec", "sched_process_exec", TM_HOOKS_LIFECYCLE, "exec", 0, true, {kTask, nullptr, "struct linux_binprm *"}},
+      {"tm_rename", "task_rename", TM_HOOKS_LIFECYCLE, "rename", 0, true, {kTask}},
+      {"tm_exit", "sched_process_exit", TM_HOOKS_LIFECYCLE, "exit", 0, true, {kTask}},
+      {"tm_final_switch", "sched_switch", TM_HOOKS_LIFECYCLE, "final", 0, true, {nullptr, kTask, kTask}},
+      {"tm_free", "sched_process_free", TM_HOOKS_LIFECYCLE, "free", 0, true, {kTask}},
+      {"tm_sched_switch", "sched_switch", TM_HOOKS_SCHED, "sched", 0, false, {nullptr, kTask, kTask}},
+      {"tm_signal_deliver", "signal_deliver", TM_HOOKS_SIGNAL, "signal", 0, false, {}},
+      {"tm_sys_exit", "sys_exit", TM_HOOKS_SYSCALL, "syscall", 0, false, {"struct pt_regs *", nullptr}},
+      {"tm_mark_victim_task", "mark_victim", TM_HOOKS_OOM, "oom", 0, false, {kTask}},
+      {"tm_mark_victim_tid", "mark_victim", TM_HOOKS_OOM, "oom", 1, false, {"int"}},
+      {"tm_page_cache_add", "mm_filemap_add_to_page_cache", TM_HOOKS_PAGE_CACHE, "add", 0, false, {}},
+      {"tm_page_cache_dirty_folio", "writeback_dirty_folio", TM_HOOKS_PAGE_CACHE, "dirty", 0, false, {}},
+      {"tm_page_cache_dirty_page", "writeback_dirty_page", TM_HOOKS_PAGE_CACHE, "dirty", 1, false, {}},
+      {"tm_page_cache_lookup", "mm_filemap_get_pages", TM_HOOKS_PAGE_CACHE_LOOKUP, "lookup", 0, false,
+       {"struct address_space *", "long unsigned int", "long unsigned int"}},
+      {"tm_block_io_start", "block_io_start", TM_HOOKS_BLOCK, "block", 0, false, {kRequest}},
+      {"tm_block_io_done", "block_io_done", TM_HOOKS_BLOCK, "block", 0, false, {kRequest}},
+      {"tm_block_rq_insert", "block_rq_insert", TM_HOOKS_BLOCK, "block", 1, false, {kRequest}},
+      {"tm_block_rq_issue", "block_rq_issue", TM_HOOKS_BLOCK, "block", 1, false, {kRequest}},
+      {"tm_block_rq_complete", "block_rq_complete", TM_HOOKS_BLOCK, "block", 1, false, {kRequest, nullptr, nullptr}},
+      {"tm_sock_send", "sock_send_length", TM_HOOKS_NET, "send", 0, false, {kSock, "int"}},
+      {"tm_sock_recv", "sock_recv_length", TM_HOOKS_NET, "recv", 0, false, {kSock, "int", "int"}},
+      {"tm_set_state", "inet_sock_set_state", TM_HOOKS_CONNECT, "connect", 0, false, {kSock, "int", "int"}},
+  };
+  return programs;
+}
+
+std::vector<ProgramChoice> ChoosePrograms(const KernelSupport& kernel) {
+  std::vector<ProgramChoice> choices;
+  std::map<std::string, std::map<int, bool>> fits;  // role -> variant -> all of its programs fit
+  for (const ProgramSpec& spec : Programs()) {
+    choices.push_back({&spec, false, WhyNot(spec, kernel), false});
+    auto [variant, first] = fits[spec.role].try_emplace(spec.variant, true);
+    variant->second = variant->second && choices.back().reason.empty();
+  }
+  for (ProgramChoice& choice : choices) {
+    const auto& variants = fits[choice.spec->role];
+    int taken = variants.begin()->first;  // none fits: the first one says why
+    for (const auto& [variant, fit] : variants) {
+      if (!fit) continue;
+      taken = variant;
+      break;
+    }
+    choice.listed = choice.spec->variant == taken;
+    choice.load = choice.listed && variants.at(taken);
+    if (choice.listed && !choice.load && choice.reason.empty()) choice.reason = "the other half of the pair is missing";
+    if (!choice.listed) choice.reason.clear();
+  }
+  return choices;
+}
+
+}  // namespace taskmon::bpf

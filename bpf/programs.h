@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The table of BPF programs: which tracepoint each one hooks, to which group it belongs and which arguments it expects.
+// Plain data and one pure decision: which of them fit a given kernel.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "bpf/kernel_support.h"
+#include "bpf/taskmon_abi.h"
+
+namespace taskmon::bpf {
+
+struct ProgramSpec {
+  const char* name;        // of the BPF function
+  const char* tracepoint;  // null for the iterator
+  tm_hook_group group;
+  // Programs of one role do the same job on different kernels: the lowest variant all of whose programs fit is taken.
+  const char* role;
+  int variant;
+  bool required;
+  // The leading argument types that the program relies on; null: any.
+  std::vector<const char*> arguments;
+};
+
+struct ProgramChoice {
+  const ProgramSpec* spec;
+  bool load;
+  std::string reason;  // why not, for the one program that then stands for its role; empty otherwise
+  bool listed;         // in Probe::Hooks
+};
+
+std::span<const ProgramSpec> Programs();
+
+// One choice per program, in the table's order.
+std::vector<ProgramChoice> ChoosePrograms(const KernelSupport& kernel);
+
+}  // namespace taskmon::bpf

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * What the kernel side remembers: one struct tm_task per task, in task storage, and the maps shared by all programs.
+ *
+ * A task's struct is written by the task itself (its own hooks run in its context) and by the scheduler hook of the CPU
+ * that switches it in or out; these never run at once. What other contexts write (oom, dirty, counted) is atomic or a
+ * single store. Storage is made in process context only (fork, iterator), never under the run-queue lock.
+ *
+ * Window maxima are double-buffered by the parity of the epoch: hooks write windows[tm_epoch & 1], the iterator reads
+ * the other one, whose epoch has just been closed. A window with a stale epoch is empty.
+ */
+#ifndef TASKMON_STORAGE_BPF_H
+#define TASKMON_STORAGE_BPF_H
+
+#include "core_fixes.bpf.h"
+
+#include <bpf/bpf_tracing.h>
+
+enum {
+	TM_SCHED_MAXIMA = TM_M_IO_REQUEST_NS,	/* those that the scheduler hook keeps come first */
+	TM_MAX_GROUPS = 32768,			/* processes with threads, alive at once */
+};
+
+struct tm_window {
+	u32 epoch;
+	u32 pad;
+	struct tm_max max[TM_SCHED_MAXIMA];
+};
+
+/* The range of a page cache lookup; one read(2) may look the same range up in several batches. */
+struct tm_lookup {
+	u64 mapping;
+	u64 last;
+	u64 syscr;
+};
+
+/* What sched_process_exit sees for the last time; sent with the final record. */
+struct tm_exit_capture {
+	u64 process[TM_P_MAX];
+	u64 dead[TM_C_HOOKED];
+	u32 valid;
+	s32 ppid;
+};
+
+struct tm_task {
+	/* the open off-CPU interval */
+	u64 off_since_ns;	/* 0: on CPU, or never seen to leave it */
+	u32 off_witness;	/* tid that took the CPU; 0 when the task went to sleep */
+	u32 off_iowait;		/* asleep with in_iowait */
+	/* the latest closed one, until its run-queue part is known */
+	u64 in_ns;		/* when it ended; 0: nothing waits */
+	u64 gap_ns;		/* its length; 0: the task had never run before */
+	u32 in_witness;		/* tid that ran before it on that CPU */
+	u32 in_cpu;
+	u32 in_iowait;
+	u32 uses_block;		/* has an entry in tm_io */
+	u64 run_delay_ns;	/* sched_info.run_delay at the latest switch-out */
+	u64 born_ns;		/* fork seen, first switch-in not yet */
+	/* the iterator's */
+	u64 fingerprint;	/* of what was sent last */
+	u32 dirty;		/* send it whatever the fingerprint says */
+	u32 reported_epoch;	/* whose window was sent last */
+
+	u64 hooked[TM_C_MAX - TM_C_HOOKED];
+	struct tm_window windows[2];
+
+	u32 flags;		/* those of enum tm_task_flags that stick */
+	u32 counted;		/* in tm_groups */
+	u32 finished;		/* final record sent */
+	u32 group_finished;	/* with TM_TASK_GROUP_DEAD */
+	s32 tid;		/* as user space knows it */
+	u32 pad;
+	u64 process_start_ns;
+	struct tm_lookup lookup;
+	struct tm_exit_capture at_exit;
+};
+
+struct tm_tasks_map {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct tm_task);
+};
+
+struct tm_ring_map {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);	/* ProbeOptions.ring_bytes */
+};
+
+struct tm_drops_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, TM_DROP_MAX);
+	__type(key, u32);
+	__type(value, u64);
+};
+
+/*
+ * Threads alive per process, for processes that have, or had, more than one. Keyed by signal_struct: unlike the group
+ * leader it outlives every thread's last switch, and a non-leader's exec does not change it.
+ */
+struct tm_groups_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, TM_MAX_GROUPS);
+	__type(key, u64);
+	__type(value, u64);
+};
+
+/* A command line is copied here first, so that the ring gets only the bytes in use. */
+struct tm_exec_scratch_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct tm_exec_record);
+};
+
+extern struct tm_tasks_map tm_tasks SEC(".maps");
+extern struct tm_ring_map tm_ring SEC(".maps");
+extern struct tm_drops_map tm_drops SEC(".maps");
+extern struct tm_groups_map tm_groups SEC(".maps");
+extern struct tm_exec_scratch_map tm_exec_scratch SEC(".maps");
+
+/* Set before loading. */
+extern const volatile __u32 tm_page_size;
+extern const volatile __u32 tm_wakeup_bytes;	/* wake the reader when the ring holds so much */
+extern const volatile __u32 tm_oom_from_signal;	/* mark_victim gives a number only: derive the count from signal->oom_mm */
+
+/* Set while running. */
+extern __u32 tm_epoch;			/* the open window; starts at 1 */
+extern __u32 tm_send_all;		/* the iterator leaves nothing out */
+extern __u64 tm_sched_since_ns;		/* when the scheduler hook was attached; all ones: it is not */
+
+static __always_inline void tm_count_drop(u32 which)
+{
+	u64 *n = bpf_map_lookup_elem(&tm_drops, &which);
+
+	if (n)
+		__sync_fetch_and_add(n, 1);
+}
+
+static __always_inline struct tm_task *tm_task_get(struct task_struct *t)
+{
+	return bpf_task_storage_get(&tm_tasks, t, NULL, 0);
+}
+
+static __always_inline struct tm_task *tm_current_get(void)
+{
+	return tm_task_get(bpf_get_current_task_btf());
+}
+
+static __always_inline void tm_current_add(const enum tm_counter counter, u64 n)
+{
+	struct tm_task *st = tm_current_get();
+
+	if (st)
+		st->hooked[counter - TM_C_HOOKED] += n;
+}
+
+/* Process context only. */
+static __always_inline struct tm_task *tm_task_create(struct task_struct *t)
+{
+	struct tm_task *st = bpf_task_storage_get(&tm_tasks, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (!st) {
+		tm_count_drop(TM_DROP_STORAGE);
+		return NULL;
+	}
+	st->tid = t->pid;
+	st->process_start_ns = tm_start_ns(t->group_leader);
+	st->dirty = 1;
+	return st;
+}
+
+/* Of a task whose birth we may not have seen. */
+static __always_inline struct tm_task *tm_task_adopt(struct task_struct *t)
+{
+	struct tm_task *st = tm_task_get(t);
+
+	if (st)
+		return st;
+	st = tm_task_create(t);
+	if (st)
+		st->flags |= TM_TASK_PREEXISTING;
+	return st;
+}
+
+static __always_inline void tm_window_clear(struct tm_window *w, u32 epoch)
+{
+	__builtin_memset(w, 0, sizeof(*w));
+	w->epoch = epoch;
+}
+
+static __always_inline void tm_note_max(struct tm_task *st, const enum tm_maximum which, const struct tm_max *seen)
+{
+	u32 epoch = tm_epoch;
+	struct tm_window *w = &st->windows[epoch & 1];
+
+	if (w->epoch != epoch)
+		tm_window_clear(w, epoch);
+	if (seen->value_ns > w->max[which].value_ns)
+		w->max[which] = *seen;
+}
+
+static __always_inline u64 tm_ring_flags(void)
+{
+	if (tm_wakeup_bytes == 0)
+		return 0;
+	return bpf_ringbuf_query(&tm_ring, BPF_RB_AVAIL_DATA) >= tm_wakeup_bytes ? BPF_RB_FORCE_WAKEUP
+										 : BPF_RB_NO_WAKEUP;
+}
+
+static __always_inline void tm_fill_header(struct tm_record_header *h, u32 size, u16 kind)
+{
+	h->size = size;
+	h->kind = kind;
+	h->cpu = bpf_get_smp_processor_id();
+	h->time_ns = bpf_ktime_get_boot_ns();
+}
+
+/* A record of constant size in the ring, header filled, or NULL and the drop counted. */
+static __always_inline void *tm_ring_reserve(const u64 size, u16 kind, u32 drop)
+{
+	struct tm_record_header *h = bpf_ringbuf_reserve(&tm_ring, size, 0);
+
+	if (!h) {
+		tm_count_drop(drop);
+		return NULL;
+	}
+	tm_fill_header(h, size, kind);
+	return h;
+}
+
+static __always_inline void tm_ring_submit(void *record)
+{
+	bpf_ringbuf_submit(record, tm_ring_flags());
+}
+
+#endif

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Whom the commands ask: taskmond over its socket (grpc_backend.h), or a history file read in this process
+// (file_backend.h). Commands know only this interface, and tests answer through it.
+//
+// Errors carry their exit code (exit_code.h) and text that says what to do. A sink that returns false ends the call with
+// OK: the caller has what it wanted. One call at a time; Cancel may come from another thread.
+#pragma once
+
+#include <functional>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include "taskmon/v1/taskmon.pb.h"
+
+namespace taskmon::client {
+
+class Backend {
+ public:
+  using TaskSink = std::function<bool(const v1::TaskBatch&)>;
+  using EventSink = std::function<bool(const v1::EventBatch&)>;
+
+  virtual ~Backend() = default;
+
+  virtual absl::StatusOr<v1::Status> GetStatus() = 0;
+  virtual absl::StatusOr<v1::Doctor> GetDoctor() = 0;
+  virtual absl::Status ListTasks(const v1::ListTasksRequest& request, const TaskSink& sink) = 0;
+  virtual absl::Status WatchTasks(const v1::WatchTasksRequest& request, const TaskSink& sink) = 0;
+  virtual absl::Status ReadHistory(const v1::HistoryRequest& request, const TaskSink& sink) = 0;
+  virtual absl::Status ReadEvents(const v1::EventsRequest& request, const EventSink& sink) = 0;
+
+  // Ends the call in progress, and every later one, with Cancelled.
+  virtual void Cancel() = 0;
+};
+
+}  // namespace taskmon::client

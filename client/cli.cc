@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client/cli.h"
+
+#include <charconv>
+#include <initializer_list>
+#include <limits>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include <absl/status/statusor.h>
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "client/cli_help.h"
+#include "client/exit_code.h"
+#include "client/output/event_text.h"
+#include "client/suggest.h"
+#include "daemon/query/time_spec.h"
+
+namespace taskmon::client {
+namespace {
+
+using Formats = std::vector<Format>;
+
+const Formats kRowFormats = {Format::kTable, Format::kWide, Format::kJson, Format::kJsonl, Format::kCsv};
+const Formats kDocumentFormats = {Format::kTable, Format::kJson, Format::kJsonl};
+const Formats kMetricsFormats = {Format::kTable, Format::kWide,  Format::kJson,
+                                 Format::kJsonl, Format::kCsv,   Format::kMarkdown};
+
+// Texts as they were typed, before they are checked.
+struct Raw {
+  std::vector<std::string> words;
+  std::string step, interval, count, top, tid, types;
+  std::string format = "table";
+};
+
+std::string FormatList(const Formats& formats, const char* separator) {
+  std::vector<std::string_view> names;
+  for (const Format format : formats) names.push_back(FormatName(format));
+  return fmt::format("{}", fmt::join(names, separator));
+}
+
+std::string InvocationOf(const CLI::App& app) {
+  return app.get_parent() == nullptr ? "taskmonctl" : "taskmonctl " + app.get_name();
+}
+
+// The parser of one invocation. CLI11 keeps pointers into `options_` and `raw_`.
+class Parser {
+ public:
+  explicit Parser(const std::string& socket_variable);
+
+  ParsedCommandLine Parse(const std::vector<std::string>& arguments);
+
+ private:
+  CLI::App* Add(Command command, const char* name);
+  CLI::Option* Text(CLI::App* app, const char* names, std::string* into, const char* type, const char* help);
+  void AddExpression(CLI::App* app);
+  void AddRange(CLI::App* app);
+  void AddFile(CLI::App* app);
+  void AddFields(CLI::App* app);
+  void AddThreads(CLI::App* app);
+  void AddRaw(CLI::App* app);
+  void AddOutput(CLI::App* app, const Formats& formats, bool rows);
+  void AddCommands();
+  void AddReaders();
+
+  absl::Status Check();
+  absl::Status CheckFormat();
+  absl::Status CheckTypes();
+
+  std::string Explain(const CLI::ParseError& error) const;
+  std::string ExplainExtra(const CLI::App& command, const std::string& extra) const;
+  const CLI::App* Chosen() const;
+
+  CLI::App app_{kProgramSummary, "taskmonctl"};
+  Options options_;
+  Raw raw_;
+  std::map<const CLI::App*, Formats> formats_;
+};
+
+absl::Status ParseNumber(const char* option, const std::string& text, int64_t max, int64_t* into) {
+  if (text.empty()) return absl::OkStatus();
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || value <= 0 || value > max) {
+    return absl::InvalidArgumentError(fmt::format("{} '{}' is no whole number from 1 to {}", option, text, max));
+  }
+  *into = value;
+  return absl::OkStatus();
+}
+
+template <typename Integer>
+absl::Status ParseInto(const char* option, const std::string& text, Integer* into) {
+  int64_t value = *into;
+  const int64_t max = std::numeric_limits<int32_t>::max();
+  const absl::Status status = ParseNumber(option, text, max, &value);
+  *into = static_cast<Integer>(value);
+  return status;
+}
+
+absl::Status ParseDurationInto(const char* option, const std::string& text, uint64_t* into) {
+  if (text.empty()) return absl::OkStatus();
+  const absl::StatusOr<int64_t> duration = query::ParseDuration(text);
+  if (!duration.ok()) {
+    return absl::InvalidArgumentError(fmt::format("{}: {}", option, std::string(duration.status().message())));
+  }
+  *into = static_cast<uint64_t>(*duration);
+  return absl::OkStatus();
+}
+
+Parser::Parser(const std::string& socket_variable) {
+  if (!socket_variable.empty()) options_.socket = socket_variable;
+  app_.require_subcommand(1);
+  app_.set_help_flag("-h,--help", "This text");
+  app_.formatter(std::make_shared<HelpFormatter>());
+  app_.footer(kProgramFooter);
+  Text(&app_, "--socket", &options_.socket, "PATH", "Where taskmond listens (also TASKMON_SOCKET)");
+  AddCommands();
+}
+
+CLI::App* Parser::Add(Command command, const char* name) {
+  const CommandHelp& help = HelpOf(command);
+  CLI::App* app = app_.add_subcommand(name, help.summary);
+  app->set_help_flag("-h,--help", "This text");
+  app->footer(help.examples);
+  app->callback([this, command] { options_.command = command; });
+  return app;
+}
+
+CLI::Option* Parser::Text(CLI::App* app, const char* names, std::string* into, const char* type, const char* help) {
+  return app->add_option(names, *into, help)->type_name(type)->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+}
+
+void Parser::AddExpression(CLI::App* app) {
+  app->add_option("EXPR", raw_.words, "Only tasks that match, as in: user == \"www-data\" && cpu > 50%")->type_name("");
+}
+
+void Parser::AddRange(CLI::App* app) {
+  Text(app, "-b,--begin", &options_.begin, "TIME", "From: 10m, 14:30, \"yesterday 03:12\", @epoch [10m]");
+  Text(app, "-e,--end", &options_.end, "TIME", "To [now]");
+}
+
+void Parser::AddFile(CLI::App* app) {
+  Text(app, "--file", &options_.file, "DB", "Read a history or snapshot file, without a daemon");
+}
+
+void Parser::AddFields(CLI::App* app) {
+  app->add_option("-f,--fields", options_.fields, "Names from `taskmonctl metrics`, @group, default, all")
+      ->type_name("FIELDS")
+      ->join(',');
+}
+
+void Parser::AddThreads(CLI::App* app) { app->add_flag("-H,--threads", options_.threads, "Threads, not processes"); }
+
+void Parser::AddRaw(CLI::App* app) { app->add_flag("--raw", options_.raw, "Plain numbers, without units"); }
+
+void Parser::AddOutput(CLI::App* app, const Formats& formats, bool rows) {
+  formats_[app] = formats;
+  Text(app, "-o,--output", &raw_.format, "FMT", "")->description(FormatList(formats, ", "));
+  if (!rows) return;
+  AddRaw(app);
+  app->add_flag_callback("--no-headers", [this] { options_.header = false; }, "No header line");
+  app->add_flag("--strict", options_.strict, "Exit with 5 when ticks, records or rights are missing");
+}
+
+void Parser::AddCommands() {
+  AddReaders();
+  CLI::App* status = Add(Command::kStatus, "status");
+  AddOutput(status, kDocumentFormats, false);
+  AddRaw(status);
+  AddOutput(Add(Command::kDoctor, "doctor"), kDocumentFormats, false);
+
+  CLI::App* metrics = Add(Command::kMetrics, "metrics");
+  metrics->add_option("NAME", options_.names, "Explain only these")->type_name("");
+  AddOutput(metrics, kMetricsFormats, false);
+  metrics->add_flag_callback("--no-headers", [this] { options_.header = false; }, "No header line");
+  Add(Command::kVersion, "version");
+  for (CLI::App* app : app_.get_subcommands({})) {
+    if (app->get_name() == "version") continue;
+    Text(app, "--socket", &options_.socket, "PATH", "Where taskmond listens (also TASKMON_SOCKET)");
+  }
+}
+
+void Parser::AddReaders() {
+  CLI::App* ps = Add(Command::kPs, "ps");
+  AddExpression(ps);
+  AddThreads(ps);
+  Text(ps, "--at", &options_.at, "TIME", "At an earlier time: 10m, 14:30, \"yesterday 03:12\", @epoch");
+  AddFields(ps);
+  Text(ps, "--sort", &options_.sort, "FIELD", "Metrics largest first, names from A; -FIELD reverses [cpu]");
+  Text(ps, "--top", &raw_.top, "N", "Only the first N");
+  AddOutput(ps, kRowFormats, true);
+  AddFile(ps);
+
+  CLI::App* show = Add(Command::kShow, "show");
+  Text(show, "TID", &raw_.tid, "", "The task, by its number")->required();
+  Text(show, "--at", &options_.at, "TIME", "At an earlier time");
+  AddOutput(show, kDocumentFormats, false);
+  AddRaw(show);
+  AddFile(show);
+
+  CLI::App* watch = Add(Command::kWatch, "watch");
+  AddExpression(watch);
+  AddThreads(watch);
+  Text(watch, "--interval", &raw_.interval, "DUR", "Time between ticks, as in 5s [every tick]");
+  Text(watch, "--count", &raw_.count, "N", "End after N ticks");
+  AddFields(watch);
+  AddOutput(watch, kRowFormats, true);
+
+  CLI::App* history = Add(Command::kHistory, "history");
+  AddExpression(history);
+  AddThreads(history);
+  AddRange(history);
+  Text(history, "--step", &raw_.step, "DUR", "One row per task and step [as sampled]");
+  Text(history, "--tid", &raw_.tid, "N", "Only this task");
+  AddFields(history);
+  AddOutput(history, kRowFormats, true);
+  AddFile(history);
+
+  CLI::App* events = Add(Command::kEvents, "events");
+  AddExpression(events);
+  AddThreads(events);
+  AddRange(events);
+  events->add_flag("-F,--follow", options_.follow, "Go on with new events as they come");
+  events->add_option("--type", raw_.types, fmt::format("{}", fmt::join(EventTypeNames(), ", ")))
+      ->type_name("LIST")
+      ->join(',');
+  AddOutput(events, kRowFormats, true);
+  AddFile(events);
+}
+
+absl::Status Parser::CheckFormat() {
+  const auto known = formats_.find(Chosen());
+  if (known == formats_.end()) return absl::OkStatus();
+  const std::optional<Format> format = ParseFormat(raw_.format);
+  if (format && std::find(known->second.begin(), known->second.end(), *format) != known->second.end()) {
+    options_.format = *format;
+    return absl::OkStatus();
+  }
+  std::vector<std::string> names;
+  for (const Format each : known->second) names.emplace_back(FormatName(each));
+  const std::string hint = fmt::format("-o takes {}", fmt::join(names, ", "));
+  return absl::InvalidArgumentError(
+      fmt::format("unknown output format '{}'{}", raw_.format, SuggestOr(raw_.format, names, hint)));
+}
+
+absl::Status Parser::CheckTypes() {
+  std::string_view rest = raw_.types;
+  while (!rest.empty()) {
+    const size_t end = std::min(rest.find(','), rest.size());
+    const std::string name(rest.substr(0, end));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    const std::optional<v1::EventType> type = FindEventType(name);
+    if (!type) {
+      const std::string hint = fmt::format("--type takes {}", fmt::join(EventTypeNames(), ", "));
+      return absl::InvalidArgumentError(
+          fmt::format("unknown event type '{}'{}", name, SuggestOr(name, EventTypeNames(), hint)));
+    }
+    options_.types.push_back(*type);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Parser::Check() {
+  options_.expression = fmt::format("{}", fmt::join(raw_.words, " "));
+  for (const absl::Status& status :
+       {CheckFormat(), CheckTypes(), ParseInto("--top", raw_.top, &options_.top),
+        ParseInto("--count", raw_.count, &options_.count), ParseInto("TID", raw_.tid, &options_.tid),
+        ParseDurationInto("--step", raw_.step, &options_.step_ns),
+        ParseDurationInto("--interval", raw_.interval, &options_.interval_ns)}) {
+    if (!status.ok()) return status;
+  }
+  if (options_.follow && !options_.file.empty()) {
+    return absl::InvalidArgumentError("a file gets no new events; leave out --follow or --file");
+  }
+  if (options_.follow && !options_.end.empty()) {
+    return absl::InvalidArgumentError("--follow has no end; leave out --end");
+  }
+  return absl::OkStatus();
+}
+
+const CLI::App* Parser::Chosen() const {
+  const std::vector<CLI::App*> chosen = app_.get_subcommands();
+  return chosen.empty() ? nullptr : chosen.front();
+}
+
+std::string Parser::ExplainExtra(const CLI::App& command, const std::string& extra) const {
+  const std::string hint = "see `" + InvocationOf(command) + " --help`";
+  if (extra.front() != '-') return fmt::format("unexpected argument '{}'; {}", extra, hint);
+  std::vector<std::string> names;
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  const std::string name = extra.substr(0, extra.find('='));
+  // Between options of one letter everything is near everything.
+  if (name.size() <= 2) names.clear();
+  return fmt::format("unknown option '{}'{}", name, SuggestOr(name, names, hint));
+}
+
+std::string Parser::Explain(const CLI::ParseError& error) const {
+  const CLI::App* command = Chosen();
+  const std::vector<std::string> extras = app_.remaining(/*recurse=*/true);
+  if (command == nullptr) {
+    if (extras.empty()) return "no command given; `taskmonctl --help` lists them";
+    if (extras.front().front() == '-') return ExplainExtra(app_, extras.front());
+    std::vector<std::string> names;
+    for (const CLI::App* each : app_.get_subcommands({})) names.push_back(each->get_name());
+    return fmt::format("unknown command '{}'{}", extras.front(),
+                       SuggestOr(extras.front(), names, "`taskmonctl --help` lists them"));
+  }
+  const std::string what = error.what();
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
+    return fmt::format("{} needs a value; see `{} --help`", what.substr(0, what.find(':')), InvocationOf(*command));
+  }
+  if (!extras.empty()) return ExplainExtra(*command, extras.front());
+  return fmt::format("{}; see `{} --help`", what, InvocationOf(*command));
+}
+
+ParsedCommandLine Parser::Parse(const std::vector<std::string>& arguments) {
+  ParsedCommandLine parsed;
+  try {
+    app_.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+    const absl::Status status = Check();
+    if (!status.ok()) {
+      parsed.exit_code = kUsage;
+      parsed.err = ErrorLine(std::string(status.message()));
+    }
+  } catch (const CLI::CallForHelp&) {
+    parsed.exit_code = kMatched;
+    parsed.out = app_.help();
+  } catch (const CLI::ParseError& error) {
+    parsed.exit_code = kUsage;
+    parsed.err = ErrorLine(Explain(error));
+  }
+  parsed.options = options_;
+  return parsed;
+}
+
+}  // namespace
+
+ParsedCommandLine ParseCommandLine(const std::vector<std::string>& arguments, const std::string& socket_variable) {
+  // Habits from other tools.
+  if (arguments.size() == 1 && (arguments[0] == "--version" || arguments[0] == "-V")) {
+    return ParseCommandLine({"version"}, socket_variable);
+  }
+  if (!arguments.empty() && arguments[0] == "help") {
+    std::vector<std::string> rest(arguments.begin() + 1, arguments.end());
+    rest.push_back("--help");
+    return ParseCommandLine(rest, socket_variable);
+  }
+  return Parser(socket_variable).Parse(arguments);
+}
+
+}  // namespace taskmon::client

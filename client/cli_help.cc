@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client/cli_help.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+namespace taskmon::client {
+namespace {
+
+using Lines = std::vector<std::pair<std::string, std::string>>;
+
+std::string Laid(const Lines& lines) {
+  size_t width = 0;
+  for (const auto& [left, right] : lines) width = std::max(width, left.size());
+  std::string text;
+  for (const auto& [left, right] : lines) text += fmt::format("  {:<{}}  {}\n", left, width, right);
+  return text;
+}
+
+// "-b, --begin TIME"; options without a short name are indented to the same column.
+std::string OptionNames(const CLI::Option& option) {
+  std::vector<std::string> names;
+  for (const std::string& name : option.get_snames()) names.push_back("-" + name);
+  for (const std::string& name : option.get_lnames()) names.push_back("--" + name);
+  std::string text = option.get_snames().empty() ? "    " : "";
+  text += fmt::format("{}", fmt::join(names, ", "));
+  const bool takes_value = option.get_items_expected_max() > 0;
+  return takes_value ? text + " " + option.get_type_name() : text;
+}
+
+std::string UsageLine(const CLI::App& app) {
+  std::string line = "Usage: taskmonctl ";
+  if (app.get_parent() == nullptr) return line + "COMMAND [options]\n";
+  line += app.get_name();
+  for (const CLI::Option* option : app.get_options()) {
+    if (!option->get_positional()) continue;
+    const std::string name = option->get_name(/*positional=*/true);
+    const char* more = option->get_items_expected_max() > 1 ? "..." : "";
+    line += option->get_required() ? " " + name : fmt::format(" [{}{}]", name, more);
+  }
+  return line + " [options]\n";
+}
+
+Lines OptionLines(const CLI::App& app) {
+  Lines lines;
+  for (const CLI::Option* option : app.get_options()) {
+    if (option->get_positional()) lines.emplace_back(option->get_name(true), option->get_description());
+  }
+  for (const CLI::Option* option : app.get_options()) {
+    if (!option->get_positional()) lines.emplace_back(OptionNames(*option), option->get_description());
+  }
+  return lines;
+}
+
+}  // namespace
+
+const char kProgramSummary[] =
+    "What is every process and thread doing now, what was it doing at 03:12, and why.";
+
+const char kProgramFooter[] =
+    "Exit codes: 0 matched, 1 nothing matched, 2 usage, bad expression or bad time,\n"
+    "  3 taskmond not reachable, 4 permission, 5 partial answer (with --strict),\n"
+    "  6 no data for that time, 70 internal\n"
+    "`taskmonctl COMMAND --help` explains a command.";
+
+const CommandHelp& HelpOf(Command command) {
+  static const CommandHelp kHelp[] = {
+      {"How taskmond is: what it sees, stores, loses and costs",
+       "  taskmonctl status\n"
+       "  taskmonctl status -o json | jq .dropped"},
+      {"What works on this machine, what does not, and what would help", "  taskmonctl doctor"},
+      {"Every metric: its names, unit, kind and meaning",
+       "  taskmonctl metrics\n"
+       "  taskmonctl metrics offcpu_max task_pm_size\n"
+       "  taskmonctl metrics -o markdown"},
+      {"The version of this program", "  taskmonctl version"},
+      {"Processes (-H: threads) as they are, or as they were at a time",
+       "  taskmonctl ps --top 20\n"
+       "  taskmonctl ps -H 'comm =~ \"^kworker\"' --sort runq_max\n"
+       "  taskmonctl ps --at \"yesterday 03:12\" -f default,@io -o csv"},
+      {"Everything about one task",
+       "  taskmonctl show 4711\n"
+       "  taskmonctl show 4711 --at 10m"},
+      {"Each new tick as it is taken, until Ctrl-C",
+       "  taskmonctl watch 'cpu > 50%'\n"
+       "  taskmonctl watch --count 3 --interval 1s -o jsonl"},
+      {"What tasks did between two times, tick by tick",
+       "  taskmonctl history 'comm == nginx' -b 10m\n"
+       "  taskmonctl history --tid 4711 -b 2h --step 10s -f cpu,rss,offcpu_max -o csv\n"
+       "  taskmonctl history -b 03:00 -e 03:30 'user == backup' --file incident.db"},
+      {"What happened to tasks: started, executed, renamed, ended, killed",
+       "  taskmonctl events --type exec,exit -b 10s\n"
+       "  taskmonctl events --type oom -b 3d\n"
+       "  taskmonctl events -F 'user == \"www-data\"' -o jsonl"},
+  };
+  return kHelp[static_cast<int>(command)];
+}
+
+std::string HelpFormatter::make_help(const CLI::App* app, std::string, CLI::AppFormatMode) const {
+  std::string text = app->get_description() + "\n\n" + UsageLine(*app) + "\n";
+  const auto commands = app->get_subcommands({});
+  if (!commands.empty()) {
+    Lines lines;
+    for (const CLI::App* each : commands) lines.emplace_back(each->get_name(), each->get_description());
+    text += "Commands:\n" + Laid(lines) + "\n";
+  }
+  text += "Options:\n" + Laid(OptionLines(*app)) + "\n";
+  if (app->get_parent() != nullptr) text += "Examples:\n";
+  return text + app->get_footer() + "\n";
+}
+
+}  // namespace taskmon::client

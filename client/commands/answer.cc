@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client/commands/answer.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "client/exit_code.h"
+#include "daemon/query/time_spec.h"
+
+namespace taskmon::client {
+namespace {
+
+constexpr int64_t kNsPerSecond = 1'000'000'000;
+
+// A table of many ticks is useless without the time, and one of many tasks without their names.
+void PutFirst(std::initializer_list<Attribute> attributes, std::vector<Field>* fields) {
+  std::vector<Field> front;
+  for (const Attribute attribute : attributes) {
+    const Field field{.attribute = attribute};
+    if (std::find(fields->begin(), fields->end(), field) == fields->end()) front.push_back(field);
+  }
+  fields->insert(fields->begin(), front.begin(), front.end());
+}
+
+void AddContext(const Options& options, RowKind kind, std::vector<Field>* fields) {
+  if (kind == RowKind::kTaskHistory) PutFirst({Attribute::kTime}, fields);
+  if (kind == RowKind::kHistory) PutFirst({Attribute::kTime, Attribute::kTid, Attribute::kComm}, fields);
+  if (options.command == Command::kWatch && options.format == Format::kCsv) PutFirst({Attribute::kTime}, fields);
+}
+
+bool CarriesTime(const Options& options) {
+  return options.command == Command::kHistory || options.command == Command::kWatch || !options.at.empty() ||
+         !options.file.empty();
+}
+
+}  // namespace
+
+void Tally::Count(const TaskRow& row, const std::vector<Field>& fields) {
+  ++rows;
+  redacted = redacted || std::any_of(fields.begin(), fields.end(), [&](const Field& field) {
+               return PresenceOf(field, row) == Presence::kRedacted;
+             });
+}
+
+int Fail(const absl::Status& status, Context* context) {
+  // What was printed so far belongs before the message.
+  context->out->Flush();
+  if (!absl::IsCancelled(status)) context->err->Write(ErrorLine(std::string(status.message())));
+  return ExitCodeFor(status);
+}
+
+int Conclude(const absl::Status& status, const Tally& tally, const Options& options, Context* context) {
+  if (!status.ok()) return Fail(status, context);
+  if (options.strict && tally.partial()) {
+    std::vector<std::string> reasons;
+    if (tally.missed > 0) reasons.push_back(fmt::format("{} ticks or events missed", tally.missed));
+    if (tally.gap) reasons.push_back("gaps in the record");
+    if (tally.redacted) reasons.push_back("fields hidden from this user");
+    Note(fmt::format("partial answer: {}; leave out --strict to accept it", fmt::join(reasons, ", ")), context);
+    return kPartial;
+  }
+  return tally.rows > 0 ? kMatched : kNothingMatched;
+}
+
+void Note(const std::string& text, Context* context) {
+  context->out->Flush();
+  context->err->Write(ErrorLine(text));
+  context->err->Flush();
+}
+
+void ExplainMarks(const TaskPrinter& printer, Context* context) {
+  if (!context->terminal.is_terminal) return;
+  const std::string legend = Legend(printer.marks());
+  if (legend.empty()) return;
+  context->out->Flush();
+  context->err->Write(legend + "\n");
+}
+
+absl::StatusOr<TaskLayout> LayoutFor(const Options& options, RowKind kind) {
+  TaskLayout layout{
+      .format = options.format, .header = options.header, .raw = options.raw, .time = CarriesTime(options)};
+  if (!options.fields.empty()) {
+    absl::StatusOr<std::vector<Field>> fields = ParseFields(options.fields, kind);
+    if (!fields.ok()) return fields.status();
+    layout.fields = *std::move(fields);
+  } else if (IsTable(options.format)) {
+    layout.fields = DefaultFields(kind, options.format == Format::kWide);
+  } else {
+    layout.whole = true;
+    layout.fields = AllFields(layout.time);
+  }
+  AddContext(options, kind, &layout.fields);
+  return layout;
+}
+
+absl::StatusOr<std::string> WireTime(const std::string& text, const Options& options, Context* context) {
+  if (text.empty() || !options.file.empty()) return text;
+  const int64_t now_ns = context->now_wall_ns();
+  const absl::StatusOr<int64_t> time = query::ParseTime(text, now_ns);
+  if (!time.ok()) return time.status();
+  const absl::StatusOr<int64_t> a_second_later = query::ParseTime(text, now_ns + kNsPerSecond);
+  const bool moves_with_the_clock = !a_second_later.ok() || *a_second_later != *time;
+  if (moves_with_the_clock || *time < 0) return text;
+  return fmt::format("@{}.{:09}", *time / kNsPerSecond, *time % kNsPerSecond);
+}
+
+v1::Selection SelectionFor(const Options& options, const TaskLayout& layout) {
+  v1::Selection selection;
+  selection.set_expression(options.expression);
+  selection.set_threads(options.threads);
+  selection.set_tid(options.tid);
+  for (const uint32_t metric : MetricsFor(layout.fields)) selection.add_metrics(metric);
+  return selection;
+}
+
+}  // namespace taskmon::client

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the commands that read rows share: the layout that the options ask for, the tally that decides the exit code,
+// and how failures are told.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include "client/context.h"
+#include "client/fields.h"
+#include "client/options.h"
+#include "client/output/task_printer.h"
+#include "client/task_row.h"
+
+namespace taskmon::client {
+
+// What came of an answer.
+struct Tally {
+  uint64_t rows = 0;
+  bool redacted = false;
+  uint64_t missed = 0;  // ticks or events that got lost on the way
+  bool gap = false;
+
+  bool partial() const { return redacted || missed > 0 || gap; }
+  // Counts the row, and looks for redacted fields among those shown.
+  void Count(const TaskRow& row, const std::vector<Field>& fields);
+};
+
+// Prints the error, unless it is an interruption, and returns its exit code.
+int Fail(const absl::Status& status, Context* context);
+
+// The exit code of an answer: that of the failure; kPartial with --strict; kMatched; kNothingMatched.
+int Conclude(const absl::Status& status, const Tally& tally, const Options& options, Context* context);
+
+// One line on standard error that is no failure.
+void Note(const std::string& text, Context* context);
+
+// Explains "-", "*" and "~" beneath a table that a person looks at.
+void ExplainMarks(const TaskPrinter& printer, Context* context);
+
+// Fields, format and headers from the options. InvalidArgument: an unknown field.
+absl::StatusOr<TaskLayout> LayoutFor(const Options& options, RowKind kind);
+
+// A TIME as the daemon should read it. Times that depend on the caller's clock and zone ("14:30") are resolved here;
+// those relative to now, and everything with --file, where the newest stored time stands for now, are left as they are.
+// InvalidArgument: no TIME.
+absl::StatusOr<std::string> WireTime(const std::string& text, const Options& options, Context* context);
+
+// The selection of the options, asking for the metrics that the layout shows.
+v1::Selection SelectionFor(const Options& options, const TaskLayout& layout);
+
+}  // namespace taskmon::client

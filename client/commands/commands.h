@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The commands. Each asks a Backend, hands rows to a printer and returns its exit code; each has a file of its own.
+#pragma once
+
+#include "client/context.h"
+#include "client/options.h"
+
+namespace taskmon::client {
+
+int RunCommand(const Options& options, Context* context);
+
+int RunStatus(const Options& options, Context* context);
+int RunDoctor(const Options& options, Context* context);
+int RunMetrics(const Options& options, Context* context);
+int RunVersion(Context* context);
+int RunPs(const Options& options, Context* context);
+int RunShow(const Options& options, Context* context);
+int RunWatch(const Options& options, Context* context);
+int RunHistory(const Options& options, Context* context);
+int RunEvents(const Options& options, Context* context);
+
+}  // namespace taskmon::client

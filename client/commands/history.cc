@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client/commands/commands.h"
+
+#include "client/commands/answer.h"
+
+namespace taskmon::client {
+namespace {
+
+absl::StatusOr<v1::HistoryRequest> MakeRequest(const Options& options, const TaskLayout& layout, Context* context) {
+  v1::HistoryRequest request;
+  *request.mutable_selection() = SelectionFor(options, layout);
+  const absl::StatusOr<std::string> begin = WireTime(options.begin, options, context);
+  if (!begin.ok()) return begin.status();
+  request.set_begin(*begin);
+  const absl::StatusOr<std::string> end = WireTime(options.end, options, context);
+  if (!end.ok()) return end.status();
+  request.set_end(*end);
+  request.set_step_ns(options.step_ns);
+  return request;
+}
+
+// Times without a record leave no rows, so that only the gap events tell of them.
+absl::Status LookForGaps(const v1::HistoryRequest& history, Backend* backend, Tally* tally) {
+  v1::EventsRequest request;
+  request.set_begin(history.begin());
+  request.set_end(history.end());
+  request.add_types(v1::GAP);
+  return backend->ReadEvents(request, [&](const v1::EventBatch& batch) {
+    tally->gap |= batch.events_size() > 0;
+    return !tally->gap;
+  });
+}
+
+}  // namespace
+
+int RunHistory(const Options& options, Context* context) {
+  const absl::StatusOr<TaskLayout> layout =
+      LayoutFor(options, options.tid != 0 && !options.threads ? RowKind::kTaskHistory : RowKind::kHistory);
+  if (!layout.ok()) return Fail(layout.status(), context);
+  const absl::StatusOr<v1::HistoryRequest> request = MakeRequest(options, *layout, context);
+  if (!request.ok()) return Fail(request.status(), context);
+  const absl::StatusOr<std::unique_ptr<Backend>> backend = context->open_backend(options);
+  if (!backend.ok()) return Fail(backend.status(), context);
+
+  Tally tally;
+  const std::unique_ptr<TaskPrinter> printer = MakeTaskPrinter(*layout, context->terminal, context->out);
+  absl::Status broken;
+  absl::Status status = (*backend)->ReadHistory(*request, [&](const v1::TaskBatch& batch) {
+    tally.missed += batch.missed_ticks();
+    broken = ForEachRow(batch, [&](const TaskRow& row) {
+      tally.Count(row, layout->fields);
+      printer->Add(row);
+    });
+    return broken.ok() && !context->out->failed();
+  });
+  status.Update(broken);
+  if (status.ok() && options.strict) status.Update(LookForGaps(*request, backend->get(), &tally));
+  printer->Finish(status.ok());
+  ExplainMarks(*printer, context);
+  return Conclude(status, tally, options, context);
+}
+
+}  // namespace taskmon::client

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <map>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "client/commands/answer.h"
+#include "client/commands/commands.h"
+#include "client/exit_code.h"
+#include "client/output/task_block.h"
+
+namespace taskmon::client {
+namespace {
+
+constexpr int64_t kNsPerSecond = 1'000'000'000;
+constexpr int64_t kLookBackNs = 5 * kNsPerSecond;  // where the tick lasted longer, twice as long as it did
+
+// The batch that holds the task's row, as a process or else as one thread of a process.
+absl::StatusOr<std::optional<v1::TaskBatch>> FindTask(const Options& options, const std::string& at, Backend* backend) {
+  for (const bool threads : {false, true}) {
+    v1::ListTasksRequest request;
+    request.mutable_selection()->set_tid(options.tid);
+    request.mutable_selection()->set_threads(threads);
+    request.set_at(at);
+    std::optional<v1::TaskBatch> found;
+    const absl::Status status = backend->ListTasks(request, [&](const v1::TaskBatch& batch) {
+      if (batch.samples_size() > 0) found = batch;
+      return !found.has_value();
+    });
+    if (!status.ok()) return status;
+    if (found) return found;
+  }
+  return std::optional<v1::TaskBatch>();
+}
+
+std::string EpochTime(int64_t wall_ns) {
+  return fmt::format("@{}.{:09}", wall_ns / kNsPerSecond, wall_ns % kNsPerSecond);
+}
+
+std::vector<uint32_t> Counters() {
+  std::vector<uint32_t> counters;
+  for (const MetricDesc& metric : AllMetrics()) {
+    if (metric.kind == v1::COUNTER) counters.push_back(metric.id);
+  }
+  return counters;
+}
+
+v1::HistoryRequest TicksBefore(const TaskRow& row) {
+  v1::HistoryRequest request;
+  request.mutable_selection()->set_tid(row.info->tid());
+  request.mutable_selection()->set_threads(row.info->thread());
+  for (const uint32_t counter : Counters()) request.mutable_selection()->add_metrics(counter);
+  const int64_t look_back_ns = std::max(kLookBackNs, 2 * static_cast<int64_t>(row.tick->elapsed_ns()));
+  request.set_begin(EpochTime(row.tick->time_ns() - look_back_ns));
+  request.set_end(EpochTime(row.tick->time_ns()));
+  return request;
+}
+
+// From the stored ticks just before. Rates are a bonus: without a history there are none.
+std::map<v1::Metric, CounterRate> Rates(const TaskRow& row, Backend* backend) {
+  struct Seen {
+    int64_t value;
+    uint64_t boot_ns;
+  };
+  std::map<v1::Metric, Seen> earlier;
+  const absl::Status ignored = backend->ReadHistory(TicksBefore(row), [&](const v1::TaskBatch& batch) {
+    return ForEachRow(batch, [&](const TaskRow& past) {
+             if (past.info->start_ns() != row.info->start_ns() || past.tick->boot_ns() >= row.tick->boot_ns()) return;
+             for (const uint32_t counter : Counters()) {
+               const MetricCell cell = past.Get(static_cast<v1::Metric>(counter));
+               if (cell.presence != Presence::kPresent) continue;
+               earlier[static_cast<v1::Metric>(counter)] = {cell.value, past.tick->boot_ns()};
+             }
+           }).ok();
+  });
+  if (!ignored.ok()) return {};
+  std::map<v1::Metric, CounterRate> rates;
+  for (const auto& [metric, seen] : earlier) {
+    const MetricCell now = row.Get(metric);
+    if (now.presence != Presence::kPresent || now.value < seen.value) continue;
+    rates[metric] = {.increase = now.value - seen.value, .elapsed_ns = row.tick->boot_ns() - seen.boot_ns};
+  }
+  return rates;
+}
+
+void Print(const Options& options, const TaskRow& row, Backend* backend, Context* context) {
+  if (options.format == Format::kTable) {
+    context->out->Write(TaskBlock(row, Rates(row, backend), context->terminal, options.raw));
+    return;
+  }
+  const TaskLayout layout{.format = options.format, .fields = AllFields(true), .time = true, .whole = true};
+  const std::unique_ptr<TaskPrinter> printer = MakeTaskPrinter(layout, context->terminal, context->out);
+  printer->Add(row);
+  printer->Finish(true);
+}
+
+int NoSuchTask(const Options& options, Context* context) {
+  if (options.format == Format::kJson) context->out->Write("[]\n");
+  Note(options.at.empty()
+           ? fmt::format("there is no task {}; `taskmonctl events --type exit` knows the ended ones", options.tid)
+           : fmt::format("there was no task {} at {}; try another --at", options.tid, options.at),
+       context);
+  return kNothingMatched;
+}
+
+}  // namespace
+
+int RunShow(const Options& options, Context* context) {
+  const absl::StatusOr<std::string> at = WireTime(options.at, options, context);
+  if (!at.ok()) return Fail(at.status(), context);
+  const absl::StatusOr<std::unique_ptr<Backend>> backend = context->open_backend(options);
+  if (!backend.ok()) return Fail(backend.status(), context);
+  const absl::StatusOr<std::optional<v1::TaskBatch>> found = FindTask(options, *at, backend->get());
+  if (!found.ok()) return Fail(found.status(), context);
+  if (!found->has_value()) return NoSuchTask(options, context);
+  const BatchView view(&**found);
+  const absl::Status fits = view.Check();
+  if (!fits.ok()) return Fail(fits, context);
+  Print(options, view.Row(0), backend->get(), context);
+  return kMatched;
+}
+
+}  // namespace taskmon::client

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What one invocation asks for: filled and checked by cli.cc, read by the commands. Texts in the TIME grammar and
+// expressions are checked by whoever answers. A value.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "client/output/format.h"
+#include "taskmon/v1/taskmon.pb.h"
+
+namespace taskmon::client {
+
+enum class Command { kStatus, kDoctor, kMetrics, kVersion, kPs, kShow, kWatch, kHistory, kEvents };
+
+struct Options {
+  Command command = Command::kStatus;
+  std::string socket = "/run/taskmon/taskmond.sock";
+  std::string file;                  // empty: ask the daemon
+  std::string expression;            // empty: everything
+  bool threads = false;
+  std::string at;
+  std::string begin;
+  std::string end;
+  uint64_t step_ns = 0;
+  uint64_t interval_ns = 0;
+  uint32_t count = 0;
+  uint32_t top = 0;
+  int32_t tid = 0;
+  std::string fields;                // empty: the default ones
+  std::string sort;
+  bool follow = false;
+  std::vector<v1::EventType> types;
+  std::vector<std::string> names;    // metrics to explain
+  Format format = Format::kTable;
+  bool header = true;
+  bool raw = false;
+  bool strict = false;
+};
+
+}  // namespace taskmon::client

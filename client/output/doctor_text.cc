@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client/output/doctor_text.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "client/output/escape.h"
+#include "client/output/json_object.h"
+#include "proto/catalogue.h"
+
+namespace taskmon::client {
+namespace {
+
+std::string ChecksText(const v1::Doctor& doctor) {
+  size_t width = 0;
+  for (const v1::Check& check : doctor.checks()) width = std::max(width, DisplayWidth(TerminalSafe(check.name())));
+  std::string text;
+  for (const v1::Check& check : doctor.checks()) {
+    text += fmt::format("{:<11}  {:<{}}  {}", HealthName(check.health()), TerminalSafe(check.name()), width,
+                        TerminalSafe(check.reason()));
+    text.erase(text.find_last_not_of(' ') + 1);
+    text += '\n';
+    if (!check.remedy().empty()) text += fmt::format("{:13}-> {}\n", "", TerminalSafe(check.remedy()));
+  }
+  return text;
+}
+
+// Metrics that share a fate are told together: one missing hook takes several with it.
+std::string MetricsText(const v1::Doctor& doctor) {
+  std::map<std::pair<v1::Health, std::string>, std::vector<std::string>> ailing;
+  int working = 0;
+  for (const v1::MetricHealth& metric : doctor.metrics()) {
+    if (!IsMetric(metric.metric())) continue;
+    if (metric.health() == v1::WORKS) {
+      ++working;
+    } else {
+      ailing[{metric.health(), metric.reason()}].push_back(Describe(static_cast<v1::Metric>(metric.metric())).short_name);
+    }
+  }
+  if (doctor.metrics().empty()) return "";
+  std::string text = fmt::format("\n{} of {} metrics work\n", working, doctor.metrics_size());
+  for (const auto& [fate, names] : ailing) {
+    text += fmt::format("{:<11}  {}\n{:13}   {}\n", HealthName(fate.first), fmt::join(names, " "), "",
+                        TerminalSafe(fate.second));
+  }
+  return text;
+}
+
+void AppendCheck(const v1::Check& check, std::string* out) {
+  JsonObject object(out);
+  object.String("name", check.name());
+  object.String("health", HealthName(check.health()));
+  object.String("reason", check.reason());
+  object.String("remedy", check.remedy());
+  object.Close();
+}
+
+void AppendMetric(const v1::MetricHealth& metric, std::string* out) {
+  JsonObject object(out);
+  object.String("name", IsMetric(metric.metric()) ? Describe(static_cast<v1::Metric>(metric.metric())).name : "unknown");
+  object.String("health", HealthName(metric.health()));
+  object.String("reason", metric.reason());
+  object.Close();
+}
+
+}  // namespace
+
+std::string_view HealthName(v1::Health health) {
+  switch (health) {
+    case v1::WORKS: return "works";
+    case v1::DEGRADED: return "degraded";
+    case v1::UNAVAILABLE: return "unavailable";
+    default: return "unknown";
+  }
+}
+
+std::string DoctorText(const v1::Doctor& doctor) { return ChecksText(doctor) + MetricsText(doctor); }
+
+std::string DoctorJson(const v1::Doctor& doctor) {
+  std::string text;
+  JsonObject object(&text);
+  AppendJsonArray(doctor.checks(), object.Key("checks"), AppendCheck);
+  AppendJsonArray(doctor.metrics(), object.Key("metrics"), AppendMetric);
+  object.Close();
+  return text;
+}
+
+}  // namespace taskmon::client

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client/output/event_printer.h"
+
+#include <ctime>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "client/output/cell.h"
+#include "client/output/escape.h"
+#include "client/output/event_text.h"
+#include "client/output/json_object.h"
+#include "client/output/records.h"
+#include "client/output/table.h"
+#include "daemon/query/time_spec.h"
+
+namespace taskmon::client {
+namespace {
+
+bool SameLocalDay(int64_t a_ns, int64_t b_ns) {
+  return query::FormatLocal(a_ns).substr(0, 10) == query::FormatLocal(b_ns).substr(0, 10);
+}
+
+// "08:15:30.123" today, "11-21 08:15:30.123" on other days.
+std::string EventTime(int64_t time_ns, int64_t now_ns) {
+  const std::string full = LocalTime(time_ns, /*fraction=*/true);
+  return full.substr(SameLocalDay(time_ns, now_ns) ? 11 : 5);
+}
+
+MetricCells CellsOf(const v1::Event& event, const MetricIndex* index) {
+  return MetricCells(index, &event.values(), event.unavailable(), event.redacted());
+}
+
+void AppendTask(const v1::Event& event, JsonObject* object) {
+  const v1::TaskInfo& task = event.task();
+  object->Number("tid", task.tid());
+  object->Number("tgid", task.tgid());
+  object->Number("ppid", task.ppid());
+  object->String("comm", task.comm());
+  if (!task.cmdline_redacted()) object->String("cmdline", task.cmdline());
+  object->String("exe", task.exe());
+  object->String("start_time", query::FormatRfc3339(task.start_time_ns()));
+  object->Number("start_ns", task.start_ns());
+  object->String("user", task.user());
+  object->Number("uid", task.uid());
+  object->Number("gid", task.gid());
+  object->String("app", task.app());
+  object->String("cgroup", task.cgroup());
+  object->String("unit", task.unit());
+  object->String("container", task.container());
+  object->Bool("tracked", task.tracked());
+  AppendJsonArray(task.rules(), object->Key("rules"), AppendJsonString);
+  object->Bool("kthread", task.kthread());
+  object->Bool("thread", task.thread());
+}
+
+// A gap happened to the record, not to a task.
+void AppendNoTask(JsonObject* object) {
+  for (const char* key : {"tid", "tgid", "ppid", "comm"}) object->Null(key);
+}
+
+void AppendMetrics(const v1::Event& event, JsonObject* object) {
+  const MetricIndex index(event.metrics());
+  const MetricCells cells = CellsOf(event, &index);
+  std::vector<std::string> unavailable;
+  std::vector<std::string> redacted;
+  if (event.task().cmdline_redacted()) redacted.push_back("cmdline");
+  for (const MetricDesc& metric : AllMetrics()) {
+    const MetricCell cell = cells.Get(metric.id);
+    if (cell.presence == Presence::kPresent) object->Metric(metric, cell.value);
+    if (cell.presence == Presence::kUnavailable) unavailable.push_back(metric.name);
+    if (cell.presence == Presence::kRedacted) redacted.push_back(metric.name);
+  }
+  if (!unavailable.empty()) AppendJsonArray(unavailable, object->Key("unavailable"), AppendJsonString);
+  if (!redacted.empty()) AppendJsonArray(redacted, object->Key("redacted"), AppendJsonString);
+}
+
+class JsonPrinter : public EventPrinter {
+ public:
+  JsonPrinter(const EventLayout& layout, Output* out) : records_(layout.format == Format::kJsonl, out), out_(out) {}
+
+  void Add(const v1::Event& event) override { records_.Add(EventJson(event)); }
+  void Flush() override { out_->Flush(); }
+  void Finish(bool ok) override { records_.Finish(ok); }
+
+ private:
+  JsonRecords records_;
+  Output* out_;
+};
+
+class CsvPrinter : public EventPrinter {
+ public:
+  CsvPrinter(const EventLayout& layout, Output* out) : out_(out), header_due_(layout.header) {}
+
+  void Add(const v1::Event& event) override {
+    WriteHeaderOnce();
+    const v1::TaskInfo& task = event.task();
+    const auto number = [&](auto value) { return event.has_task() ? std::to_string(value) : std::string(); };
+    const bool exit = event.type() == v1::EXIT;
+    std::vector<std::string> cells = {std::string(EventTypeName(event.type())),
+                                      query::FormatRfc3339(event.time_ns()),
+                                      std::to_string(event.time_ns()),
+                                      number(task.tid()),
+                                      number(task.tgid()),
+                                      number(task.ppid()),
+                                      CsvField(task.comm()),
+                                      number(task.uid()),
+                                      CsvField(task.user()),
+                                      CsvField(task.cmdline()),
+                                      exit ? std::to_string(event.exit_code()) : "",
+                                      exit ? std::to_string(event.exit_signal()) : "",
+                                      exit ? (event.core_dumped() ? "1" : "0") : "",
+                                      event.duration_ns() != 0 ? std::to_string(event.duration_ns()) : "",
+                                      event.lost() != 0 ? std::to_string(event.lost()) : "",
+                                      CsvField(event.detail())};
+    AddMetrics(event, &cells);
+    out_->Write(fmt::format("{}\n", fmt::join(cells, ",")));
+  }
+  void Flush() override { out_->Flush(); }
+  void Finish(bool ok) override {
+    if (ok) WriteHeaderOnce();
+  }
+
+ private:
+  static void AddMetrics(const v1::Event& event, std::vector<std::string>* cells) {
+    const MetricIndex index(event.metrics());
+    const MetricCells values = CellsOf(event, &index);
+    for (const MetricDesc& metric : AllMetrics()) {
+      const MetricCell cell = values.Get(metric.id);
+      cells->push_back(cell.presence == Presence::kPresent ? PlainNumber(metric, cell.value) : "");
+    }
+  }
+
+  void WriteHeaderOnce() {
+    if (!header_due_) return;
+    header_due_ = false;
+    std::string header = "type,time,time_ns,tid,tgid,ppid,comm,uid,user,cmdline,exit_code,exit_signal,core_dumped,"
+                         "duration_ns,lost,detail";
+    for (const MetricDesc& metric : AllMetrics()) header += "," + metric.name;
+    out_->Write(header + "\n");
+  }
+
+  Output* out_;
+  bool header_due_;
+};
+
+class TablePrinter : public EventPrinter {
+ public:
+  TablePrinter(const EventLayout& layout, const Terminal& terminal, Output* out)
+      : layout_(layout),
+        table_(Columns(layout),
+               {.width = layout.format == Format::kWide ? 0 : terminal.width,
+                .header = layout.header,
+                .bold_header = terminal.color},
+               out),
+        out_(out) {}
+
+  void Add(const v1::Event& event) override {
+    const v1::TaskInfo& task = event.task();
+    std::vector<std::string> cells = {EventTime(event.time_ns(), layout_.now_ns),
+                                      std::string(EventTypeName(event.type()))};
+    cells.push_back(event.has_task() ? std::to_string(task.tid()) : "");
+    if (layout_.format == Format::kWide) {
+      cells.push_back(event.has_task() ? std::to_string(task.tgid()) : "");
+      cells.push_back(event.has_task() ? std::to_string(task.ppid()) : "");
+      cells.push_back(TerminalSafe(task.user()));
+      cells.push_back(TerminalSafe(task.unit()));
+    }
+    cells.push_back(TerminalSafe(task.comm()));
+    cells.push_back(EventDetail(event, layout_.raw));
+    table_.Add(std::move(cells));
+    any_ = true;
+  }
+  void Flush() override {
+    if (any_) table_.Flush();
+    out_->Flush();
+  }
+  void Finish(bool) override { Flush(); }
+
+ private:
+  static std::vector<Column> Columns(const EventLayout& layout) {
+    // While following, what comes later must fit too.
+    const auto later = [&](size_t width) { return layout.following ? width : 0; };
+    std::vector<Column> columns = {{.header = fmt::format("TIME ({})", LocalZone()), .align = Align::kRight},
+                                   {.header = "TYPE", .min_width = later(6)},
+                                   {.header = "TID", .align = Align::kRight, .min_width = later(7)}};
+    if (layout.format == Format::kWide) {
+      columns.push_back({.header = "TGID", .align = Align::kRight, .min_width = later(7)});
+      columns.push_back({.header = "PPID", .align = Align::kRight, .min_width = later(7)});
+      columns.push_back({.header = "USER", .min_width = later(8)});
+      columns.push_back({.header = "UNIT", .min_width = later(16)});
+    }
+    columns.push_back({.header = "COMM", .min_width = later(15)});
+    columns.push_back({.header = "DETAIL", .min_width = later(200)});
+    return columns;
+  }
+
+  EventLayout layout_;
+  Table table_;
+  Output* out_;
+  bool any_ = false;
+};
+
+}  // namespace
+
+std::string EventJson(const v1::Event& event) {
+  std::string text;
+  JsonObject object(&text);
+  object.String("type", EventTypeName(event.type()));
+  object.String("time", query::FormatRfc3339(event.time_ns()));
+  object.Number("time_ns", event.time_ns());
+  if (event.has_task()) AppendTask(event, &object);
+  else AppendNoTask(&object);
+  if (event.id() != 0) object.Number("id", event.id());
+  if (event.type() == v1::EXIT) {
+    object.Number("exit_code", event.exit_code());
+    object.Number("exit_signal", event.exit_signal());
+    object.Bool("core_dumped", event.core_dumped());
+  }
+  if (event.type() == v1::EXIT || event.type() == v1::GAP) object.Number("duration_ns", event.duration_ns());
+  if (event.type() == v1::GAP) object.Number("lost", event.lost());
+  if (!event.detail().empty()) object.String("detail", event.detail());
+  AppendMetrics(event, &object);
+  object.Close();
+  return text;
+}
+
+std::unique_ptr<EventPrinter> MakeEventPrinter(const EventLayout& layout, const Terminal& terminal, Output* out) {
+  switch (layout.format) {
+    case Format::kJson:
+    case Format::kJsonl: return std::make_unique<JsonPrinter>(layout, out);
+    case Format::kCsv: return std::make_unique<CsvPrinter>(layout, out);
+    default: return std::make_unique<TablePrinter>(layout, terminal, out);
+  }
+}
+
+}  // namespace taskmon::client

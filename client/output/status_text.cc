@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client/output/status_text.h"
+
+#include <algorithm>
+#include <map>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "client/output/cell.h"
+#include "client/output/escape.h"
+#include "client/output/json_object.h"
+#include "client/output/units.h"
+#include "daemon/query/time_spec.h"
+
+namespace taskmon::client {
+namespace {
+
+std::string Line(const char* label, const std::string& value) { return fmt::format("  {:<10} {}\n", label, value); }
+
+// Grouped by thousands: these numbers are read, not added up.
+std::string Thousands(uint64_t value) {
+  return value < 1000 ? std::to_string(value) : fmt::format("{},{:03}", Thousands(value / 1000), value % 1000);
+}
+
+std::string Bytes(uint64_t bytes, bool raw) { return raw ? std::to_string(bytes) : HumanBytes(static_cast<double>(bytes)); }
+
+std::string IntervalText(uint64_t ms) {
+  return ms % 1000 == 0 ? fmt::format("{} s", ms / 1000) : fmt::format("{} ms", ms);
+}
+
+std::string DroppedText(const v1::Status& status) {
+  // A protobuf map has no order; people and diffs want one.
+  const std::map<std::string, uint64_t> dropped(status.dropped().begin(), status.dropped().end());
+  std::vector<std::string> parts;
+  for (const auto& [kind, count] : dropped) {
+    if (count > 0) parts.push_back(fmt::format("{} {}", Thousands(count), TerminalSafe(kind)));
+  }
+  return parts.empty() ? "nothing" : fmt::format("{}", fmt::join(parts, ", "));
+}
+
+std::string HistoryText(const v1::Status& status, bool raw) {
+  std::string text = fmt::format("{} of {}", Bytes(status.db_bytes(), raw), Bytes(status.db_cap_bytes(), raw));
+  if (!status.db_path().empty()) text += " in " + TerminalSafe(status.db_path());
+  return text;
+}
+
+std::string SinceText(const v1::Status& status) {
+  if (status.oldest_time_ns() == 0) return "nothing stored yet";
+  const double span_ns = static_cast<double>(status.newest_time_ns() - status.oldest_time_ns());
+  return fmt::format("{} {} ({} kept)", LocalTime(status.oldest_time_ns(), false), LocalZone(),
+                     HumanDuration(std::max(span_ns, 0.0)));
+}
+
+std::string HooksText(const v1::Status& status) {
+  if (status.hooks().empty()) return "";
+  size_t name_width = 4;
+  size_t group_width = 5;
+  for (const v1::HookStatus& hook : status.hooks()) {
+    name_width = std::max(name_width, hook.name().size());
+    group_width = std::max(group_width, hook.group().size());
+  }
+  const auto attached = std::count_if(status.hooks().begin(), status.hooks().end(),
+                                      [](const v1::HookStatus& hook) { return hook.attached(); });
+  std::string text = fmt::format("\nHooks: {} of {} attached\n  {:<{}} {:<{}} {:<8} {:>8} {:>7}  WHY\n", attached,
+                                 status.hooks_size(), "NAME", name_width, "GROUP", group_width, "ATTACHED", "RUNS",
+                                 "NS/RUN");
+  for (const v1::HookStatus& hook : status.hooks()) {
+    const std::string cost = hook.ns_per_run() > 0 ? fmt::format("{:.0f}", hook.ns_per_run()) : "-";
+    text += fmt::format("  {:<{}} {:<{}} {:<8} {:>8} {:>7}  {}", TerminalSafe(hook.name()), name_width,
+                        TerminalSafe(hook.group()), group_width, hook.attached() ? "yes" : "no",
+                        HumanCount(static_cast<double>(hook.runs())), cost, TerminalSafe(hook.reason()));
+    text.erase(text.find_last_not_of(' ') + 1);
+    text += '\n';
+  }
+  return text;
+}
+
+void TimeOrNull(std::string_view key, int64_t time_ns, JsonObject* object) {
+  if (time_ns == 0) object->Null(key);
+  else object->String(key, query::FormatRfc3339(time_ns));
+}
+
+void AppendHook(const v1::HookStatus& hook, std::string* out) {
+  JsonObject object(out);
+  object.String("name", hook.name());
+  object.String("group", hook.group());
+  object.Bool("attached", hook.attached());
+  object.Number("runs", hook.runs());
+  if (hook.ns_per_run() > 0) object.Number("ns_per_run", hook.ns_per_run());
+  else object.Null("ns_per_run");
+  object.String("reason", hook.reason());
+  TimeOrNull("since_time", hook.since_time_ns(), &object);
+  object.Close();
+}
+
+void AppendDropped(const v1::Status& status, std::string* out) {
+  const std::map<std::string, uint64_t> dropped(status.dropped().begin(), status.dropped().end());
+  JsonObject object(out);
+  for (const auto& [kind, count] : dropped) object.Number(kind, count);
+  object.Close();
+}
+
+}  // namespace
+
+std::string StatusText(const v1::Status& status, bool raw) {
+  const auto duration = [&](double ns) { return raw ? fmt::format("{:.0f}", ns) : HumanDuration(ns); };
+  std::string text = fmt::format("taskmond {}, up {}, a tick every {}\n", TerminalSafe(status.version()),
+                                 duration(status.uptime_s() * 1e9), IntervalText(status.interval_ms()));
+  text += Line("tasks", fmt::format("{} in {} processes, {} tracked", Thousands(status.tasks()),
+                                    Thousands(status.processes()), Thousands(status.tracked())));
+  text += Line("ticks", fmt::format("{}, {} late; the last took {}", Thousands(status.ticks()),
+                                    Thousands(status.late_ticks()), duration(static_cast<double>(status.last_tick_ns()))));
+  text += Line("dropped", DroppedText(status));
+  text += Line("history", HistoryText(status, raw));
+  text += Line("since", SinceText(status));
+  text += Line("cost", fmt::format("{:.1f}% of a CPU, {} of memory", status.cpu_percent(), Bytes(status.rss_bytes(), raw)));
+  text += Line("books", status.accounted_known()
+                            ? fmt::format("{:.1f}% of the CPU time of the last minute has a task",
+                                          status.accounted_cpu_percent())
+                            : "not known yet (needs a minute)");
+  if (!status.storage_error().empty()) text += Line("TROUBLE", "not storing: " + TerminalSafe(status.storage_error()));
+  return text + HooksText(status);
+}
+
+std::string StatusJson(const v1::Status& status) {
+  std::string text;
+  JsonObject object(&text);
+  object.String("version", status.version());
+  object.Number("uptime_s", status.uptime_s());
+  object.Number("interval_ms", status.interval_ms());
+  object.Number("tasks", status.tasks());
+  object.Number("processes", status.processes());
+  object.Number("tracked", status.tracked());
+  object.Number("ticks", status.ticks());
+  object.Number("late_ticks", status.late_ticks());
+  object.Number("last_tick_ns", status.last_tick_ns());
+  AppendDropped(status, object.Key("dropped"));
+  object.Number("db_bytes", status.db_bytes());
+  object.Number("db_cap_bytes", status.db_cap_bytes());
+  object.String("db_path", status.db_path());
+  TimeOrNull("oldest_time", status.oldest_time_ns(), &object);
+  TimeOrNull("newest_time", status.newest_time_ns(), &object);
+  object.Number("cpu_percent", status.cpu_percent());
+  object.Number("rss_bytes", status.rss_bytes());
+  AppendJsonArray(status.hooks(), object.Key("hooks"), AppendHook);
+  if (status.accounted_known()) object.Number("accounted_cpu_percent", status.accounted_cpu_percent());
+  else object.Null("accounted_cpu_percent");
+  if (status.storage_error().empty()) object.Null("storage_error");
+  else object.String("storage_error", status.storage_error());
+  object.Close();
+  return text;
+}
+
+}  // namespace taskmon::client

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The daemon's account of itself, for people and as the JSON object of the contract. Pure but for the local zone.
+#pragma once
+
+#include <string>
+
+#include "taskmon/v1/taskmon.pb.h"
+
+namespace taskmon::client {
+
+std::string StatusText(const v1::Status& status, bool raw);
+// One object; null where something is not known.
+std::string StatusJson(const v1::Status& status);
+
+}  // namespace taskmon::client

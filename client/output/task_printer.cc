@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client/output/task_printer.h"
+
+#include <algorithm>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "client/output/escape.h"
+#include "client/output/records.h"
+#include "client/output/table.h"
+#include "daemon/query/time_spec.h"
+
+namespace taskmon::client {
+namespace {
+
+// Columns that may be long and matter little give way at these widths.
+size_t MaxWidth(Attribute attribute) {
+  switch (attribute) {
+    case Attribute::kUser: return 10;
+    case Attribute::kApp: return 12;
+    case Attribute::kContainer: return 16;
+    case Attribute::kUnit:
+    case Attribute::kRules: return 24;
+    case Attribute::kCgroup: return 32;
+    default: return 0;
+  }
+}
+
+// Who the row is about: in every JSON row, whatever fields were named.
+constexpr Attribute kIdentity[] = {Attribute::kTid, Attribute::kTgid, Attribute::kPpid, Attribute::kComm,
+                                   Attribute::kStartNs};
+
+bool IsPrefix(const Field& field) {
+  return field.attribute == Attribute::kTime || field.attribute == Attribute::kTimeNs ||
+         std::find(std::begin(kIdentity), std::end(kIdentity), field.attribute) != std::end(kIdentity);
+}
+
+void AppendNames(const std::vector<Field>& fields, const TaskRow& row, Presence wanted, std::string_view key,
+                 JsonObject* object) {
+  std::vector<std::string_view> names;
+  for (const Field& field : fields) {
+    // The state letter is one value under two keys; it is listed by its metric's name.
+    const bool alias = field.attribute == Attribute::kState;
+    const std::string_view name = alias ? std::string_view(Describe(v1::TASK_STATE).name) : FieldKey(field);
+    if (PresenceOf(field, row) != wanted) continue;
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  }
+  if (!names.empty()) AppendJsonArray(names, object->Key(key), AppendJsonString);
+}
+
+void AppendAges(const std::vector<Field>& fields, const TaskRow& row, JsonObject* object) {
+  if (row.sample->ages().empty()) return;
+  std::string ages;
+  JsonObject inner(&ages);
+  for (const Field& field : fields) {
+    if (field.metric == nullptr) continue;
+    const MetricCell cell = row.Get(field.metric->id);
+    if (cell.age_s) inner.Number(field.metric->name, *cell.age_s);
+  }
+  inner.Close();
+  if (ages != "{}") object->Key("ages")->append(ages);
+}
+
+class JsonPrinter : public TaskPrinter {
+ public:
+  JsonPrinter(const TaskLayout& layout, Output* out)
+      : layout_(layout), records_(layout.format == Format::kJsonl, out), out_(out) {}
+
+  void Add(const TaskRow& row) override { records_.Add(TaskJson(layout_, row)); }
+  void EndBlock() override { out_->Flush(); }
+  void Finish(bool ok) override { records_.Finish(ok); }
+
+ private:
+  TaskLayout layout_;
+  JsonRecords records_;
+  Output* out_;
+};
+
+class CsvPrinter : public TaskPrinter {
+ public:
+  CsvPrinter(const TaskLayout& layout, Output* out) : layout_(layout), out_(out) {}
+
+  void Add(const TaskRow& row) override {
+    WriteHeaderOnce();
+    std::string line;
+    for (const Field& field : layout_.fields) {
+      if (&field != &layout_.fields.front()) line += ',';
+      line += CellCsv(field, row);
+    }
+    out_->Write(line + "\n");
+  }
+  void EndBlock() override { out_->Flush(); }
+  void Finish(bool ok) override {
+    if (ok) WriteHeaderOnce();
+  }
+
+ private:
+  void WriteHeaderOnce() {
+    if (header_written_ || !layout_.header) return;
+    header_written_ = true;
+    std::vector<std::string_view> names;
+    for (const Field& field : layout_.fields) names.push_back(FieldKey(field));
+    out_->Write(fmt::format("{}\n", fmt::join(names, ",")));
+  }
+
+  TaskLayout layout_;
+  Output* out_;
+  bool header_written_ = false;
+};
+
+class TablePrinter : public TaskPrinter {
+ public:
+  TablePrinter(const TaskLayout& layout, const Terminal& terminal, Output* out)
+      : layout_(layout),
+        table_(ColumnsFor(layout.fields),
+               {.width = layout.format == Format::kWide ? 0 : terminal.width,
+                .header = layout.header,
+                .bold_header = terminal.color},
+               out),
+        out_(out) {}
+
+  void Add(const TaskRow& row) override {
+    std::vector<std::string> cells;
+    for (const Field& field : layout_.fields) cells.push_back(CellText(field, row, layout_.raw, &marks_));
+    table_.Add(std::move(cells));
+    any_ = true;
+  }
+  void EndBlock() override {
+    table_.Flush();
+    out_->Flush();
+  }
+  // An answer without rows prints nothing: a header over nothing says nothing.
+  void Finish(bool) override {
+    if (any_) table_.Flush();
+  }
+
+ private:
+  TaskLayout layout_;
+  Table table_;
+  Output* out_;
+  bool any_ = false;
+};
+
+}  // namespace
+
+std::vector<Column> ColumnsFor(const std::vector<Field>& fields) {
+  std::vector<Column> columns;
+  for (const Field& field : fields) {
+    Column column{.header = FieldHeader(field), .align = IsNumeric(field) ? Align::kRight : Align::kLeft};
+    if (field.attribute == Attribute::kTime || field.attribute == Attribute::kStartTime) {
+      column.header += " (" + LocalZone() + ")";
+    }
+    column.max_width = MaxWidth(field.attribute);
+    columns.push_back(std::move(column));
+  }
+  return columns;
+}
+
+std::string TaskJson(const TaskLayout& layout, const TaskRow& row) {
+  std::string text;
+  JsonObject object(&text);
+  if (layout.time) {
+    object.String("time", query::FormatRfc3339(row.tick->time_ns()));
+    object.Number("time_ns", row.tick->time_ns());
+  }
+  for (const Attribute attribute : kIdentity) CellJson({.attribute = attribute}, row, &object);
+  for (const Field& field : layout.fields) {
+    if (!IsPrefix(field)) CellJson(field, row, &object);
+  }
+  if (layout.whole) object.Bool("thread", row.info->thread());
+  if (row.sample->ended_time_ns() != 0) {
+    object.String("ended_time", query::FormatRfc3339(row.sample->ended_time_ns()));
+  }
+  AppendNames(layout.fields, row, Presence::kUnavailable, "unavailable", &object);
+  AppendNames(layout.fields, row, Presence::kRedacted, "redacted", &object);
+  AppendAges(layout.fields, row, &object);
+  object.Close();
+  return text;
+}
+
+std::unique_ptr<TaskPrinter> MakeTaskPrinter(const TaskLayout& layout, const Terminal& terminal, Output* out) {
+  switch (layout.format) {
+    case Format::kJson:
+    case Format::kJsonl: return std::make_unique<JsonPrinter>(layout, out);
+    case Format::kCsv: return std::make_unique<CsvPrinter>(layout, out);
+    default: return std::make_unique<TablePrinter>(layout, terminal, out);
+  }
+}
+
+std::string Legend(const Marks& marks) {
+  std::vector<std::string> parts;
+  if (marks.unavailable) parts.push_back("-  not available (taskmonctl doctor says why)");
+  if (marks.redacted) parts.push_back("*  hidden: not your task (group taskmon sees it)");
+  if (marks.stale) parts.push_back("~  older than the tick");
+  return fmt::format("{}", fmt::join(parts, "   "));
+}
+
+}  // namespace taskmon::client

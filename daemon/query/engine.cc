@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/query/engine.h"
+
+#include <chrono>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "daemon/query/encode.h"
+#include "daemon/query/sort.h"
+#include "daemon/query/time_spec.h"
+
+namespace taskmon::query {
+namespace {
+
+int64_t SystemClock() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+storage::ColumnKind KindOfColumn(v1::Kind kind) {
+  switch (kind) {
+    case v1::COUNTER:
+      return storage::ColumnKind::kCounter;
+    case v1::WINDOW_MAX:
+      return storage::ColumnKind::kWindowMax;
+    default:
+      return storage::ColumnKind::kGauge;
+  }
+}
+
+std::vector<v1::TaskBatch> Pages(const Snapshot& snapshot, const std::vector<Row>& rows, const Plan& plan) {
+  std::vector<v1::TaskBatch> pages;
+  BatchBuilder builder(plan.metrics());
+  builder.AddTick(snapshot.tick);
+  for (const Row& row : rows) {
+    if (builder.full()) pages.push_back(builder.Take(false));
+    builder.Add(row);
+  }
+  pages.push_back(builder.Take(true));
+  return pages;
+}
+
+}  // namespace
+
+std::vector<storage::ColumnSpec> RingColumns() {
+  std::vector<storage::ColumnSpec> columns;
+  for (const MetricDesc& metric : AllMetrics()) {
+    columns.push_back(
+        {.id = static_cast<MetricId>(metric.id), .kind = KindOfColumn(metric.kind), .stored = !IsDerived(metric.id)});
+  }
+  return columns;
+}
+
+Engine::Engine(EngineOptions options) : options_(std::move(options)) {}
+Engine::~Engine() = default;
+
+absl::StatusOr<std::unique_ptr<storage::RingReader>> Engine::OpenRing() const {
+  if (options_.open_ring) return options_.open_ring();
+  if (options_.ring_path.empty()) return absl::NotFoundError("no history is kept here");
+  return storage::RingReader::Open(options_.ring_path, RingColumns());
+}
+
+absl::StatusOr<int64_t> Engine::Now(storage::RingReader* reader) const {
+  if (options_.now_wall_ns) return options_.now_wall_ns();
+  if (options_.newest || reader == nullptr) return SystemClock();
+  absl::StatusOr<std::optional<storage::TimeRange>> stored = reader->Range();
+  if (!stored.ok()) return stored.status();
+  return stored->has_value() ? (*stored)->end_wall_ns : SystemClock();
+}
+
+absl::StatusOr<storage::TimeRange> Engine::ParseRange(const std::string& begin_untrusted,
+                                                      const std::string& end_untrusted,
+                                                      storage::RingReader* reader) const {
+  absl::StatusOr<int64_t> now = Now(reader);
+  if (!now.ok()) return now.status();
+  absl::StatusOr<int64_t> begin = ParseTime(begin_untrusted.empty() ? "10m" : begin_untrusted, *now);
+  if (!begin.ok()) return begin.status();
+  absl::StatusOr<int64_t> end = ParseTime(end_untrusted.empty() ? "now" : end_untrusted, *now);
+  if (!end.ok()) return end.status();
+  if (*begin > *end) {
+    return absl::InvalidArgumentError(
+        fmt::format("the range begins ({}) after it ends ({})", FormatLocal(*begin), FormatLocal(*end)));
+  }
+  return storage::TimeRange{.begin_wall_ns = *begin, .end_wall_ns = *end};
+}
+
+absl::StatusOr<std::shared_ptr<const Snapshot>> Engine::Newest() const {
+  if (options_.newest) {
+    std::shared_ptr<const Snapshot> live = options_.newest();
+    if (live == nullptr) return absl::UnavailableError("the first tick is still to come; try again in a moment");
+    return live;
+  }
+  absl::StatusOr<std::unique_ptr<storage::RingReader>> reader = OpenRing();
+  if (!reader.ok()) return reader.status();
+  absl::StatusOr<std::optional<storage::TimeRange>> stored = (*reader)->Range();
+  if (!stored.ok()) return stored.status();
+  if (!stored->has_value()) return absl::OutOfRangeError("nothing is stored yet");
+  return (*reader)->At((*stored)->end_wall_ns);
+}
+
+absl::StatusOr<std::shared_ptr<const Snapshot>> Engine::SnapshotAt(const std::string& at_untrusted) const {
+  if (at_untrusted.empty()) return Newest();
+  const std::shared_ptr<const Snapshot> live = options_.newest ? options_.newest() : nullptr;
+  absl::StatusOr<std::unique_ptr<storage::RingReader>> reader = OpenRing();
+  absl::StatusOr<int64_t> now = Now(reader.ok() ? reader->get() : nullptr);
+  if (!now.ok()) return now.status();
+  absl::StatusOr<int64_t> at = ParseTime(at_untrusted, *now);
+  if (!at.ok()) return at.status();
+  // The live tick may not be stored yet, and stays the current one until the next.
+  if (live != nullptr && live->tick.wall_ns <= *at && *at <= *now) return live;
+  if (!reader.ok()) return reader.status();
+  if (live == nullptr || live->tick.wall_ns <= *at) return (*reader)->At(*at);
+  // Between the newest stored tick and a live one that directly follows it, the stored one was current.
+  absl::StatusOr<std::optional<storage::TimeRange>> stored = (*reader)->Range();
+  if (!stored.ok()) return stored.status();
+  if (stored->has_value() && (*stored)->end_wall_ns < *at) {
+    absl::StatusOr<std::shared_ptr<const Snapshot>> last = (*reader)->At((*stored)->end_wall_ns);
+    if (last.ok() && (*last)->tick.seq + 1 == live->tick.seq) return last;
+  }
+  return (*reader)->At(*at);
+}
+
+absl::Status Engine::ListTasks(const v1::ListTasksRequest& request_untrusted, const Caller& caller,
+                               const TaskSink& sink) const {
+  absl::StatusOr<Plan> plan = Plan::Make(request_untrusted.selection());
+  if (!plan.ok()) return plan.status();
+  absl::StatusOr<SortOrder> order = ParseSort(request_untrusted.sort());
+  if (!order.ok()) return order.status();
+  absl::StatusOr<std::shared_ptr<const Snapshot>> snapshot = SnapshotAt(request_untrusted.at());
+  if (!snapshot.ok()) return snapshot.status();
+  std::vector<Row> rows = plan->Rows(**snapshot, caller);
+  SortRows(*order, request_untrusted.top(), &rows);
+  for (const v1::TaskBatch& page : Pages(**snapshot, rows, *plan)) {
+    if (!sink(page)) return absl::CancelledError("the receiver is gone");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::TaskBatch> Engine::Select(const Snapshot& snapshot, const v1::Selection& selection_untrusted,
+                                             const Caller& caller) {
+  absl::StatusOr<Plan> plan = Plan::Make(selection_untrusted);
+  if (!plan.ok()) return plan.status();
+  BatchBuilder builder(plan->metrics());
+  builder.AddTick(snapshot.tick);
+  for (const Row& row : plan->Rows(snapshot, caller)) builder.Add(row);
+  return builder.Take(true);
+}
+
+std::vector<v1::TaskBatch> Engine::SelectPages(const Snapshot& snapshot, const Plan& plan, const Caller& caller) {
+  return Pages(snapshot, plan.Rows(snapshot, caller), plan);
+}
+
+}  // namespace taskmon::query

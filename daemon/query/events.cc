@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <sys/wait.h>
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "daemon/query/encode.h"
+#include "daemon/query/engine.h"
+#include "daemon/query/event_selector.h"
+#include "daemon/query/range.h"
+
+namespace taskmon::query {
+namespace {
+
+constexpr uint64_t kMaxEvents = 1'000'000;  // of one answer
+constexpr int kEventsPerBatch = 500;
+constexpr uint64_t kEventsBetweenSigns = 100'000;
+
+// An event as a row: the task as it was, and for an exit its totals as the increase over its life, so that rates are
+// means over that life. Not to be moved: `row` points into it.
+struct EventRow {
+  EventRow(const Event& event, const Caller& caller) {
+    if (event.final_sample != nullptr) sample = *event.final_sample;
+    sample.info = event.task;
+    sample.deltas = sample.values;
+    // The dead wait for nothing.
+    sample.valid.reset(v1::TASK_OFFCPU_SINCE).reset(v1::TASK_IOWAIT_SINCE);
+    snapshot.tick.seq = sample.tick_seq;
+    snapshot.tick.wall_ns = event.wall_ns;
+    snapshot.tick.boot_ns = event.boot_ns;
+    snapshot.tick.elapsed_ns = event.type == EventType::kExit ? event.duration_ns : 0;
+    row = MakeRow(snapshot, sample, caller);
+  }
+  EventRow(const EventRow&) = delete;
+  EventRow& operator=(const EventRow&) = delete;
+
+  Snapshot snapshot;
+  TaskSample sample;
+  Row row;
+};
+
+// Counters always, so that a missing one is seen to be missing; of the others what the sample has.
+std::vector<v1::Metric> FinalMetrics(const TaskSample& sample) {
+  std::vector<v1::Metric> metrics;
+  for (const MetricDesc& metric : AllMetrics()) {
+    if (metric.kind == v1::COUNTER || (sample.valid[metric.id] && !IsDerived(metric.id))) metrics.push_back(metric.id);
+  }
+  return metrics;
+}
+
+void EncodeExit(const Event& event, const EventRow& life, v1::Event* out) {
+  const int status = event.wait_status;
+  if (WIFEXITED(status)) out->set_exit_code(WEXITSTATUS(status));
+  if (WIFSIGNALED(status)) {
+    out->set_exit_signal(WTERMSIG(status));
+    out->set_core_dumped(WCOREDUMP(status));
+  }
+  if (event.final_sample == nullptr) return;
+  const std::vector<v1::Metric> metrics = FinalMetrics(life.sample);
+  for (v1::Metric metric : metrics) out->add_metrics(metric);
+  EncodeValues(life.row, metrics, out);
+}
+
+absl::StatusOr<uint32_t> TypeMask(const v1::EventsRequest& request_untrusted) {
+  uint32_t mask = 0;
+  for (int type : request_untrusted.types()) {
+    if (type == v1::EVENT_TYPE_UNSPECIFIED || !v1::EventType_IsValid(type)) {
+      return absl::InvalidArgumentError(fmt::format("there is no event type {}", type));
+    }
+    mask |= 1u << type;
+  }
+  return mask == 0 ? ~0u : mask;
+}
+
+bool IsThreadLife(const Event& event) {
+  const bool life =
+      event.type == EventType::kFork || event.type == EventType::kExit || event.type == EventType::kRename;
+  return life && (event.task->key.thread || event.task->key.tid != event.task->tgid);
+}
+
+class EventAnswer {
+ public:
+  EventAnswer(EventSelector selector, const Caller& caller, const Engine::EventSink& sink)
+      : selector_(std::move(selector)), caller_(caller), sink_(sink) {}
+
+  // False: stop; Finish tells why.
+  bool Take(const Event& event) {
+    if (selector_.Matches(event, caller_) && !Send(event)) return false;
+    return ++examined_ < kEventsBetweenSigns || Flush();
+  }
+
+  absl::Status Finish() {
+    if (status_.ok() && batch_.events_size() > 0) Flush();
+    return status_;
+  }
+
+ private:
+  bool Send(const Event& event) {
+    if (++sent_ > kMaxEvents) {
+      status_ = absl::ResourceExhaustedError(
+          fmt::format("more than {} events; choose a shorter range, types or an expression", kMaxEvents));
+      return false;
+    }
+    *batch_.add_events() = EncodeEvent(event, caller_);
+    return batch_.events_size() < kEventsPerBatch || Flush();
+  }
+
+  bool Flush() {
+    examined_ = 0;
+    const bool listening = sink_(batch_);
+    batch_.Clear();
+    if (!listening) status_ = absl::CancelledError("the receiver is gone");
+    return listening;
+  }
+
+  const EventSelector selector_;
+  const Caller& caller_;
+  const Engine::EventSink& sink_;
+  v1::EventBatch batch_;
+  absl::Status status_;
+  uint64_t sent_ = 0;
+  uint64_t examined_ = 0;
+};
+
+}  // namespace
+
+absl::StatusOr<EventSelector> EventSelector::Make(const v1::EventsRequest& request_untrusted) {
+  absl::StatusOr<Expression> expression = Expression::Parse(request_untrusted.expression());
+  if (!expression.ok()) return expression.status();
+  absl::StatusOr<uint32_t> types = TypeMask(request_untrusted);
+  if (!types.ok()) return types.status();
+  EventSelector selector;
+  selector.expression_ = *std::move(expression);
+  selector.types_ = *types;
+  selector.threads_ = request_untrusted.threads();
+  return selector;
+}
+
+bool EventSelector::Matches(const Event& event, const Caller& caller) const {
+  if ((types_ & 1u << static_cast<uint32_t>(event.type)) == 0) return false;
+  // A gap without a task has nothing to match on: it shows when asked for by type, or when all is asked for.
+  if (event.task == nullptr) return expression_.matches_everything() || types_ != ~0u;
+  if (!threads_ && IsThreadLife(event)) return false;
+  return expression_.matches_everything() || expression_.Matches(EventRow(event, caller).row);
+}
+
+v1::Event EncodeEvent(const Event& event, const Caller& caller) {
+  v1::Event out;
+  out.set_type(static_cast<v1::EventType>(event.type));
+  out.set_time_ns(event.wall_ns);
+  out.set_id(event.id);
+  out.set_duration_ns(event.duration_ns);
+  out.set_detail(MendUtf8(event.detail));
+  out.set_lost(event.lost);
+  if (event.task == nullptr) return out;
+  const EventRow life(event, caller);
+  EncodeTaskInfo(*event.task, "", life.row.cmdline_visible, out.mutable_task());
+  if (event.type == EventType::kExit) EncodeExit(event, life, &out);
+  return out;
+}
+
+absl::Status Engine::ReadEvents(const v1::EventsRequest& request_untrusted, const Caller& caller,
+                                const EventSink& sink) const {
+  absl::StatusOr<EventSelector> selector = EventSelector::Make(request_untrusted);
+  if (!selector.ok()) return selector.status();
+  absl::StatusOr<std::unique_ptr<storage::RingReader>> reader = OpenRing();
+  absl::StatusOr<storage::TimeRange> range =
+      ParseRange(request_untrusted.begin(), request_untrusted.end(), reader.ok() ? reader->get() : nullptr);
+  if (!range.ok()) return range.status();
+  const bool may_be_empty = request_untrusted.follow();
+  if (!reader.ok()) return may_be_empty && absl::IsNotFound(reader.status()) ? absl::OkStatus() : reader.status();
+  if (absl::Status status = CheckStored(*range, reader->get()); !status.ok()) {
+    return may_be_empty && absl::IsOutOfRange(status) ? absl::OkStatus() : status;
+  }
+  const storage::EventFilter filter{.after_id = 0, .types = selector->types()};
+  EventAnswer answer(*std::move(selector), caller, sink);
+  absl::Status status = (*reader)->ScanEvents(range->begin_wall_ns, range->end_wall_ns, filter,
+                                              [&](const Event& event) { return answer.Take(event); });
+  return status.ok() ? answer.Finish() : status;
+}
+
+}  // namespace taskmon::query

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/query/step.h"
+
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+#include <utility>
+
+namespace taskmon::query {
+namespace {
+
+// A dead task waits no longer: what was open when it was last seen is closed, and the maxima hold it already.
+void CloseWait(const Snapshot& last_seen, v1::Metric total, v1::Metric since, TaskSample* sample) {
+  const Row row{.snapshot = &last_seen, .sample = sample};
+  if (const std::optional<int64_t> closed = ResolveValue(row, total)) sample->values[total] = *closed;
+  sample->values[since] = 0;
+}
+
+bool InOrder(const TaskInfo& a, const TaskInfo& b) {
+  return std::tie(a.tgid, a.process_start_ns, a.key.thread, a.key.tid, a.key.start_ns) <
+         std::tie(b.tgid, b.process_start_ns, b.key.thread, b.key.tid, b.key.start_ns);
+}
+
+}  // namespace
+
+StepFolder::StepFolder(int64_t step_ns, const MetricSet& metrics, Sink sink)
+    : step_ns_(step_ns), sink_(std::move(sink)) {
+  for (const MetricDesc& metric : AllMetrics()) {
+    if (metrics[metric.id] && !IsDerived(metric.id)) metrics_.push_back(metric.id);
+  }
+}
+
+bool StepFolder::Add(const Snapshot& snapshot) {
+  const bool same_step = ticks_ > 0 && snapshot.tick.wall_ns / step_ns_ == last_.tick.wall_ns / step_ns_ &&
+                         snapshot.boot_id == last_.boot_id;
+  if (ticks_ > 0 && !same_step && !Finish()) return false;
+  ++ticks_;
+  for (const auto& sample : snapshot.tasks) FoldTask(snapshot, sample);
+  MarkEnded(snapshot);
+  const Tick before = last_.tick;
+  last_.tick = snapshot.tick;
+  last_.tick.elapsed_ns += before.elapsed_ns;
+  last_.tick.lost_records += before.lost_records;
+  last_.boot_id = snapshot.boot_id;
+  last_.memory_total_bytes = snapshot.memory_total_bytes;
+  return true;
+}
+
+void StepFolder::FoldTask(const Snapshot& snapshot, const std::shared_ptr<const TaskSample>& sample) {
+  Folded& folded = tasks_[sample->info->key];
+  folded.sample.info = sample->info;
+  folded.sample.taken_boot_ns = sample->taken_boot_ns;
+  folded.seen = ticks_;
+  folded.ended_wall_ns = 0;
+  const Row row{.snapshot = &snapshot, .sample = sample.get()};
+  for (v1::Metric metric : metrics_) FoldValue(row, metric, &folded);
+}
+
+void StepFolder::FoldValue(const Row& row, v1::Metric metric, Folded* folded) const {
+  if (metric == v1::TASK_PAGE_CACHE_HIT_PERCENT) return FoldCacheHits(row, folded);
+  TaskSample& sum = folded->sample;
+  if (Describe(metric).kind == v1::WINDOW_MAX) {
+    // Known for a part of the step is known: a maximum of fewer ticks is still one that happened.
+    const std::optional<int64_t> value = ResolveValue(row, metric);
+    if (!value) return;
+    sum.values[metric] = std::max(sum.values[metric], *value);
+    sum.valid.set(metric);
+    return;
+  }
+  sum.valid.set(metric, row.sample->valid[metric]);
+  if (!row.sample->valid[metric]) return;
+  sum.values[metric] = row.sample->values[metric];
+  if (!row.idle()) sum.deltas[metric] += row.sample->deltas[metric];
+}
+
+void StepFolder::FoldCacheHits(const Row& row, Folded* folded) const {
+  const std::optional<int64_t> percent = ResolveValue(row, v1::TASK_PAGE_CACHE_HIT_PERCENT);
+  if (!percent) return;
+  // A tick that has a percentage had lookups, whether or not the column was read.
+  const int64_t lookups = row.sample->deltas[v1::TASK_PAGE_CACHE_LOOKUP_COUNT];
+  const double weight = static_cast<double>(std::max<int64_t>(1, lookups));
+  folded->hit_weight += weight;
+  folded->hit_sum += weight * static_cast<double>(*percent);
+  folded->sample.valid.set(v1::TASK_PAGE_CACHE_HIT_PERCENT);
+  folded->sample.values[v1::TASK_PAGE_CACHE_HIT_PERCENT] = std::llround(folded->hit_sum / folded->hit_weight);
+}
+
+void StepFolder::MarkEnded(const Snapshot& snapshot) {
+  for (auto& [key, folded] : tasks_) {
+    if (folded.seen == ticks_ || folded.ended_wall_ns != 0) continue;
+    folded.ended_wall_ns = snapshot.tick.wall_ns;
+    CloseWait(last_, v1::TASK_OFFCPU_TIME, v1::TASK_OFFCPU_SINCE, &folded.sample);
+    CloseWait(last_, v1::TASK_IO_WAIT_TIME, v1::TASK_IOWAIT_SINCE, &folded.sample);
+  }
+}
+
+bool StepFolder::Finish() {
+  if (ticks_ == 0) return true;
+  std::vector<Folded*> order;
+  for (auto& [key, folded] : tasks_) order.push_back(&folded);
+  std::sort(order.begin(), order.end(),
+            [](const Folded* a, const Folded* b) { return InOrder(*a->sample.info, *b->sample.info); });
+  Snapshot folded = std::exchange(last_, Snapshot());
+  std::vector<int64_t> ended;
+  for (Folded* task : order) {
+    task->sample.tick_seq = folded.tick.seq;  // not idle: its values are of this step
+    ended.push_back(task->ended_wall_ns);
+    folded.tasks.push_back(std::make_shared<const TaskSample>(std::move(task->sample)));
+  }
+  tasks_.clear();
+  ticks_ = 0;
+  return sink_(folded, ended);
+}
+
+}  // namespace taskmon::query

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/ring_file.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "storage/event_codec.h"
+#include "storage/schema.h"
+
+namespace taskmon::storage {
+namespace {
+
+// Room for one event with its task's rows, generously.
+constexpr uint64_t kEventBytes = 1024;
+// Pages that a tick dirties whatever it holds.
+constexpr uint64_t kTickBytes = 16 * kPageBytes;
+// Making a chunk is dear, so one that found no room waits a while.
+constexpr uint32_t kCloseRetryTicks = 8;
+
+bool Before(const TaskInfo& a, const TaskInfo& b) {
+  if (a.tgid != b.tgid) return a.tgid < b.tgid;
+  if (a.key.thread != b.key.thread) return !a.key.thread;
+  if (a.key.tid != b.key.tid) return a.key.tid < b.key.tid;
+  return a.key.start_ns < b.key.start_ns;
+}
+
+}  // namespace
+
+absl::Status RingFile::Open() {
+  absl::StatusOr<Database> db = Database::Open(options_.path, Database::Mode::kReadWriteCreate);
+  if (!db.ok()) return db.status();
+  db_ = *std::move(db);
+  // Identity comes before the pragmas: they would write to a file that is not ours.
+  absl::StatusOr<int64_t> objects = db_.QueryInt("SELECT count(*) FROM sqlite_schema");
+  if (!objects.ok()) return objects.status();
+  absl::Status status = *objects > 0 ? CheckSchema(&db_) : absl::OkStatus();
+  if (status.ok()) status = ConfigureWriter(&db_);
+  if (status.ok()) status = CreateOrCheckSchema(&db_);
+  if (status.ok()) status = SaveMetricKinds(&db_, options_.columns);
+  if (!status.ok()) return status;
+  retention_ = std::make_unique<Retention>(&db_, options_.path, options_.cap_bytes, options_.max_age_ns);
+  status = retention_->Open();
+  if (status.ok()) status = PrepareStatements();
+  if (status.ok()) status = LoadState();
+  return status;
+}
+
+absl::Status RingFile::PrepareStatements() {
+  const std::pair<Statement*, const char*> all[] = {
+      {&insert_journal_, "INSERT INTO journal(seq, boot, wall_ns, data) VALUES(?, ?, ?, ?)"},
+      {&select_journal_, "SELECT seq, wall_ns, data, boot FROM journal ORDER BY seq"},
+      {&insert_event_,
+       "INSERT INTO event(seq, wall_ns, boot_ns, type, wait_status, duration_ns, lost, detail, info, final)"
+       " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"},
+      {&insert_chunk_,
+       "INSERT INTO chunk(boot, first_seq, last_seq, min_wall_ns, max_wall_ns, tick_count, row_count, ticks, last_event)"
+       " VALUES(?, ?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(max(id), 0) FROM event)) RETURNING id"},
+      {&insert_part_, "INSERT INTO part(key, data) VALUES(?, ?)"},
+  };
+  for (const auto& [statement, sql] : all) {
+    absl::StatusOr<Statement> prepared = db_.Prepare(sql);
+    if (!prepared.ok()) return prepared.status();
+    *statement = *std::move(prepared);
+  }
+  absl::StatusOr<std::unique_ptr<TaskTable>> tasks = TaskTable::Open(&db_);
+  if (!tasks.ok()) return tasks.status();
+  tasks_ = *std::move(tasks);
+  for (const ColumnSpec& column : options_.columns) {
+    if (column.stored) stored_.set(column.id);
+  }
+  absl::StatusOr<CounterSet> counters = LoadCounters(&db_);
+  if (!counters.ok()) return counters.status();
+  counters_ = *counters;
+  return absl::OkStatus();
+}
+
+absl::Status RingFile::LoadState() {
+  absl::StatusOr<int64_t> seq = db_.QueryInt(
+      "SELECT max(coalesce((SELECT max(seq) FROM journal), 0), coalesce((SELECT max(last_seq) FROM chunk), 0),"
+      " coalesce((SELECT max(last_seq) FROM task), 0))");
+  absl::StatusOr<int64_t> newest = db_.QueryInt(
+      "SELECT coalesce((SELECT wall_ns FROM journal ORDER BY seq DESC LIMIT 1),"
+      " (SELECT max_wall_ns FROM chunk ORDER BY id DESC LIMIT 1))");
+  if (!seq.ok()) return seq.status();
+  if (!newest.ok()) return newest.status();
+  last_seq_ = static_cast<uint64_t>(*seq);
+  newest_wall_ns_ = *newest;
+  absl::Status status = CloseChunk();
+  RefreshOldest();
+  return status;
+}
+
+void RingFile::RefreshOldest() {
+  oldest_wall_ns_ = db_.QueryInt(
+                          "SELECT coalesce((SELECT min_wall_ns FROM chunk ORDER BY id LIMIT 1),"
+                          " (SELECT wall_ns FROM journal ORDER BY seq LIMIT 1))")
+                        .value_or(0);
+}
+
+absl::Status RingFile::Append(const Snapshot& snapshot, std::vector<Event>* events) {
+  if (snapshot.tick.seq <= last_seq_) {
+    return absl::InvalidArgumentError(
+        fmt::format("tick {} does not follow tick {}", snapshot.tick.seq, last_seq_));
+  }
+  const uint64_t want = open_bytes_ + 2 * last_tick_bytes_ + kTickBytes + events->size() * kEventBytes;
+  const uint64_t dropped = retention_->chunks_dropped();
+  absl::Status status = retention_->DropAged(snapshot.tick.wall_ns);
+  if (status.ok()) status = retention_->MakeRoom(want);
+  if (status.ok()) status = TryAppend(snapshot, events);
+  // The estimate was short: more room, and once more with everything.
+  if (absl::IsResourceExhausted(status) && retention_->AtCap(want + last_tick_bytes_)) {
+    status = retention_->MakeRoom(2 * (want + last_tick_bytes_));
+    if (status.ok()) status = TryAppend(snapshot, events);
+  }
+  if (retention_->chunks_dropped() != dropped) RefreshOldest();
+  if (!status.ok()) return status;
+  // From here on the tick is stored, whatever becomes of the housekeeping: what failed is tried again later. Damage is
+  // another matter.
+  if (ChunkIsFull()) status = CloseChunk();
+  if (!status.ok()) close_at_ = open_ticks_ + kCloseRetryTicks;
+  if (absl::IsDataLoss(status)) return status;
+  (void)retention_->Checkpoint(false);
+  return absl::OkStatus();
+}
+
+absl::Status RingFile::TryAppend(const Snapshot& snapshot, std::vector<Event>* events) {
+  if (open_ticks_ > 0 && snapshot.boot_id != boot_id_) {
+    absl::Status status = CloseChunk();
+    if (!status.ok()) return status;
+  }
+  absl::StatusOr<Transaction> transaction = Transaction::Begin(&db_, Transaction::Kind::kWrite);
+  if (!transaction.ok()) return transaction.status();
+  absl::Status status = SwitchBoot(snapshot);
+  if (status.ok()) status = WriteTick(snapshot, events);
+  if (status.ok()) status = retention_->Commit(&*transaction);
+  if (!status.ok()) {
+    ForgetState();
+    for (Event& event : *events) event.id = 0;
+    return status;
+  }
+  AfterTick(snapshot);
+  return absl::OkStatus();
+}
+
+absl::Status RingFile::SwitchBoot(const Snapshot& snapshot) {
+  if (known_boot_ && snapshot.boot_id == boot_id_) return absl::OkStatus();
+  absl::StatusOr<int64_t> boot = tasks_->BeginBoot(snapshot.boot_id, last_seq_);
+  if (!boot.ok()) return boot.status();
+  boot_ = *boot;
+  boot_id_ = snapshot.boot_id;
+  known_boot_ = true;
+  begin_chunk_ = true;
+  entries_.clear();
+  return absl::OkStatus();
+}
+
+absl::Status RingFile::WriteTick(const Snapshot& snapshot, std::vector<Event>* events) {
+  context_ = {snapshot.tick, counters_, stored_};
+  journal_.Begin({snapshot.tick, snapshot.memory_total_bytes}, begin_chunk_);
+  absl::Status status = WriteRows(snapshot);
+  if (status.ok()) status = WriteEvents(snapshot, events);
+  if (!status.ok()) return status;
+  const std::string blob = journal_.Finish();
+  last_tick_bytes_ = blob.size();
+  insert_journal_.Bind(snapshot.tick.seq).Bind(boot_).Bind(snapshot.tick.wall_ns).BindBlob(blob);
+  return insert_journal_.Run();
+}
+
+// Both ticks are sorted alike, so that a match is found by walking. In a tick that is not, a task may pass for one that
+// went and another that came, which costs room and nothing else.
+RingFile::Entry* RingFile::Match(const std::shared_ptr<const TaskSample>& sample, size_t* next) {
+  while (*next < entries_.size()) {
+    Entry& entry = entries_[*next];
+    if (entry.sample == sample || entry.sample->info->key == sample->info->key) {
+      ++*next;
+      return &entry;
+    }
+    if (!Before(*entry.sample->info, *sample->info)) return nullptr;
+    ++*next;
+  }
+  return nullptr;
+}
+
+absl::Status RingFile::WriteRows(const Snapshot& snapshot) {
+  next_entries_.clear();
+  next_entries_.reserve(snapshot.tasks.size());
+  size_t next = 0;
+  for (const std::shared_ptr<const TaskSample>& sample : snapshot.tasks) {
+    const size_t first = next;
+    Entry* before = Match(sample, &next);
+    absl::Status status;
+    for (size_t i = first; i + (before != nullptr) < next && status.ok(); ++i) {
+      status = EndRow(entries_[i], snapshot.tick.seq);
+    }
+    if (status.ok()) status = WriteRow(sample, before);
+    if (!status.ok()) return status;
+  }
+  for (; next < entries_.size(); ++next) {
+    absl::Status status = EndRow(entries_[next], snapshot.tick.seq);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RingFile::EndRow(const Entry& entry, uint64_t seq) {
+  if (!begin_chunk_) journal_.Gone(entry.row);
+  return tasks_->Gone(entry.sample->info->key, seq);
+}
+
+absl::Status RingFile::WriteRow(const std::shared_ptr<const TaskSample>& sample, Entry* before) {
+  const bool same = before != nullptr && before->sample == sample;
+  Entry entry;
+  if (before != nullptr) entry = {same ? std::move(before->sample) : sample, before->ids, before->row};
+  int64_t new_info = 0;
+  if (before == nullptr || (!same && before->sample->info != sample->info)) {
+    absl::StatusOr<TaskIds> ids = tasks_->Alive(sample->info, context_.tick.seq);
+    if (!ids.ok()) return ids.status();
+    new_info = before != nullptr && before->ids.info == ids->info ? 0 : ids->info;
+    entry = {sample, *ids, before != nullptr ? before->row : 0};
+  }
+  body_.Clear();
+  if (before == nullptr || begin_chunk_) {
+    EncodeUpdate(nullptr, *sample, entry.ids.info, context_, &body_);
+    entry.row = journal_.Appeared(entry.ids.task, body_.data());
+  } else if (!same) {
+    EncodeUpdate(before->sample.get(), *sample, new_info, context_, &body_);
+    journal_.Updated(entry.row, body_.data());
+  }
+  next_entries_.push_back(std::move(entry));
+  return absl::OkStatus();
+}
+
+absl::Status RingFile::WriteEvents(const Snapshot& snapshot, std::vector<Event>* events) {
+  for (Event& event : *events) {
+    absl::Status status = WriteEvent(snapshot, &event);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RingFile::WriteEvent(const Snapshot& snapshot, Event* event) {
+  TaskIds ids;
+  if (event->task != nullptr) {
+    absl::StatusOr<TaskIds> mentioned = tasks_->Mentioned(*event, snapshot.tick.seq);
+    if (!mentioned.ok()) return mentioned.status();
+    ids = *mentioned;
+  }
+  const std::string final =
+      event->final_sample ? EncodeFinalSample(*event->final_sample, event->boot_ns, stored_) : std::string();
+  Statement& insert = insert_event_;
+  insert.Bind(snapshot.tick.seq).Bind(event->wall_ns).Bind(event->boot_ns).Bind(static_cast<int>(event->type));
+  insert.Bind(event->wait_status).Bind(event->duration_ns).Bind(event->lost).BindText(event->detail);
+  event->task != nullptr ? insert.Bind(ids.info) : insert.BindNull();
+  event->final_sample != nullptr ? insert.BindBlob(final) : insert.BindNull();
+  absl::StatusOr<bool> row = insert.Step();
+  if (row.ok()) event->id = static_cast<uint64_t>(insert.Int(0));
+  insert.Reset();
+  return row.status();
+}
+
+void RingFile::AfterTick(const Snapshot& snapshot) {
+  entries_.swap(next_entries_);
+  next_entries_.clear();
+  tasks_->EndTick();
+  begin_chunk_ = false;
+  if (open_ticks_++ == 0) open_used_bytes_ = retention_->UsedBytes();
+  open_bytes_ += last_tick_bytes_;
+  last_seq_ = snapshot.tick.seq;
+  newest_wall_ns_ = snapshot.tick.wall_ns;
+  if (oldest_wall_ns_ == 0) oldest_wall_ns_ = snapshot.tick.wall_ns;
+}
+
+// What is cached may speak of rows that a rollback undid.
+void RingFile::ForgetState() {
+  tasks_->Forget();
+  entries_.clear();
+  next_entries_.clear();
+  known_boot_ = false;
+  begin_chunk_ = true;
+}
+
+// A chunk is what the ring drops at once, so none may hold more than a small part of the file.
+bool RingFile::ChunkIsFull() const {
+  if (open_ticks_ < close_at_) return false;
+  const uint64_t share = retention_->database_limit() / 16;
+  return open_ticks_ >= std::min<uint64_t>(options_.chunk_ticks, kMaxChunkTicks) ||
+         open_bytes_ > std::min(share, retention_->wal_limit() / 4) ||
+         retention_->UsedBytes() > open_used_bytes_ + share;
+}
+
+absl::StatusOr<std::vector<JournalEntry>> RingFile::ReadJournal() {
+  std::vector<JournalEntry> entries;
+  absl::StatusOr<bool> row;
+  while ((row = select_journal_.Step()).ok() && *row) {
+    entries.push_back({static_cast<uint64_t>(select_journal_.Int(0)), select_journal_.Int(1),
+                       std::string(select_journal_.Blob(2))});
+    boot_ = select_journal_.Int(3);
+  }
+  select_journal_.Reset();
+  if (!row.ok()) return row.status();
+  return entries;
+}
+
+absl::Status RingFile::CloseChunk() {
+  absl::StatusOr<std::vector<JournalEntry>> journal = ReadJournal();
+  if (!journal.ok()) return journal.status();
+  if (!journal->empty()) {
+    absl::StatusOr<EncodedChunk> chunk = EncodeChunk(*journal, counters_);
+    if (!chunk.ok()) return chunk.status();
+    absl::Status status = retention_->MakeRoom(chunk->bytes() + kTickBytes);
+    if (status.ok()) status = WriteChunk(*chunk);
+    if (!status.ok()) return status;
+  }
+  begin_chunk_ = true;
+  open_ticks_ = 0;
+  open_bytes_ = 0;
+  close_at_ = 0;
+  return absl::OkStatus();
+}
+
+absl::Status RingFile::WriteChunk(const EncodedChunk& chunk) {
+  absl::StatusOr<Transaction> transaction = Transaction::Begin(&db_, Transaction::Kind::kWrite);
+  if (!transaction.ok()) return transaction.status();
+  insert_chunk_.Bind(boot_).Bind(chunk.first_seq).Bind(chunk.last_seq).Bind(chunk.min_wall_ns).Bind(chunk.max_wall_ns);
+  insert_chunk_.Bind(chunk.tick_count).Bind(chunk.row_count).BindBlob(chunk.ticks);
+  absl::StatusOr<bool> row = insert_chunk_.Step();
+  const int64_t id = row.ok() ? insert_chunk_.Int(0) : 0;
+  insert_chunk_.Reset();
+  if (!row.ok()) return row.status();
+  absl::Status status = insert_part_.Bind(PartKey(id, kRowsPart)).BindBlob(chunk.rows).Run();
+  for (const auto& [metric, blob] : chunk.columns) {
+    if (status.ok()) status = insert_part_.Bind(PartKey(id, metric)).BindBlob(blob).Run();
+  }
+  if (status.ok()) status = db_.Exec("DELETE FROM journal");
+  return status.ok() ? retention_->Commit(&*transaction) : status;
+}
+
+absl::Status RingFile::Close() {
+  absl::Status status = CloseChunk();
+  return status.ok() ? retention_->Checkpoint(true) : status;
+}
+
+RingStats RingFile::stats() const {
+  RingStats stats;
+  stats.bytes = retention_->FileBytes();
+  stats.oldest_wall_ns = oldest_wall_ns_;
+  stats.newest_wall_ns = newest_wall_ns_;
+  stats.chunks_dropped = retention_->chunks_dropped();
+  return stats;
+}
+
+}  // namespace taskmon::storage

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/ring_writer.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <ctime>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "storage/file_lock.h"
+#include "storage/ring_file.h"
+
+namespace taskmon::storage {
+namespace {
+
+// Moves a file out of the way, with the WAL that belongs to it. Returns its new path.
+absl::StatusOr<std::string> SetAside(const std::string& path) {
+  const std::string stem = fmt::format("{}.damaged-{}", path, time(nullptr));
+  std::string target = stem;
+  for (int n = 2; access(target.c_str(), F_OK) == 0; ++n) target = fmt::format("{}-{}", stem, n);
+  if (rename(path.c_str(), target.c_str()) != 0) {
+    return absl::ErrnoToStatus(errno, fmt::format("cannot set {} aside", path));
+  }
+  // There may be no WAL. The shared memory file is made anew from it.
+  (void)rename((path + "-wal").c_str(), (target + "-wal").c_str());
+  (void)unlink((path + "-shm").c_str());
+  return target;
+}
+
+class RingWriterImpl : public RingWriter {
+ public:
+  RingWriterImpl(const RingOptions& options, FileLock lock) : options_(options), lock_(std::move(lock)) {}
+
+  absl::Status Open();
+  uint64_t last_tick_seq() const override { return file_ == nullptr ? 0 : file_->last_tick_seq(); }
+  absl::Status Append(const Snapshot& snapshot, std::vector<Event>* events) override;
+  absl::Status Close() override { return file_ == nullptr ? absl::OkStatus() : file_->Close(); }
+  RingStats stats() const override;
+
+ private:
+  absl::Status OpenFile();
+  absl::Status StartAnew();
+
+  const RingOptions options_;
+  FileLock lock_;
+  std::unique_ptr<RingFile> file_;  // null: could not be opened, and is tried again with the next tick
+  std::string set_aside_;
+};
+
+absl::Status RingWriterImpl::OpenFile() {
+  auto file = std::make_unique<RingFile>(options_);
+  absl::Status status = file->Open();
+  if (status.ok()) file_ = std::move(file);
+  return status;
+}
+
+absl::Status RingWriterImpl::StartAnew() {
+  file_.reset();  // SQLite must let go of the file first
+  absl::StatusOr<std::string> target = SetAside(options_.path);
+  if (target.ok()) set_aside_ = *target;
+  return target.ok() ? OpenFile() : target.status();
+}
+
+absl::Status RingWriterImpl::Open() {
+  absl::Status status = OpenFile();
+  return absl::IsDataLoss(status) ? StartAnew() : status;
+}
+
+// Damage may also show long after Open; the tick at hand then is the first of a new file.
+absl::Status RingWriterImpl::Append(const Snapshot& snapshot, std::vector<Event>* events) {
+  absl::Status status = file_ == nullptr ? Open() : absl::OkStatus();
+  if (status.ok()) status = file_->Append(snapshot, events);
+  if (!absl::IsDataLoss(status)) return status;
+  status = StartAnew();
+  return status.ok() ? file_->Append(snapshot, events) : status;
+}
+
+RingStats RingWriterImpl::stats() const {
+  RingStats stats = file_ == nullptr ? RingStats() : file_->stats();
+  stats.set_aside = set_aside_;
+  return stats;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<RingWriter>> RingWriter::Open(const RingOptions& options) {
+  absl::StatusOr<FileLock> lock = FileLock::Take(options.path + ".lock");
+  if (!lock.ok()) return lock.status();
+  auto writer = std::make_unique<RingWriterImpl>(options, *std::move(lock));
+  absl::Status status = writer->Open();
+  if (!status.ok()) return status;
+  return std::unique_ptr<RingWriter>(std::move(writer));
+}
+
+}  // namespace taskmon::storage

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/schema.h"
+
+#include <fmt/format.h>
+
+namespace taskmon::storage {
+namespace {
+
+// Ids of things that readers cache or clients hold are never given twice: AUTOINCREMENT.
+constexpr const char* kTables = R"sql(
+CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE metric(id INTEGER PRIMARY KEY, kind INTEGER NOT NULL);
+CREATE TABLE boot(id INTEGER PRIMARY KEY, boot_id TEXT NOT NULL UNIQUE);
+CREATE TABLE task(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  boot INTEGER NOT NULL, tid INTEGER NOT NULL, thread INTEGER NOT NULL, start_ns INTEGER NOT NULL,
+  first_seq INTEGER NOT NULL,  -- tick at which it was first recorded
+  last_seq INTEGER,            -- last tick it was in; NULL: alive at the newest tick
+  exit_wall_ns INTEGER, wait_status INTEGER, duration_ns INTEGER);
+CREATE INDEX task_by_tid ON task(tid);
+CREATE INDEX task_by_last_seq ON task(last_seq);
+CREATE TABLE task_info(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  task INTEGER NOT NULL, from_seq INTEGER NOT NULL,
+  tgid INTEGER, ppid INTEGER, process_start_ns INTEGER, start_wall_ns INTEGER, uid INTEGER, gid INTEGER,
+  kthread INTEGER, tracked INTEGER,
+  comm TEXT, cmdline TEXT, exe TEXT, user TEXT, cgroup TEXT, unit TEXT, container TEXT, app TEXT, rules TEXT);
+CREATE INDEX task_info_by_task ON task_info(task);
+CREATE TABLE chunk(
+  id INTEGER PRIMARY KEY,
+  boot INTEGER NOT NULL, first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL,
+  min_wall_ns INTEGER NOT NULL, max_wall_ns INTEGER NOT NULL,
+  tick_count INTEGER NOT NULL, row_count INTEGER NOT NULL,
+  last_event INTEGER NOT NULL,  -- newest event when the chunk was closed
+  ticks BLOB NOT NULL);
+CREATE TABLE part(
+  key INTEGER PRIMARY KEY,
+  chunk INTEGER AS (key >> 16), metric INTEGER AS (key & 65535),
+  data BLOB NOT NULL);
+CREATE TABLE journal(
+  seq INTEGER PRIMARY KEY, boot INTEGER NOT NULL, wall_ns INTEGER NOT NULL, data BLOB NOT NULL);
+CREATE TABLE event(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  seq INTEGER NOT NULL, wall_ns INTEGER NOT NULL, boot_ns INTEGER NOT NULL, type INTEGER NOT NULL,
+  info INTEGER,                 -- task_info as it was then; NULL: no task
+  wait_status INTEGER, duration_ns INTEGER, lost INTEGER, detail TEXT,
+  final BLOB);
+CREATE INDEX event_by_wall ON event(wall_ns);
+)sql";
+
+absl::Status CreateTables(Database* db) {
+  absl::StatusOr<Transaction> transaction = Transaction::Begin(db, Transaction::Kind::kWrite);
+  if (!transaction.ok()) return transaction.status();
+  const std::string stamp =
+      fmt::format("PRAGMA application_id={}; PRAGMA user_version={};", kApplicationId, kFormatVersion);
+  for (const char* sql : {kTables, stamp.c_str()}) {
+    absl::Status status = db->Exec(sql);
+    if (!status.ok()) return status;
+  }
+  return transaction->Commit();
+}
+
+}  // namespace
+
+absl::Status ConfigureWriter(Database* db) {
+  // page_size and auto_vacuum count only before the first table is made. Checkpoints are the writer's own business.
+  // secure_delete, which some builds default to, would write every page that retention frees.
+  return db->Exec(
+      "PRAGMA page_size=4096; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+      "PRAGMA wal_autocheckpoint=0; PRAGMA cache_spill=OFF; PRAGMA secure_delete=OFF; PRAGMA foreign_keys=OFF;"
+      "PRAGMA temp_store=MEMORY;");
+}
+
+absl::Status CheckSchema(Database* db) {
+  absl::StatusOr<int64_t> id = db->QueryInt("PRAGMA application_id");
+  if (!id.ok()) return id.status();
+  if (*id != kApplicationId) return absl::DataLossError("not a taskmon history file");
+  absl::StatusOr<int64_t> version = db->QueryInt("PRAGMA user_version");
+  if (!version.ok()) return version.status();
+  if (*version > kFormatVersion) {
+    return absl::FailedPreconditionError(
+        fmt::format("history format {} is newer than this program's {}", *version, kFormatVersion));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CreateOrCheckSchema(Database* db) {
+  absl::StatusOr<int64_t> objects = db->QueryInt("SELECT count(*) FROM sqlite_schema");
+  if (!objects.ok()) return objects.status();
+  return *objects == 0 ? CreateTables(db) : CheckSchema(db);
+}
+
+absl::Status SaveMetricKinds(Database* db, const std::vector<ColumnSpec>& columns) {
+  absl::StatusOr<Statement> insert = db->Prepare("INSERT OR IGNORE INTO metric(id, kind) VALUES(?, ?)");
+  if (!insert.ok()) return insert.status();
+  for (const ColumnSpec& column : columns) {
+    if (!column.stored) continue;
+    absl::Status status = insert->Bind(int64_t{column.id}).Bind(static_cast<int64_t>(column.kind)).Run();
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<CounterSet> LoadCounters(Database* db) {
+  absl::StatusOr<Statement> select = db->Prepare("SELECT id FROM metric WHERE kind = 1");
+  if (!select.ok()) return select.status();
+  CounterSet counters;
+  absl::StatusOr<bool> row;
+  while ((row = select->Step()).ok() && *row) {
+    const auto id = static_cast<uint64_t>(select->Int(0));
+    if (id < MetricBits::kBits) counters.set(id);
+  }
+  if (!row.ok()) return row.status();
+  return counters;
+}
+
+}  // namespace taskmon::storage

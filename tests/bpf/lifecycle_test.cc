@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Birth, names and death, against what wait4(2) and the workload itself say.
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+#include <set>
+
+#include "tests/bpf/probe_fixture.h"
+
+namespace taskmon::bpf {
+namespace {
+
+class LifecycleTest : public ProbeTest {
+ protected:
+  void SetUp() override { Start({TM_HOOKS_LIFECYCLE}); }
+
+  // All threads' final records are there, and exactly one of them, the last, closes the process.
+  void ExpectClosedOnce(pid_t tgid, size_t threads) {
+    const auto finals = AwaitFinals(tgid, threads);
+    ASSERT_EQ(finals.size(), threads);
+    for (const tm_task_record& final : finals) {
+      EXPECT_EQ((final.flags & TM_TASK_GROUP_DEAD) != 0, &final == &finals.back()) << final.id.tid;
+    }
+  }
+};
+
+uint64_t CpuNs(const rusage& usage) {
+  auto ns = [](const timeval& t) {
+    return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(t.tv_usec) * 1000;
+  };
+  return ns(usage.ru_utime) + ns(usage.ru_stime);
+}
+
+void* Sleep(void*) {
+  for (;;) pause();
+}
+
+pthread_t StartThread(void* (*body)(void*), void* argument = nullptr) {
+  pthread_t thread;
+  if (pthread_create(&thread, nullptr, body, argument) != 0) std::abort();
+  return thread;
+}
+
+TEST_F(LifecycleTest, ForkExecAndExitArriveInOrderWithTheirContents) {
+  Child child([] {
+    execl("/bin/sh", "sh", "-c", "exit 7", "two words", nullptr);
+    return 1;
+  });
+  child.Go();
+  const int status = child.Wait();
+  AwaitFinals(child.tid(), 1);
+  std::vector<int> order;
+  for (const RingRecord& record : ring_) {
+    if (record.As<tm_fork_record>().id.tgid == child.tid()) order.push_back(record.kind());
+  }
+  EXPECT_EQ(order, (std::vector<int>{TM_RECORD_FORK, TM_RECORD_RENAME, TM_RECORD_EXEC, TM_RECORD_FINAL}));
+
+  const auto fork = Of<tm_fork_record>(TM_RECORD_FORK, child.tid()).front();
+  EXPECT_EQ(fork.id.tid, child.tid());
+  EXPECT_EQ(fork.id.start_ns, fork.id.process_start_ns);
+  EXPECT_EQ(fork.parent_tid, gettid());
+  EXPECT_EQ(fork.parent_tgid, getpid());
+  EXPECT_EQ(fork.uid, geteuid());
+  EXPECT_TRUE(fork.flags & TM_TASK_LEADER);
+
+  const auto exec = Of<tm_exec_record>(TM_RECORD_EXEC, child.tid()).front();
+  const std::string arguments("sh\0-c\0exit 7\0two words\0", 23);
+  EXPECT_EQ(exec.header.size, offsetof(tm_exec_record, args) + arguments.size());
+  EXPECT_EQ(std::string(exec.args, exec.args_len), arguments);
+  EXPECT_EQ(exec.args_total, arguments.size());
+  EXPECT_STREQ(exec.filename, "/bin/sh");
+  EXPECT_STREQ(exec.comm, "sh");
+  EXPECT_EQ(exec.old_tid, child.tid());
+  EXPECT_EQ(exec.ppid, getpid());
+
+  const auto final = Finals(child.tid()).front();
+  EXPECT_EQ(final.exit_code, status);
+  EXPECT_EQ(final.exit_code, 7 << 8);
+  EXPECT_STREQ(final.comm, "sh");
+  EXPECT_EQ(final.ppid, getpid());
+  EXPECT_EQ(final.id.start_ns, fork.id.start_ns);
+  EXPECT_EQ(final.off_since_ns, 0u);
+  EXPECT_EQ(final.counters[TM_C_EXECS], 1u);
+  EXPECT_TRUE(final.flags & TM_TASK_GROUP_DEAD);
+  EXPECT_FALSE(final.flags & TM_TASK_PREEXISTING);
+}
+
+TEST_F(LifecycleTest, ALongCommandLineIsCutAndItsLengthTold) {
+  const std::string longest(3000, 'x');
+  Child child([&] {
+    execl("/bin/true", "true", longest.c_str(), nullptr);
+    return 1;
+  });
+  child.Go();
+  child.Wait();
+  AwaitFinals(child.tid(), 1);
+  const auto exec = Of<tm_exec_record>(TM_RECORD_EXEC, child.tid()).front();
+  EXPECT_EQ(exec.args_len, static_cast<uint32_t>(TM_ARGS_LEN));
+  EXPECT_EQ(exec.args_total, 5u + 3001u);
+  EXPECT_EQ(exec.header.size, sizeof(tm_exec_record));
+}
+
+TEST_F(LifecycleTest, AKillingSignalIsInTheFinalRecord) {
+  Child child([] { return static_cast<int>(raise(SIGKILL)); });
+  child.Go();
+  const int status = child.Wait();
+  const auto final = AwaitFinals(child.tid(), 1).front();
+  EXPECT_EQ(final.exit_code, status);
+  EXPECT_EQ(WTERMSIG(final.exit_code), SIGKILL);
+  EXPECT_FALSE(final.flags & TM_TASK_CORE_DUMPED);
+}
+
+TEST_F(LifecycleTest, ACoreDumpIsToldAsWaitTellsIt) {
+  Child child([] {
+    char directory[] = "/tmp/taskmon-core-XXXXXX";
+    const rlimit unlimited{RLIM_INFINITY, RLIM_INFINITY};
+    if (mkdtemp(directory) == nullptr || chdir(directory) != 0 || setrlimit(RLIMIT_CORE, &unlimited) != 0) return 1;
+    prctl(PR_SET_DUMPABLE, 1);
+    raise(SIGABRT);
+    return 1;
+  });
+  child.Go();
+  const int status = child.Wait();
+  const auto final = AwaitFinals(child.tid(), 1).front();
+  EXPECT_EQ(WTERMSIG(status), SIGABRT);
+  EXPECT_EQ(final.exit_code, status);
+  EXPECT_EQ((final.flags & TM_TASK_CORE_DUMPED) != 0, WCOREDUMP(status) != 0);
+}
+
+TEST_F(LifecycleTest, ALifeOf300MicrosecondsLeavesACompleteRecord) {
+  Child child([] {
+    Spin(300'000);
+    return 0;
+  });
+  child.Go();
+  rusage usage{};
+  child.Wait(&usage);
+  const auto final = AwaitFinals(child.tid(), 1).front();
+  const uint64_t runtime = final.counters[TM_C_RUNTIME_NS];
+  EXPECT_GE(runtime, 300'000u);
+  // wait4 has the CPU time up to the reaping, in whole microseconds each for user and system, the final record up to
+  // the last switch: the rest of do_exit lies between, far less than the 10 ms allowed.
+  EXPECT_GE(runtime + 2000, CpuNs(usage));
+  EXPECT_LE(runtime, CpuNs(usage) + 10'000'000);
+  EXPECT_EQ(final.counters[TM_C_MIN_FLT], static_cast<uint64_t>(usage.ru_minflt));
+  EXPECT_EQ(final.counters[TM_C_MAJ_FLT], static_cast<uint64_t>(usage.ru_majflt));
+  EXPECT_EQ(final.valid, TM_VALID_MM | TM_VALID_FILES | TM_VALID_STORAGE | TM_VALID_SIGNAL | TM_VALID_IO);
+  EXPECT_GT(final.process[TM_P_VM_BYTES], 0u);
+  EXPECT_EQ(final.process[TM_P_THREADS], 1u);
+  EXPECT_EQ(final.state, 'X');
+}
+
+TEST_F(LifecycleTest, PeakMemoryAtExitIsWhatWaitSays) {
+  Child child([] {
+    const size_t size = 64 << 20;
+    void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    munmap(memory, size);
+    return 0;
+  });
+  child.Go();
+  rusage usage{};
+  child.Wait(&usage);
+  const auto final = AwaitFinals(child.tid(), 1).front();
+  const auto peak = static_cast<int64_t>(final.process[TM_P_RSS_PEAK_BYTES]);
+  // Both come from per-CPU counters, read at different moments: 32 pages a CPU and counter.
+  const int64_t slack = 3 * 32 * sysconf(_SC_NPROCESSORS_CONF) * sysconf(_SC_PAGESIZE);
+  EXPECT_GE(peak, 64 << 20);
+  EXPECT_NEAR(static_cast<double>(peak), static_cast<double>(usage.ru_maxrss * 1024), static_cast<double>(slack));
+}
+
+TEST_F(LifecycleTest, ThreadsEndBeforeTheirProcessWhichIsClosedOnce) {
+  Child child([] {
+    pthread_t threads[3];
+    for (pthread_t& thread : threads) thread = StartThread([](void*) -> void* { return nullptr; });
+    for (pthread_t thread : threads) pthread_join(thread, nullptr);
+    return 3;
+  });
+  child.Go();
+  child.Wait();
+  ExpectClosedOnce(child.tid(), 4);
+  const auto final = Finals(child.tid()).back();
+  EXPECT_EQ(final.exit_code, 3 << 8);
+  EXPECT_EQ(final.counters[TM_C_THREADS], 3u);
+  EXPECT_EQ(final.counters[TM_C_FORKS], 0u);
+}
+
+TEST_F(LifecycleTest, ALeaderThatGoesFirstDoesNotCloseItsProcess) {
+  Child child([]() -> int {
+    StartThread([](void*) -> void* {
+      AwaitState(getpid(), 'Z');  // the leader is gone
+      _exit(5);
+    });
+    syscall(SYS_exit, 0);  // this thread only
+    return 1;
+  });
+  child.Go();
+  const int status = child.Wait();
+  ExpectClosedOnce(child.tid(), 2);
+  const auto finals = Finals(child.tid());
+  EXPECT_EQ(finals.front().id.tid, child.tid());
+  EXPECT_NE(finals.back().id.tid, child.tid());
+  EXPECT_EQ(finals.back().exit_code, status);
+  EXPECT_EQ(WEXITSTATUS(finals.back().exit_code), 5);
+}
+
+TEST_F(LifecycleTest, ExitGroupWithManyThreadsClosesTheProcessOnce) {
+  constexpr int kThreads = 40;
+  for (int round = 0; round < 20; ++round) {
+    Child child([]() -> int {
+      for (int i = 0; i < kThreads; ++i) StartThread(Sleep);
+      _exit(9);
+    });
+    child.Go();
+    const int status = child.Wait();
+    ExpectClosedOnce(child.tid(), kThreads + 1);
+    EXPECT_EQ(Finals(child.tid()).back().exit_code, status);
+  }
+}
+
+TEST_F(LifecycleTest, ExecByAThreadKeepsTheProcessOpenUntilTheNewProgramEnds) {
+  for (int round = 0; round < 20; ++round) {
+    Child child([]() -> int {
+      StartThread(Sleep);
+      StartThread([](void*) -> void* {
+        execl("/bin/sh", "sh", "-c", "exit 4", nullptr);
+        std::abort();
+      });
+      for (;;) pause();
+    });
+    child.Go();
+    const int status = child.Wait();
+    ASSERT_EQ(WEXITSTATUS(status), 4);
+    ExpectClosedOnce(child.tid(), 3);
+    const auto exec = Of<tm_exec_record>(TM_RECORD_EXEC, child.tid()).front();
+    EXPECT_EQ(exec.id.tid, child.tid());
+    EXPECT_NE(exec.old_tid, child.tid());
+    const auto finals = Finals(child.tid());
+    // The caller goes on as the leader: same number and start time as the process.
+    EXPECT_EQ(finals.back().id.tid, child.tid());
+    EXPECT_EQ(finals.back().id.start_ns, finals.back().id.process_start_ns);
+    EXPECT_EQ(finals.back().exit_code, status);
+    EXPECT_EQ(finals.back().counters[TM_C_EXECS], 1u);
+  }
+}
+
+TEST_F(LifecycleTest, TheOldLeaderGoesByTheNumberThatUserSpaceKnowsItBy) {
+  for (int round = 0; round < 20; ++round) {
+    Child child([]() -> int {
+      StartThread([](void*) -> void* {
+        execl("/bin/true", "true", nullptr);
+        std::abort();
+      });
+      for (;;) pause();
+    });
+    child.Go();
+    child.Wait();
+    AwaitFinals(child.tid(), 2);
+    bool execed = false;
+    pid_t old_tid = -1;
+    for (const RingRecord& record : ring_) {
+      if (record.As<tm_exec_record>().id.tgid != child.tid()) continue;
+      if (record.kind() == TM_RECORD_EXEC) {
+        execed = true;
+        old_tid = record.As<tm_exec_record>().old_tid;
+      }
+      if (record.kind() != TM_RECORD_FINAL || record.As<tm_task_record>().flags & TM_TASK_GROUP_DEAD) continue;
+      EXPECT_EQ(record.As<tm_task_record>().id.tid, execed ? old_tid : child.tid());
+    }
+  }
+}
+
+TEST_F(LifecycleTest, VforkIsAProcessLikeAnyOther) {
+  const auto final = FinalOf([] {
+    const pid_t tid = vfork();
+    if (tid == 0) _exit(6);
+    int status = 0;
+    waitpid(tid, &status, 0);
+    return WEXITSTATUS(status);
+  });
+  EXPECT_EQ(final.exit_code, 6 << 8);
+  EXPECT_EQ(final.counters[TM_C_FORKS], 1u);
+  pid_t grandchild = -1;
+  for (const RingRecord& record : ring_) {
+    if (record.kind() == TM_RECORD_FORK && record.As<tm_fork_record>().parent_tid == final.id.tid) {
+      grandchild = record.As<tm_fork_record>().id.tid;
+    }
+  }
+  ExpectClosedOnce(grandchild, 1);
+}
+
+TEST_F(LifecycleTest, ForksAndThreadsAreCountedApart) {
+  const auto final = FinalOf([] {
+    for (int i = 0; i < 5; ++i) {
+      const pid_t tid = fork();
+      if (tid == 0) _exit(0);
+      waitpid(tid, nullptr, 0);
+    }
+    for (int i = 0; i < 3; ++i) pthread_join(StartThread([](void*) -> void* { return nullptr; }), nullptr);
+    return 0;
+  });
+  // FinalOf waits for the first final record, which is a thread's: take the leader's.
+  const auto finals = AwaitFinals(final.id.tgid, 4);
+  EXPECT_EQ(finals.back().counters[TM_C_FORKS], 5u);
+  EXPECT_EQ(finals.back().counters[TM_C_THREADS], 3u);
+}
+
+TEST_F(LifecycleTest, ARenameCarriesBothNames) {
+  const auto final = FinalOf([] {
+    prctl(PR_SET_NAME, "before");
+    prctl(PR_SET_NAME, "after (a) blank");
+    prctl(PR_SET_NAME, "after (a) blank");  // no news
+    return 0;
+  });
+  const auto renames = Of<tm_rename_record>(TM_RECORD_RENAME, final.id.tgid);
+  ASSERT_EQ(renames.size(), 2u);
+  EXPECT_STREQ(renames[1].old_comm, "before");
+  EXPECT_STREQ(renames[1].comm, "after (a) blank");
+  EXPECT_EQ(renames[1].id.start_ns, final.id.start_ns);
+  EXPECT_STREQ(final.comm, "after (a) blank");
+}
+
+TEST_F(LifecycleTest, AProcessThatWasThereBeforeIsClosedToo) {
+  Gate ready;
+  Child child([&]() -> int {
+    for (int i = 0; i < 3; ++i) StartThread(Sleep);
+    ready.Signal();
+    for (;;) pause();
+  });
+  child.Go();
+  ready.Await();
+  // A second probe, for which all of that is history.
+  Start({TM_HOOKS_LIFECYCLE});
+  ring_.clear();
+  EXPECT_TRUE(PassOf(child.tid()).flags & TM_TASK_PREEXISTING);
+  kill(child.tid(), SIGTERM);
+  child.Wait();
+  ExpectClosedOnce(child.tid(), 4);
+}
+
+TEST_F(LifecycleTest, TheSchedulerHookTakesOverFinalRecordsAndGivesThemBack) {
+  for (int round = 0; round < 10; ++round) {
+    ASSERT_TRUE(probe_->Attach(TM_HOOKS_SCHED).ok());
+    EXPECT_EQ(WEXITSTATUS(FinalOf([] { return 1; }).exit_code), 1);
+    probe_->Detach(TM_HOOKS_SCHED);
+    EXPECT_EQ(WEXITSTATUS(FinalOf([] { return 2; }).exit_code), 2);
+  }
+}
+
+TEST_F(LifecycleTest, AStormIsRecordedOrCounted) {
+  ProbeOptions options;
+  options.ring_bytes = 4096;
+  Start({TM_HOOKS_LIFECYCLE}, options);
+  constexpr uint64_t kForks = 300;
+  std::set<pid_t> children;
+  for (uint64_t i = 0; i < kForks; ++i) {
+    const pid_t tid = fork();
+    if (tid == 0) _exit(0);
+    children.insert(tid);
+    waitpid(tid, nullptr, 0);
+  }
+  ring_.clear();
+  Drain();
+  uint64_t forks = 0, finals = 0;
+  for (const RingRecord& record : ring_) {
+    if (children.count(record.As<tm_fork_record>().id.tid) == 0) continue;
+    forks += record.kind() == TM_RECORD_FORK;
+    finals += record.kind() == TM_RECORD_FINAL;
+  }
+  // Other processes of the machine may have been turned away as well. The last child may still be on its way out.
+  const DropCounters drops = probe_->Drops();
+  EXPECT_GT(drops[TM_DROP_RING_FINAL], 0u);
+  EXPECT_GE(forks + drops[TM_DROP_RING_FORK], kForks);
+  EXPECT_GE(finals + drops[TM_DROP_RING_FINAL], kForks - 1);
+}
+
+}  // namespace
+}  // namespace taskmon::bpf

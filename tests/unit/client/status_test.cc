@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "fake_backend.h"
+#include "json_reader.h"
+
+namespace taskmon::client {
+namespace {
+
+FakeAnswers Healthy() {
+  FakeAnswers answers;
+  v1::Status& status = answers.status;
+  status.set_version("0.1.0");
+  status.set_uptime_s(7512.25);
+  status.set_interval_ms(1000);
+  status.set_tasks(1204);
+  status.set_ticks(7512);
+  status.set_db_bytes(1 << 20);
+  status.set_db_cap_bytes(1 << 30);
+  status.set_oldest_time_ns(kNow);
+  status.set_newest_time_ns(kNow);
+  (*status.mutable_dropped())["exit"] = 2;
+  v1::HookStatus* hook = status.add_hooks();
+  hook->set_name("sched_switch");
+  hook->set_attached(true);
+  hook->set_runs(123);
+  hook->set_reason("always");
+  return answers;
+}
+
+TEST(StatusJson, HasEveryKeyOfTheContract) {
+  FakeAnswers answers = Healthy();
+  const auto row = ReadJson(Run({"status", "-o", "json"}, &answers).out).struct_value();
+  for (const char* key : {"version", "uptime_s", "interval_ms", "tasks", "tracked", "ticks", "late_ticks", "dropped",
+                          "db_bytes", "db_cap_bytes", "oldest_time", "cpu_percent", "rss_bytes", "hooks",
+                          "accounted_cpu_percent"}) {
+    EXPECT_TRUE(row.fields().contains(key)) << key;
+  }
+  EXPECT_EQ(Number(row, "uptime_s"), 7512.25);
+  EXPECT_EQ(Text(row, "oldest_time"), "2026-11-22T08:15:30.000000000Z");
+  EXPECT_EQ(Number(row.fields().at("dropped").struct_value(), "exit"), 2);
+  const auto hook = row.fields().at("hooks").list_value().values(0).struct_value();
+  for (const char* key : {"name", "attached", "runs", "ns_per_run", "reason"}) EXPECT_TRUE(hook.fields().contains(key));
+}
+
+TEST(StatusJson, IsNullWhereNothingIsKnown) {
+  FakeAnswers answers;
+  const auto row = ReadJson(Run({"status", "-o", "json"}, &answers).out).struct_value();
+  for (const char* key : {"oldest_time", "newest_time", "accounted_cpu_percent", "storage_error"}) {
+    EXPECT_TRUE(row.fields().at(key).has_null_value()) << key;
+  }
+}
+
+TEST(StatusText, SaysWhatIsLostAndWhatIsWrong) {
+  FakeAnswers answers = Healthy();
+  answers.status.set_storage_error("disk full");
+  const std::string out = Run({"status"}, &answers).out;
+  EXPECT_THAT(out, testing::HasSubstr("up 2h05m, a tick every 1 s"));
+  EXPECT_THAT(out, testing::HasSubstr("1,204"));
+  EXPECT_THAT(out, testing::HasSubstr("2 exit"));
+  EXPECT_THAT(out, testing::HasSubstr("disk full"));
+  EXPECT_THAT(out, testing::HasSubstr("1 of 1 attached"));
+}
+
+TEST(Doctor, GroupsMetricsThatShareAFate) {
+  FakeAnswers answers;
+  v1::Check* check = answers.doctor.add_checks();
+  check->set_name("kernel BTF");
+  check->set_health(v1::UNAVAILABLE);
+  check->set_reason("no /sys/kernel/btf/vmlinux");
+  check->set_remedy("boot a kernel with CONFIG_DEBUG_INFO_BTF");
+  for (const v1::Metric metric : {v1::TASK_PSS_SIZE, v1::TASK_REFERENCED_SIZE}) {
+    v1::MetricHealth* health = answers.doctor.add_metrics();
+    health->set_metric(metric);
+    health->set_health(v1::UNAVAILABLE);
+    health->set_reason("smaps is not read");
+  }
+  const std::string out = Run({"doctor"}, &answers).out;
+  EXPECT_THAT(out, testing::HasSubstr("-> boot a kernel"));
+  EXPECT_THAT(out, testing::HasSubstr("0 of 2 metrics work"));
+  EXPECT_THAT(out, testing::HasSubstr("pss refd"));
+  const auto row = ReadJson(Run({"doctor", "-o", "json"}, &answers).out).struct_value();
+  EXPECT_EQ(row.fields().at("checks").list_value().values_size(), 1);
+  EXPECT_EQ(row.fields().at("metrics").list_value().values_size(), 2);
+}
+
+TEST(Metrics, NeedsNoDaemon) {
+  FakeAnswers answers;
+  answers.result = absl::UnavailableError("nobody there");
+  const RunResult result = Run({"metrics", "-o", "json"}, &answers);
+  EXPECT_EQ(result.code, 0);
+  EXPECT_EQ(result.err, "");
+  const auto rows = ReadRows(result.out);
+  ASSERT_EQ(rows.size(), AllMetrics().size());
+  for (const char* key : {"name", "short", "unit", "kind", "group", "visibility", "help"}) {
+    EXPECT_TRUE(rows[0].fields().contains(key)) << key;
+  }
+  EXPECT_FALSE(rows[0].fields().contains("availability"));
+}
+
+TEST(Metrics, TellsWhatIsAvailableHere) {
+  FakeAnswers answers;
+  v1::MetricHealth* health = answers.doctor.add_metrics();
+  health->set_metric(v1::TASK_PSS_SIZE);
+  health->set_health(v1::UNAVAILABLE);
+  health->set_reason("smaps is not read");
+  const std::string out = Run({"metrics", "pss"}, &answers).out;
+  EXPECT_THAT(out, testing::HasSubstr("task_pss_size"));
+  EXPECT_THAT(out, testing::HasSubstr("unavailable\n"));
+  EXPECT_THAT(out, testing::HasSubstr("smaps is not read"));
+  EXPECT_EQ(Run({"metrics", "psss"}, &answers).err, "taskmonctl: unknown metric 'psss'; did you mean 'pss'?\n");
+}
+
+TEST(Metrics, ThePageNamesEveryMetric) {
+  FakeAnswers answers;
+  const std::string page = Run({"metrics", "-o", "markdown"}, &answers).out;
+  for (const MetricDesc& metric : AllMetrics()) EXPECT_THAT(page, testing::HasSubstr("| `" + metric.name + "` |"));
+}
+
+TEST(Version, IsNameAndNumber) {
+  FakeAnswers answers;
+  EXPECT_EQ(Run({"version"}, &answers).out, "taskmonctl " TASKMON_VERSION "\n");
+}
+
+}  // namespace
+}  // namespace taskmon::client

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/unit/storage/fake_world.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+namespace taskmon::storage {
+namespace {
+
+ColumnKind KindOf(MetricId metric) { return static_cast<ColumnKind>(1 + metric % 3); }
+
+bool Ordered(const std::shared_ptr<const TaskSample>& a, const std::shared_ptr<const TaskSample>& b) {
+  const TaskInfo &x = *a->info, &y = *b->info;
+  return std::tuple(x.tgid, x.key.thread, x.key.tid) < std::tuple(y.tgid, y.key.thread, y.key.tid);
+}
+
+// In memory where possible: what is tested is the order of writes, not the disk.
+std::filesystem::path Root() {
+  return access("/dev/shm", W_OK) == 0 ? "/dev/shm" : std::filesystem::temp_directory_path();
+}
+
+}  // namespace
+
+std::vector<ColumnSpec> TestColumns() {
+  std::vector<ColumnSpec> columns;
+  for (MetricId m = 1; m <= kLastMetric; ++m) columns.push_back({m, KindOf(m), m != kDerivedMetric});
+  return columns;
+}
+
+MetricSet StoredMetrics() {
+  MetricSet metrics;
+  for (const ColumnSpec& column : TestColumns()) metrics[column.id] = column.stored;
+  return metrics;
+}
+
+FakeWorld::FakeWorld(const WorldOptions& options)
+    : options_(options), random_(options.seed), seq_(options.first_seq - 1) {}
+
+std::shared_ptr<const TaskSample> FakeWorld::Birth() {
+  auto info = std::make_shared<TaskInfo>();
+  const int32_t tid = next_tid_++;
+  const bool thread = Chance(0.3) && !snapshot_.tasks.empty();
+  info->key = {boot_ns_ - static_cast<uint64_t>(Number(0, 500000000)), tid, thread};
+  info->tgid = thread ? snapshot_.tasks[static_cast<size_t>(Number(0, 1 << 30)) % snapshot_.tasks.size()]->info->tgid : tid;
+  info->ppid = static_cast<int32_t>(Number(1, 99));
+  info->process_start_ns = info->key.start_ns;
+  info->start_wall_ns = wall_ns_;
+  info->uid = static_cast<uint32_t>(Number(0, 3)) * 1000;
+  info->comm = fmt::format("task{}", tid);
+  info->cmdline = fmt::format("/usr/bin/task{} --verbose", tid);
+  info->unit = "work.service";
+  if (Chance(0.5)) info->rules = {"first", "second"};
+  auto sample = std::make_shared<TaskSample>();
+  sample->info = info;
+  sample->tick_seq = seq_;
+  for (MetricId m = 1; m <= kLastMetric; ++m) {
+    sample->valid[m] = m != kDerivedMetric && m % 11 != 5;
+    if (!sample->valid[m] || Chance(0.5)) continue;
+    sample->values[m] = Number(0, 1000) << (m % 5 * 4);
+    if (KindOf(m) == ColumnKind::kCounter && !first_) sample->deltas[m] = sample->values[m];
+  }
+  Event event;
+  event.type = EventType::kFork;
+  event.wall_ns = wall_ns_;
+  event.boot_ns = boot_ns_;
+  event.task = info;
+  if (!first_) events_.push_back(event);
+  return sample;
+}
+
+void FakeWorld::MakeOdd(TaskSample* sample) {
+  const auto m = static_cast<MetricId>(Number(1, kLastMetric));
+  switch (Number(0, 4)) {
+    case 0: sample->valid[m] = m != kDerivedMetric && !sample->valid[m]; break;
+    case 1: sample->deltas[m] = Number(-5, 5); break;
+    case 2: sample->values[m] = static_cast<int64_t>(random_()); break;
+    case 3:
+      if (!sample->taken_boot_ns.erase(m)) sample->taken_boot_ns[m] = static_cast<int64_t>(boot_ns_) - Number(1, 9999999);
+      break;
+    default: {
+      auto info = std::make_shared<TaskInfo>(*sample->info);
+      info->comm = fmt::format("renamed{}", Number(0, 999));
+      sample->info = info;
+    }
+  }
+  if (!sample->valid[m]) sample->values[m] = sample->deltas[m] = 0;
+}
+
+std::shared_ptr<const TaskSample> FakeWorld::Work(const TaskSample& before) {
+  auto sample = std::make_shared<TaskSample>(before);
+  // Now and then a sample is made anew though the task did nothing: its names changed, say.
+  const bool idle = Chance(options_.oddity);
+  sample->deltas.fill(0);
+  if (!idle) sample->tick_seq = seq_;
+  for (MetricId m = 1; m <= kLastMetric && !idle; ++m) {
+    if (!sample->valid[m] || m % 7 == 0 || Chance(0.4)) continue;
+    const int64_t step = Number(0, 300) * (m % 4 == 0 ? 4096 : 1);
+    sample->values[m] = KindOf(m) == ColumnKind::kWindowMax ? Number(0, 100000) : sample->values[m] + step;
+    if (KindOf(m) == ColumnKind::kCounter) sample->deltas[m] = step;
+  }
+  if (Chance(10 * options_.oddity)) MakeOdd(sample.get());
+  return sample;
+}
+
+void FakeWorld::Death(const TaskSample& sample) {
+  Event event;
+  event.type = EventType::kExit;
+  event.wall_ns = wall_ns_;
+  event.boot_ns = boot_ns_;
+  event.task = sample.info;
+  event.wait_status = static_cast<int32_t>(Number(0, 255)) << 8;
+  event.duration_ns = static_cast<uint64_t>(Number(0, 1 << 30));
+  auto final = std::make_shared<TaskSample>(sample);
+  final->tick_seq = seq_;
+  event.final_sample = final;
+  events_.push_back(event);
+}
+
+const Snapshot& FakeWorld::Next() {
+  ++seq_;
+  wall_ns_ += kSecondNs + (first_ ? 0 : Number(-1000, 1000));
+  boot_ns_ += static_cast<uint64_t>(kSecondNs);
+  events_.clear();
+  Snapshot next;
+  next.tick = {seq_, wall_ns_, boot_ns_, first_ ? 0 : static_cast<uint64_t>(kSecondNs), 0};
+  if (Chance(0.1)) next.tick.lost_records = static_cast<uint64_t>(Number(1, 9));
+  next.boot_id = options_.boot_id;
+  next.memory_total_bytes = 8ll << 30;
+  for (const auto& sample : snapshot_.tasks) {
+    if (Chance(options_.churn)) {
+      Death(*sample);
+    } else {
+      next.tasks.push_back(Chance(options_.activity) ? Work(*sample) : sample);
+    }
+  }
+  while (next.tasks.size() < options_.tasks) next.tasks.push_back(Birth());
+  std::sort(next.tasks.begin(), next.tasks.end(), Ordered);
+  snapshot_ = std::move(next);
+  first_ = false;
+  return snapshot_;
+}
+
+void ExpectSameInfo(const TaskInfo& want, const TaskInfo& got, const std::string& boot_id) {
+  EXPECT_EQ(want.key, got.key);
+  EXPECT_EQ(got.boot_id, boot_id);
+  EXPECT_EQ(want.tgid, got.tgid);
+  EXPECT_EQ(want.ppid, got.ppid);
+  EXPECT_EQ(want.process_start_ns, got.process_start_ns);
+  EXPECT_EQ(want.start_wall_ns, got.start_wall_ns);
+  EXPECT_EQ(std::pair(want.uid, want.gid), std::pair(got.uid, got.gid));
+  EXPECT_EQ(std::pair(want.kthread, want.tracked), std::pair(got.kthread, got.tracked));
+  EXPECT_EQ(want.comm, got.comm);
+  EXPECT_EQ(want.cmdline, got.cmdline);
+  EXPECT_EQ(want.exe, got.exe);
+  EXPECT_EQ(want.user, got.user);
+  EXPECT_EQ(want.cgroup, got.cgroup);
+  EXPECT_EQ(want.unit, got.unit);
+  EXPECT_EQ(want.container, got.container);
+  EXPECT_EQ(want.app, got.app);
+  EXPECT_EQ(want.rules, got.rules);
+}
+
+namespace {
+
+void ExpectSameSample(const TaskSample& want, const TaskSample& got, uint64_t seq, const MetricSet& metrics) {
+  EXPECT_EQ(want.tick_seq == seq, got.tick_seq == seq);
+  EXPECT_EQ(want.tick_seq, got.tick_seq);
+  const MetricSet valid = want.valid & StoredMetrics() & metrics;
+  EXPECT_EQ(valid, got.valid);
+  for (MetricId m = 1; m <= kLastMetric; ++m) {
+    if (!valid[m]) continue;
+    EXPECT_EQ(want.values[m], got.values[m]) << "metric " << m;
+    if (want.tick_seq == seq) {
+      EXPECT_EQ(want.deltas[m], got.deltas[m]) << "metric " << m;
+    }
+    EXPECT_EQ(want.taken_boot_ns.contains(m), got.taken_boot_ns.contains(m)) << "metric " << m;
+    if (want.taken_boot_ns.contains(m) && got.taken_boot_ns.contains(m)) {
+      EXPECT_EQ(want.taken_boot_ns.at(m), got.taken_boot_ns.at(m));
+    }
+  }
+}
+
+}  // namespace
+
+void ExpectSameSnapshot(const Snapshot& want, const Snapshot& got, const MetricSet& metrics) {
+  SCOPED_TRACE(fmt::format("tick {}", want.tick.seq));
+  EXPECT_EQ(want.tick.seq, got.tick.seq);
+  EXPECT_EQ(want.tick.wall_ns, got.tick.wall_ns);
+  EXPECT_EQ(want.tick.boot_ns, got.tick.boot_ns);
+  EXPECT_EQ(want.tick.elapsed_ns, got.tick.elapsed_ns);
+  EXPECT_EQ(want.tick.lost_records, got.tick.lost_records);
+  EXPECT_EQ(want.boot_id, got.boot_id);
+  EXPECT_EQ(want.memory_total_bytes, got.memory_total_bytes);
+  ASSERT_EQ(want.tasks.size(), got.tasks.size());
+  for (size_t i = 0; i < want.tasks.size(); ++i) {
+    SCOPED_TRACE(fmt::format("tid {}", want.tasks[i]->info->key.tid));
+    ExpectSameInfo(*want.tasks[i]->info, *got.tasks[i]->info, want.boot_id);
+    ExpectSameSample(*want.tasks[i], *got.tasks[i], want.tick.seq, metrics);
+  }
+}
+
+TempDir::TempDir() {
+  std::string name = (Root() / "taskmon-storage-XXXXXX").string();
+  if (mkdtemp(name.data()) == nullptr) std::abort();
+  path_ = name;
+}
+
+TempDir::~TempDir() {
+  std::error_code ignored;  // a directory left behind fails no test
+  std::filesystem::remove_all(path_, ignored);
+}
+
+RingOptions TestOptions(const std::string& path) {
+  RingOptions options;
+  options.path = path;
+  options.cap_bytes = 64u << 20;
+  options.chunk_ticks = 10;
+  options.columns = TestColumns();
+  return options;
+}
+
+uint64_t FileBytes(const std::string& path) {
+  uint64_t total = 0;
+  for (const char* suffix : {"", "-wal", "-shm"}) {
+    struct stat st {};
+    if (stat((path + suffix).c_str(), &st) == 0) total += static_cast<uint64_t>(st.st_size);
+  }
+  return total;
+}
+
+}  // namespace taskmon::storage
