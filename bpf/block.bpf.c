@@ -21,13 +21,12 @@ static __always_inline void tm_request_started(struct request *rq)
 {
 	struct task_struct *t = bpf_get_current_task_btf();
 	struct tm_task *st = tm_task_get(t);
-	struct tm_request request = {.task = (u64)t, .task_start_ns = tm_start_ns(t)};
+	struct tm_request request = {.task = (u64)t, .task_start_ns = tm_start_ns(t), .tid = t->pid};
 	u64 key = (u64)rq;
 
 	if (!st || st->finished || !tm_io_register(t, st, request.task_start_ns))
 		return;
 	request.since_ns = bpf_ktime_get_boot_ns();
-	request.device = tm_request_device(rq);
 	if (bpf_map_update_elem(&tm_requests, &key, &request, BPF_ANY))
 		tm_count_drop(TM_DROP_BLOCK_MAP);
 }
@@ -46,7 +45,7 @@ static __always_inline bool tm_io_raise(struct tm_io_window *w, u32 epoch, u64 w
 	return false;
 }
 
-static __always_inline void tm_io_completed(const struct tm_request *request)
+static __always_inline void tm_io_completed(struct request *rq, const struct tm_request *request)
 {
 	struct tm_io_entry *entry = bpf_map_lookup_elem(&tm_io, &request->task);
 	u64 now = bpf_ktime_get_boot_ns(), word = now - request->since_ns;
@@ -62,7 +61,8 @@ static __always_inline void tm_io_completed(const struct tm_request *request)
 		return;
 	w->at_ns = now;
 	w->cpu = bpf_get_smp_processor_id();
-	w->device = request->device;
+	w->device = tm_request_device(rq);
+	tm_touch(request->tid);
 }
 
 static __always_inline void tm_request_done(struct request *rq)
@@ -72,7 +72,7 @@ static __always_inline void tm_request_done(struct request *rq)
 
 	if (!request)
 		return;
-	tm_io_completed(request);
+	tm_io_completed(rq, request);
 	bpf_map_delete_elem(&tm_requests, &key);
 }
 

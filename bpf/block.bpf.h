@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Longest block request per submitter. Requests complete in someone else's context, where the submitter's task storage
- * is out of reach: only its number is known, and looking tasks up by number needs a kfunc (6.2). So the maxima of tasks
- * that submit requests live in a hash of their own, tm_io: made at submission (process context), updated at completion,
- * merged into the task's record by the iterator, removed with its final record. A completion that finds no entry, or one
- * of a later task at the same address, belongs to a task that is gone.
+ * Longest block request per submitter. Requests complete in someone else's context, where the submitter's task
+ * storage is out of reach: only its number is known, and looking tasks up by number needs a kfunc (6.2). So the
+ * maxima of tasks that submit requests live in a hash of their own, tm_io: made at submission (process context),
+ * updated at completion, merged into the task's record by the iterator, removed with its final record. A completion
+ * that finds no entry, or one of a later task at the same address, belongs to a task that is gone.
  *
  * Completions of one submitter may run on several CPUs at once. A maximum and its epoch share one 64-bit word that is
  * replaced by compare-and-swap; 48 bits of ns are 3 days, and the iterator clears what it has reported, so that the
@@ -36,7 +36,7 @@ struct tm_request {
 	u64 since_ns;
 	u64 task;		/* key of tm_io */
 	u64 task_start_ns;
-	u32 device;
+	u32 tid;
 	u32 pad;
 };
 

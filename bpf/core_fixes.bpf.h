@@ -45,11 +45,6 @@ struct mm_struct___since_6_2 {
 	struct percpu_counter rss_stat[4];
 };
 
-struct gendisk {
-	int major;
-	int first_minor;
-};
-
 struct request___before_5_17 {
 	struct gendisk *rq_disk;
 };
@@ -92,15 +87,17 @@ static __always_inline u64 tm_start_ns(struct task_struct *t)
  * 6.2 turned mm_struct.rss_stat from a struct around an array of atomic_long into an array of percpu_counter
  * (f1a7941243c1). The per-CPU remainders are left out: the kernel's own bound on the error is 32 pages per CPU.
  * Both may be below zero for a moment. A macro, since only a constant index is relocated with the kernel's stride.
+ * The old verifiers follow no array of a typedef: not a plain load there.
  */
 #define tm_rss_pages(mm, member)                                                       \
 	({                                                                             \
 		struct mm_struct___before_6_2 *__old = (void *)(mm);                   \
 		struct mm_struct___since_6_2 *__new = (void *)(mm);                    \
-		s64 __pages;                                                           \
+		s64 __pages = 0;                                                       \
                                                                                        \
 		if (bpf_core_type_exists(struct mm_rss_stat))                          \
-			__pages = __old->rss_stat.count[member].counter;               \
+			bpf_core_read(&__pages, sizeof(__pages),                       \
+				      &__old->rss_stat.count[member].counter);         \
 		else                                                                   \
 			__pages = __new->rss_stat[member].count;                       \
 		(u64)(__pages < 0 ? 0 : __pages);                                      \
@@ -121,16 +118,22 @@ static __always_inline bool tm_has_io_accounting(void)
 	       bpf_core_field_exists(((struct task_io_accounting *)0)->rchar);
 }
 
-/* 5.17 took rq_disk out of struct request (f3fa33acca9f); 5.11 made `part` a block_device (8446fe9255be). */
+/*
+ * The partition that a request is accounted to, at its end: it is not set at the beginning yet. Before 5.11 `part` was
+ * no block_device (8446fe9255be): the whole disk then, which 5.17 moved from the request to its queue (f3fa33acca9f).
+ */
 static __always_inline u32 tm_request_device(struct request *rq)
 {
 	struct request___before_5_17 *old = (void *)rq;
+	u32 device = 0;
 
-	if (bpf_core_field_exists(old->rq_disk))
-		return BPF_CORE_READ(old, rq_disk, major) << 20 | BPF_CORE_READ(old, rq_disk, first_minor);
 	if (bpf_core_field_exists(((struct block_device *)0)->bd_dev))
-		return BPF_CORE_READ(rq, part, bd_dev);
-	return 0;
+		device = rq->part->bd_dev;
+	if (device)
+		return device;
+	if (bpf_core_field_exists(old->rq_disk))
+		return (u32)old->rq_disk->major << 20 | (u32)old->rq_disk->first_minor;
+	return (u32)rq->q->disk->major << 20 | (u32)rq->q->disk->first_minor;
 }
 
 #endif

@@ -49,35 +49,27 @@ static __always_inline void tm_fill_exit_capture(struct tm_task_record *r, const
 	r->ppid = seen->ppid;
 }
 
-static __always_inline void tm_max_into(struct tm_max *into, const struct tm_max *seen)
-{
-	if (seen->value_ns > into->value_ns)
-		*into = *seen;
-}
-
 /* All that no pass has reported: the open window, and the one before it if the pass had not come to this task yet. */
 static __always_inline void tm_fill_last_maxima(struct tm_task_record *r, struct task_struct *t, struct tm_task *st)
 {
 	u32 epoch = tm_epoch;
-	const struct tm_window *open = &st->windows[epoch & 1], *closed = &st->windows[(epoch - 1) & 1];
+	bool closed_too = st->reported_epoch != epoch - 1;
 
 	r->epoch = epoch;
 	__builtin_memset(r->maxima, 0, sizeof(r->maxima));
-	if (open->epoch == epoch)
-		__builtin_memcpy(r->maxima, open->max, sizeof(open->max));
-	if (closed->epoch == epoch - 1 && st->reported_epoch != epoch - 1)
-		for (int i = 0; i < TM_SCHED_MAXIMA; i++)
-			tm_max_into(&r->maxima[i], &closed->max[i]);
+	tm_take_window(r->maxima, st, epoch);
+	if (closed_too)
+		tm_take_window(r->maxima, st, epoch - 1);
 	if (st->uses_block)
-		tm_io_take_last(t, epoch, st->reported_epoch != epoch - 1, &r->maxima[TM_M_IO_REQUEST_NS]);
+		tm_io_take_last(t, epoch, closed_too, &r->maxima[TM_M_IO_REQUEST_NS]);
 }
 
 static __always_inline void tm_fill_final(struct tm_task_record *r, struct task_struct *t, struct tm_task *st,
-					  bool group_dead)
+					  s32 tid, bool group_dead)
 {
 	tm_fill_task(r, t);
 	tm_fill_hooked(r, t, st);
-	r->id.tid = tm_final_tid(t, st);
+	r->id.tid = tid;
 	if (r->id.tid == r->id.tgid)
 		r->flags |= TM_TASK_LEADER;
 	r->id.process_start_ns = st->process_start_ns;
@@ -96,13 +88,15 @@ static __always_inline void tm_fill_final(struct tm_task_record *r, struct task_
 static __always_inline void tm_send_final(struct task_struct *t, struct tm_task *st, bool group_dead)
 {
 	struct tm_task_record *r;
+	s32 tid;
 
 	st->finished = 1;
 	if (group_dead)
 		st->group_finished = 1;
+	tid = tm_final_tid(t, st);	/* close to the moment that fixes the record's place among the others */
 	r = tm_ring_reserve(sizeof(*r), TM_RECORD_FINAL, TM_DROP_RING_FINAL);
 	if (r) {
-		tm_fill_final(r, t, st, group_dead);
+		tm_fill_final(r, t, st, tid, group_dead);
 		tm_ring_submit(r);
 	}
 	if (st->uses_block)

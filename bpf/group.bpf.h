@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Which thread is the last of its process to finish. The kernel's own signal->live falls when a thread *enters* do_exit,
- * so the last one to bring it to 0 need not be the last one to leave the CPU: we count TASK_DEAD switches ourselves.
+ * Which thread is the last of its process to finish. The kernel's own signal->live falls when a thread *enters*
+ * do_exit, so the last one to bring it to 0 need not be the last one to leave the CPU: we count TASK_DEAD switches
+ * ourselves.
  *
  * Only processes with threads have an entry in tm_groups; a process without one is finished with its leader.
  */

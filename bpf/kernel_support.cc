@@ -53,6 +53,7 @@ const btf_type* TracepointPrototype(const btf* types, const btf_type* type) {
 }  // namespace
 
 absl::StatusOr<KernelSupport> KernelSupport::Read(const std::string& path) {
+  libbpf_set_print(nullptr);  // what it has to say is in the status
   std::unique_ptr<btf, FreeBtf> types(btf__parse(path.c_str(), nullptr));
   if (types == nullptr) {
     return absl::FailedPreconditionError(

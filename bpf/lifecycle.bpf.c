@@ -5,8 +5,6 @@
 static __always_inline void tm_count_fork(struct tm_task *parent, bool thread)
 {
 	parent->hooked[(thread ? TM_C_THREADS : TM_C_FORKS) - TM_C_HOOKED]++;
-	/* The child may be reaped, or the parent asleep, before a switch shows that the parent ran. */
-	parent->dirty = 1;
 }
 
 static __always_inline void tm_send_fork(struct task_struct *parent, struct task_struct *child)
@@ -99,14 +97,14 @@ int BPF_PROG(tm_exec, struct task_struct *t, s32 old_tid, struct linux_binprm *b
 {
 	struct tm_task *st = tm_task_adopt(t);
 
-	if (st) {
+	if (st)
 		st->hooked[TM_C_EXECS - TM_C_HOOKED]++;
-		st->dirty = 1;
-		/* A thread other than the leader has taken the leader's number and start time. */
-		st->tid = t->pid;
-		st->process_start_ns = tm_start_ns(t);
-	}
 	tm_send_exec(t, old_tid, bprm->filename);
+	if (st) {
+		/* A thread other than the leader has taken the leader's number and start time: see tm_final_tid. */
+		st->process_start_ns = tm_start_ns(t);
+		st->tid = t->pid;
+	}
 	return 0;
 }
 
@@ -117,15 +115,13 @@ static __always_inline bool tm_same_comm(const char *a, const char *b)
 	return x[0] == y[0] && x[1] == y[1];
 }
 
-/* Also fired by exec, before its own record, and by others than the task itself (/proc/PID/comm, kthread_create). */
+/* Also fired by exec, before its own record, and by others than the task itself (a sibling thread, kthread_create). */
 SEC("tp_btf/task_rename")
 int BPF_PROG(tm_rename, struct task_struct *t, const char *comm)
 {
-	struct tm_task *st = tm_task_get(t);
 	struct tm_rename_record *r;
 
-	if (st)
-		st->dirty = 1;
+	tm_touch(t->pid);
 	r = tm_ring_reserve(sizeof(*r), TM_RECORD_RENAME, TM_DROP_RING_RENAME);
 	if (!r)
 		return 0;
@@ -154,7 +150,6 @@ int BPF_PROG(tm_exit, struct task_struct *t)
 	seen->valid = tm_fill_memory(seen->process, t);
 	seen->valid |= tm_fill_files(seen->process, t);
 	seen->valid |= tm_fill_signal(seen->process, seen->dead, t, true);
-	st->dirty = 1;
 	return 0;
 }
 

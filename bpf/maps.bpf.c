@@ -3,6 +3,7 @@
 #include "block.bpf.h"
 
 struct tm_tasks_map tm_tasks SEC(".maps");
+struct tm_sent_map tm_sent SEC(".maps");
 struct tm_ring_map tm_ring SEC(".maps");
 struct tm_drops_map tm_drops SEC(".maps");
 struct tm_groups_map tm_groups SEC(".maps");

@@ -11,10 +11,9 @@ int BPF_PROG(tm_mark_victim_task, struct task_struct *t)
 	struct tm_task *st = tm_task_get(t);
 	struct tm_oom_record *r;
 
-	if (st) {
+	if (st)
 		__sync_fetch_and_add(&st->hooked[TM_C_OOM_KILLS - TM_C_HOOKED], 1);
-		st->dirty = 1;
-	}
+	tm_touch(t->pid);
 	r = tm_ring_reserve(sizeof(*r), TM_RECORD_OOM, TM_DROP_RING_OOM);
 	if (!r)
 		return 0;

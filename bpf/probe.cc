@@ -113,10 +113,13 @@ std::string LastVerifierLine(const std::string& log) {
 absl::Status LoadError(int error, const std::string& log) {
   if (error == EPERM || error == EACCES) {
     std::string missing;
-    for (const std::string& capability : MissingCapabilities()) missing += (missing.empty() ? "" : " and ") + capability;
-    if (!missing.empty()) return absl::PermissionDeniedError(fmt::format("cannot load BPF programs without {}", missing));
+    for (const std::string& capability : MissingCapabilities())
+      missing += (missing.empty() ? "" : " and ") + capability;
+    if (!missing.empty())
+      return absl::PermissionDeniedError(fmt::format("cannot load BPF programs without {}", missing));
   }
-  return absl::InternalError(fmt::format("cannot load BPF programs: {} ({})", LastVerifierLine(log), std::strerror(error)));
+  return absl::InternalError(
+      fmt::format("cannot load BPF programs: {} ({})", LastVerifierLine(log), std::strerror(error)));
 }
 
 class ProbeImpl : public Probe {
@@ -207,7 +210,8 @@ void ProbeImpl::Configure() {
 absl::Status ProbeImpl::SetAside(const std::string& program, const std::string& reason) {
   for (ProgramChoice& choice : choices_) {
     if (program != choice.spec->name || !choice.load) continue;
-    if (choice.spec->required) return absl::FailedPreconditionError(fmt::format("{} does not load: {}", program, reason));
+    if (choice.spec->required)
+      return absl::FailedPreconditionError(fmt::format("{} does not load: {}", program, reason));
     choice.load = false;
     choice.reason = reason;
     return absl::OkStatus();
@@ -218,7 +222,8 @@ absl::Status ProbeImpl::SetAside(const std::string& program, const std::string& 
 absl::Status ProbeImpl::OpenChannels() {
   ScopedLog log;
   iterator_.reset(bpf_program__attach_iter(skeleton_->progs.tm_iterate, nullptr));
-  if (iterator_ == nullptr) return absl::InternalError(fmt::format("cannot attach the iterator: {}", std::strerror(errno)));
+  if (iterator_ == nullptr)
+    return absl::InternalError(fmt::format("cannot attach the iterator: {}", std::strerror(errno)));
   ring_.reset(ring_buffer__new(ring_fd(), OnRingRecord, this, nullptr));
   if (ring_ == nullptr) return absl::InternalError(fmt::format("cannot map the ring buffer: {}", std::strerror(errno)));
   return absl::OkStatus();
@@ -229,8 +234,9 @@ bpf_program* ProbeImpl::ProgramAt(size_t index) const {
 }
 
 size_t ProbeImpl::IndexOf(const char* program) const {
-  const auto found = std::find_if(choices_.begin(), choices_.end(),
-                                  [program](const auto& choice) { return std::strcmp(choice.spec->name, program) == 0; });
+  const auto found = std::find_if(choices_.begin(), choices_.end(), [program](const auto& choice) {
+    return std::strcmp(choice.spec->name, program) == 0;
+  });
   return static_cast<size_t>(found - choices_.begin());
 }
 
@@ -266,8 +272,8 @@ absl::Status ProbeImpl::Attach(tm_hook_group group) {
   return result;
 }
 
-// Each switch runs one program: the scheduler hook sends the final records while it is attached. Both are attached for a
-// moment in between; the first to see a dead task marks it.
+// Each switch runs one program: the scheduler hook sends the final records while it is attached. Both are attached for
+// a moment in between; the first to see a dead task marks it.
 void ProbeImpl::HandOverFinalRecords(tm_hook_group attached) {
   if (attached != TM_HOOKS_LIFECYCLE && attached != TM_HOOKS_SCHED) return;
   if (IsAttached(TM_HOOKS_SCHED)) links_[IndexOf("tm_final_switch")].reset();

@@ -23,20 +23,20 @@
 namespace taskmon::bpf {
 
 struct ProbeOptions {
-  uint32_t ring_bytes = 8u << 20;            // a power of two, at least one page
-  uint32_t block_requests = 16384;           // in flight at once; also: tasks alive that ever submitted one
-  uint32_t ring_wakeup_bytes = 0;            // make ring_fd readable only when the ring holds so much; 0: at once
+  uint32_t ring_bytes = 8u << 20;   // a power of two, at least one page
+  uint32_t block_requests = 16384;  // in flight at once; also: tasks alive that ever submitted one
+  uint32_t ring_wakeup_bytes = 0;   // make ring_fd readable only when the ring holds so much; 0: at once
 };
 
 // One BPF program as `status` shows it.
 struct Hook {
-  std::string name;                 // tracepoint, "iter/task" for the iterator
+  std::string name;  // tracepoint, "iter/task" for the iterator
   tm_hook_group group;
-  bool available = false;           // the kernel has the tracepoint with arguments we know
+  bool available = false;  // the kernel has the tracepoint with arguments we know
   bool attached = false;
-  uint64_t runs = 0;                // since load; counted only while statistics are on
+  uint64_t runs = 0;  // since load; counted only while statistics are on
   uint64_t run_time_ns = 0;
-  std::string reason;               // why it is unavailable; empty otherwise
+  std::string reason;  // why it is unavailable; empty otherwise
 };
 
 using DropCounters = std::array<uint64_t, TM_DROP_MAX>;
@@ -61,7 +61,8 @@ class Probe {
   virtual bool IsAttached(tm_hook_group group) const = 0;
 
   // Closes the current window of maxima and passes over all tasks, one record each; storage is made for tasks that have
-  // none. With `all` false, tasks that did not run and did not change since they were last sent are left out.
+  // none. With `all` false, tasks that did not run and did not change since they were last sent are left out; dead ones
+  // that wait to be reaped are sent every time, and gone when they are not.
   // A failed pass is Unavailable, and the next one sends everything again.
   virtual absl::Status Collect(bool all, const TaskSink& sink) = 0;
 

@@ -2,9 +2,9 @@
 /*
  * What the kernel side remembers: one struct tm_task per task, in task storage, and the maps shared by all programs.
  *
- * A task's struct is written by the task itself (its own hooks run in its context) and by the scheduler hook of the CPU
- * that switches it in or out; these never run at once. What other contexts write (oom, dirty, counted) is atomic or a
- * single store. Storage is made in process context only (fork, iterator), never under the run-queue lock.
+ * A task's struct is written by the task itself (its own hooks run in its context) and by the scheduler hook of the
+ * CPU that switches it in or out; these never run at once. What other contexts write (oom, counted) is atomic.
+ * Storage is made in process context only (fork, iterator), never under the run-queue lock.
  *
  * Window maxima are double-buffered by the parity of the epoch: hooks write windows[tm_epoch & 1], the iterator reads
  * the other one, whose epoch has just been closed. A window with a stale epoch is empty.
@@ -19,12 +19,7 @@
 enum {
 	TM_SCHED_MAXIMA = TM_M_IO_REQUEST_NS,	/* those that the scheduler hook keeps come first */
 	TM_MAX_GROUPS = 32768,			/* processes with threads, alive at once */
-};
-
-struct tm_window {
-	u32 epoch;
-	u32 pad;
-	struct tm_max max[TM_SCHED_MAXIMA];
+	TM_SENT_SLOTS = 1 << 18,
 };
 
 /* The range of a page cache lookup; one read(2) may look the same range up in several batches. */
@@ -43,6 +38,14 @@ struct tm_exit_capture {
 };
 
 struct tm_task {
+	u32 reported_epoch;	/* whose window was sent last */
+	u32 window_epochs[2];	/* of windows[] */
+	u32 counted;		/* in tm_groups */
+	u32 uses_block;		/* has an entry in tm_io */
+	u32 flags;		/* those of enum tm_task_flags that stick */
+	u32 finished;		/* final record sent */
+	u32 group_finished;	/* with TM_TASK_GROUP_DEAD */
+
 	/* the open off-CPU interval */
 	u64 off_since_ns;	/* 0: on CPU, or never seen to leave it */
 	u32 off_witness;	/* tid that took the CPU; 0 when the task went to sleep */
@@ -53,23 +56,13 @@ struct tm_task {
 	u32 in_witness;		/* tid that ran before it on that CPU */
 	u32 in_cpu;
 	u32 in_iowait;
-	u32 uses_block;		/* has an entry in tm_io */
+	s32 tid;		/* as user space knows it */
 	u64 run_delay_ns;	/* sched_info.run_delay at the latest switch-out */
 	u64 born_ns;		/* fork seen, first switch-in not yet */
-	/* the iterator's */
-	u64 fingerprint;	/* of what was sent last */
-	u32 dirty;		/* send it whatever the fingerprint says */
-	u32 reported_epoch;	/* whose window was sent last */
 
 	u64 hooked[TM_C_MAX - TM_C_HOOKED];
-	struct tm_window windows[2];
+	struct tm_max windows[2][TM_SCHED_MAXIMA];
 
-	u32 flags;		/* those of enum tm_task_flags that stick */
-	u32 counted;		/* in tm_groups */
-	u32 finished;		/* final record sent */
-	u32 group_finished;	/* with TM_TASK_GROUP_DEAD */
-	s32 tid;		/* as user space knows it */
-	u32 pad;
 	u64 process_start_ns;
 	struct tm_lookup lookup;
 	struct tm_exit_capture at_exit;
@@ -113,6 +106,19 @@ struct tm_exec_scratch_map {
 	__type(value, struct tm_exec_record);
 };
 
+/*
+ * Fingerprints of what the iterator sent last, by the low bits of the tid; 0: send it. Apart from task storage, which
+ * costs three cache misses to reach: an idle task is recognised by 8 bytes that lie beside its neighbours'. Tasks that
+ * share a slot have different fingerprints and are sent in every pass.
+ */
+struct tm_sent_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TM_SENT_SLOTS);
+	__type(key, u32);
+	__type(value, u64);
+};
+
+extern struct tm_sent_map tm_sent SEC(".maps");
 extern struct tm_tasks_map tm_tasks SEC(".maps");
 extern struct tm_ring_map tm_ring SEC(".maps");
 extern struct tm_drops_map tm_drops SEC(".maps");
@@ -135,6 +141,22 @@ static __always_inline void tm_count_drop(u32 which)
 
 	if (n)
 		__sync_fetch_and_add(n, 1);
+}
+
+static __always_inline u64 *tm_sent_slot(u32 tid)
+{
+	u32 index = tid & (TM_SENT_SLOTS - 1);
+
+	return bpf_map_lookup_elem(&tm_sent, &index);
+}
+
+/* The next pass must send this task. */
+static __always_inline void tm_touch(u32 tid)
+{
+	u64 *sent = tm_sent_slot(tid);
+
+	if (sent)
+		*sent = 0;
 }
 
 static __always_inline struct tm_task *tm_task_get(struct task_struct *t)
@@ -166,7 +188,6 @@ static __always_inline struct tm_task *tm_task_create(struct task_struct *t)
 	}
 	st->tid = t->pid;
 	st->process_start_ns = tm_start_ns(t->group_leader);
-	st->dirty = 1;
 	return st;
 }
 
@@ -183,21 +204,29 @@ static __always_inline struct tm_task *tm_task_adopt(struct task_struct *t)
 	return st;
 }
 
-static __always_inline void tm_window_clear(struct tm_window *w, u32 epoch)
-{
-	__builtin_memset(w, 0, sizeof(*w));
-	w->epoch = epoch;
-}
-
 static __always_inline void tm_note_max(struct tm_task *st, const enum tm_maximum which, const struct tm_max *seen)
 {
 	u32 epoch = tm_epoch;
-	struct tm_window *w = &st->windows[epoch & 1];
+	struct tm_max *window = st->windows[epoch & 1];
 
-	if (w->epoch != epoch)
-		tm_window_clear(w, epoch);
-	if (seen->value_ns > w->max[which].value_ns)
-		w->max[which] = *seen;
+	if (st->window_epochs[epoch & 1] != epoch) {
+		__builtin_memset(window, 0, sizeof(st->windows[0]));
+		st->window_epochs[epoch & 1] = epoch;
+	}
+	if (seen->value_ns > window[which].value_ns)
+		window[which] = *seen;
+}
+
+/* Adds the maxima of a window, if it is that epoch's. */
+static __always_inline void tm_take_window(struct tm_max *into, const struct tm_task *st, u32 epoch)
+{
+	const struct tm_max *window = st->windows[epoch & 1];
+
+	if (st->window_epochs[epoch & 1] != epoch)
+		return;
+	for (int i = 0; i < TM_SCHED_MAXIMA; i++)
+		if (window[i].value_ns > into[i].value_ns)
+			into[i] = window[i];
 }
 
 static __always_inline u64 tm_ring_flags(void)

@@ -178,13 +178,14 @@ struct tm_task_record {
 	__u32 off_witness;
 	__s32 exit_code;		/* FINAL: wait(2) status: code << 8 | signal; the group's for the last thread */
 	__u32 epoch;			/* the window that maxima belong to */
-	char state;			/* R S D T t Z X I */
+	char state;			/* R S D T t Z X I P; FINAL: X */
 	char pad[3];
 	char comm[TM_COMM_LEN];
 	__u64 counters[TM_C_MAX];
 	struct tm_max maxima[TM_M_MAX];
 	__u64 process[TM_P_MAX];
-	__u64 dead[TM_C_HOOKED];	/* signal_struct's sums over dead threads; those it lacks are 0 */
+	__u64 dead[TM_C_HOOKED];	/* signal_struct's sums over dead threads; those it lacks are 0. FINAL: as of the
+					 * task's exit, itself not among them */
 };
 
 struct tm_fork_record {

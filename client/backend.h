@@ -3,8 +3,8 @@
 // Whom the commands ask: taskmond over its socket (grpc_backend.h), or a history file read in this process
 // (file_backend.h). Commands know only this interface, and tests answer through it.
 //
-// Errors carry their exit code (exit_code.h) and text that says what to do. A sink that returns false ends the call with
-// OK: the caller has what it wanted. One call at a time; Cancel may come from another thread.
+// Errors carry their exit code (exit_code.h) and text that says what to do. A sink that returns false ends the call
+// with OK: the caller has what it wanted. One call at a time; Cancel may come from another thread.
 #pragma once
 
 #include <functional>

@@ -25,8 +25,8 @@ using Formats = std::vector<Format>;
 
 const Formats kRowFormats = {Format::kTable, Format::kWide, Format::kJson, Format::kJsonl, Format::kCsv};
 const Formats kDocumentFormats = {Format::kTable, Format::kJson, Format::kJsonl};
-const Formats kMetricsFormats = {Format::kTable, Format::kWide,  Format::kJson,
-                                 Format::kJsonl, Format::kCsv,   Format::kMarkdown};
+const Formats kMetricsFormats = {Format::kTable, Format::kWide, Format::kJson,
+                                 Format::kJsonl, Format::kCsv,  Format::kMarkdown};
 
 // Texts as they were typed, before they are checked.
 struct Raw {
@@ -133,7 +133,7 @@ CLI::Option* Parser::Text(CLI::App* app, const char* names, std::string* into, c
 }
 
 void Parser::AddExpression(CLI::App* app) {
-  app->add_option("EXPR", raw_.words, "Only tasks that match, as in: user == \"www-data\" && cpu > 50%")->type_name("");
+  app->add_option("EXPR", raw_.words, "Only tasks that match: user == \"www-data\" && cpu > 50%")->type_name("");
 }
 
 void Parser::AddRange(CLI::App* app) {
@@ -160,7 +160,8 @@ void Parser::AddOutput(CLI::App* app, const Formats& formats, bool rows) {
   Text(app, "-o,--output", &raw_.format, "FMT", "")->description(FormatList(formats, ", "));
   if (!rows) return;
   AddRaw(app);
-  app->add_flag_callback("--no-headers", [this] { options_.header = false; }, "No header line");
+  app->add_flag_callback(
+      "--no-headers", [this] { options_.header = false; }, "No header line");
   app->add_flag("--strict", options_.strict, "Exit with 5 when ticks, records or rights are missing");
 }
 
@@ -174,7 +175,8 @@ void Parser::AddCommands() {
   CLI::App* metrics = Add(Command::kMetrics, "metrics");
   metrics->add_option("NAME", options_.names, "Explain only these")->type_name("");
   AddOutput(metrics, kMetricsFormats, false);
-  metrics->add_flag_callback("--no-headers", [this] { options_.header = false; }, "No header line");
+  metrics->add_flag_callback(
+      "--no-headers", [this] { options_.header = false; }, "No header line");
   Add(Command::kVersion, "version");
   for (CLI::App* app : app_.get_subcommands({})) {
     if (app->get_name() == "version") continue;
@@ -188,7 +190,7 @@ void Parser::AddReaders() {
   AddThreads(ps);
   Text(ps, "--at", &options_.at, "TIME", "At an earlier time: 10m, 14:30, \"yesterday 03:12\", @epoch");
   AddFields(ps);
-  Text(ps, "--sort", &options_.sort, "FIELD", "Metrics largest first, names from A; -FIELD reverses [cpu]");
+  Text(ps, "--sort", &options_.sort, "FIELD", "Metrics largest first, names from A; -FIELD reverses");
   Text(ps, "--top", &raw_.top, "N", "Only the first N");
   AddOutput(ps, kRowFormats, true);
   AddFile(ps);

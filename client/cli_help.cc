@@ -57,8 +57,7 @@ Lines OptionLines(const CLI::App& app) {
 
 }  // namespace
 
-const char kProgramSummary[] =
-    "What is every process and thread doing now, what was it doing at 03:12, and why.";
+const char kProgramSummary[] = "What is every process and thread doing now, what was it doing at 03:12, and why.";
 
 const char kProgramFooter[] =
     "Exit codes: 0 matched, 1 nothing matched, 2 usage, bad expression or bad time,\n"

@@ -14,10 +14,10 @@ namespace taskmon::client {
 enum ExitCode : int {
   kMatched = 0,
   kNothingMatched = 1,
-  kUsage = 2,         // also: bad expression, bad time
+  kUsage = 2,  // also: bad expression, bad time
   kNotReachable = 3,
   kPermission = 4,
-  kPartial = 5,       // only with --strict
+  kPartial = 5,  // only with --strict
   kNoData = 6,
   kInternal = 70,
   kInterrupted = 130,

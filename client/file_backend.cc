@@ -20,7 +20,7 @@ absl::Status NeedsDaemon(const char* what) {
 
 class FileBackend : public Backend {
  public:
-  explicit FileBackend(const std::string& path) : engine_({.ring_path = path}) {}
+  explicit FileBackend(const std::string& path) : path_(path), engine_({.ring_path = path}) {}
 
   absl::StatusOr<v1::Status> GetStatus() override { return NeedsDaemon("status"); }
   absl::StatusOr<v1::Doctor> GetDoctor() override { return NeedsDaemon("doctor"); }
@@ -52,10 +52,14 @@ class FileBackend : public Backend {
     if (cancelled_) return absl::CancelledError("interrupted");
     if (enough) return absl::OkStatus();
     // Not a history file, or a newer format: the named file is at fault.
-    if (absl::IsFailedPrecondition(status)) return absl::InvalidArgumentError(std::string(status.message()));
+    if (absl::IsFailedPrecondition(status)) {
+      return absl::InvalidArgumentError(
+          fmt::format("{}: {}; name a history file", path_, std::string(status.message())));
+    }
     return status;
   }
 
+  const std::string path_;
   query::Engine engine_;
   std::atomic<bool> cancelled_{false};
 };
@@ -63,13 +67,14 @@ class FileBackend : public Backend {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Backend>> OpenFileBackend(const std::string& path) {
-  struct stat info{};
+  struct stat info {};
   if (stat(path.c_str(), &info) != 0 || access(path.c_str(), R_OK) != 0) {
     const int error = errno;
     if (error == EACCES || error == EPERM) {
       return absl::PermissionDeniedError(fmt::format("cannot read {}; ask its owner for read access", path));
     }
-    return absl::InvalidArgumentError(fmt::format("cannot open {}: {}; name a history file", path, std::strerror(error)));
+    return absl::InvalidArgumentError(
+        fmt::format("cannot open {}: {}; name a history file", path, std::strerror(error)));
   }
   if (!S_ISREG(info.st_mode)) return absl::InvalidArgumentError(path + " is not a history file; name one with --file");
   return std::make_unique<FileBackend>(path);

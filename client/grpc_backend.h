@@ -11,7 +11,8 @@
 
 namespace taskmon::client {
 
-// Unavailable: nobody answers at the socket, or the connection broke. PermissionDenied: the socket or the daemon refuses.
+// Unavailable: nobody answers at the socket, or the connection broke. PermissionDenied: the socket or the daemon
+// refuses.
 std::unique_ptr<Backend> MakeGrpcBackend(const std::string& socket_path);
 
 }  // namespace taskmon::client

@@ -18,8 +18,8 @@ enum class Command { kStatus, kDoctor, kMetrics, kVersion, kPs, kShow, kWatch, k
 struct Options {
   Command command = Command::kStatus;
   std::string socket = "/run/taskmon/taskmond.sock";
-  std::string file;                  // empty: ask the daemon
-  std::string expression;            // empty: everything
+  std::string file;        // empty: ask the daemon
+  std::string expression;  // empty: everything
   bool threads = false;
   std::string at;
   std::string begin;
@@ -29,11 +29,11 @@ struct Options {
   uint32_t count = 0;
   uint32_t top = 0;
   int32_t tid = 0;
-  std::string fields;                // empty: the default ones
+  std::string fields;  // empty: the default ones
   std::string sort;
   bool follow = false;
   std::vector<v1::EventType> types;
-  std::vector<std::string> names;    // metrics to explain
+  std::vector<std::string> names;  // metrics to explain
   Format format = Format::kTable;
   bool header = true;
   bool raw = false;

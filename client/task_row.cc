@@ -52,7 +52,8 @@ MetricCell TaskRow::Get(v1::Metric metric) const {
 absl::Status BatchView::Check() const {
   for (const v1::Sample& sample : batch_->samples()) {
     if (!Fits(*batch_, sample)) {
-      return absl::InternalError("the answer does not fit together; check that taskmond and taskmonctl are of one version");
+      return absl::InternalError(
+          "the answer does not fit together; check that taskmond and taskmonctl are of one version");
     }
   }
   return absl::OkStatus();

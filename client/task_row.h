@@ -22,8 +22,8 @@ enum class Presence { kNotAsked, kPresent, kUnavailable, kRedacted };
 
 struct MetricCell {
   Presence presence = Presence::kNotAsked;
-  int64_t value = 0;               // held value, 1/scale units; meaningful when present
-  std::optional<double> age_s;     // the value is older than the tick
+  int64_t value = 0;            // held value, 1/scale units; meaningful when present
+  std::optional<double> age_s;  // the value is older than the tick
 };
 
 using MetricNumbers = google::protobuf::RepeatedField<uint32_t>;

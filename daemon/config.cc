@@ -21,7 +21,9 @@ namespace {
 
 using Setter = std::function<absl::Status(const toml::node&)>;
 
-absl::Status WrongType(const char* expected) { return absl::InvalidArgumentError(fmt::format("expected {}", expected)); }
+absl::Status WrongType(const char* expected) {
+  return absl::InvalidArgumentError(fmt::format("expected {}", expected));
+}
 
 Setter SetString(std::string* target) {
   return [target](const toml::node& node) -> absl::Status {
@@ -114,6 +116,8 @@ std::map<std::string, Setter> Keys(Config* config) {
       {"history.max_age", SetDuration(&config->history_max_age_ns)},
       {"kernel.ring_bytes", SetUint32(&config->ring_bytes)},
       {"kernel.hooks", SetHooks(&config->hooks)},
+      {"smaps.per_target", SetDuration(&config->smaps_per_target_ns)},
+      {"smaps.per_second", SetDuration(&config->smaps_per_second_ns)},
       {"access.reader_group", SetString(&config->reader_group)},
       {"access.admin_group", SetString(&config->admin_group)},
       {"access.max_subscriptions", SetUint32(&config->max_subscriptions)},
@@ -140,8 +144,8 @@ absl::Status ApplyTable(const toml::table& table, const std::string& prefix, con
     }
     std::vector<std::string> names;
     for (const auto& entry : keys) names.push_back(entry.first);
-    return absl::InvalidArgumentError(fmt::format("{}:{}: unknown key '{}'{}", origin, node.source().begin.line, key,
-                                                  query::DidYouMean(key, names)));
+    return absl::InvalidArgumentError(
+        fmt::format("{}:{}: unknown key '{}'{}", origin, node.source().begin.line, key, query::DidYouMean(key, names)));
   }
   return absl::OkStatus();
 }
@@ -181,6 +185,7 @@ absl::Status CheckConfig(const Config& config) {
   if (config.ring_bytes < 4096 || config.ring_bytes > (1u << 30) || !power_of_two) {
     return bad("kernel.ring_bytes must be a power of two between 4096 and 1073741824");
   }
+  if (config.smaps_per_second_ns > 1'000'000'000) return bad("smaps.per_second must be at most 1s");
   if (config.socket_path.empty() || config.socket_path.size() >= 108) {
     return bad("socket must be a path of 1 to 107 bytes");
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// taskmond's configuration: built-in defaults, then the TOML file, then the command line. Parsing is pure and strict: an
-// unknown key, a wrong type or a value out of range is an error that names the key and what would be right.
+// taskmond's configuration: built-in defaults, then the TOML file, then the command line. Parsing is pure and strict:
+// an unknown key, a wrong type or a value out of range is an error that names the key and what would be right.
 #pragma once
 
 #include <cstdint>
@@ -30,12 +30,15 @@ struct Config {
   uint64_t history_max_age_ns = 7ull * 86400 * 1'000'000'000;
 
   uint32_t ring_bytes = 8u << 20;
-  std::vector<tm_hook_group> hooks = {TM_HOOKS_SCHED, TM_HOOKS_SIGNAL, TM_HOOKS_OOM,
-                                      TM_HOOKS_PAGE_CACHE, TM_HOOKS_PAGE_CACHE_LOOKUP, TM_HOOKS_BLOCK,
-                                      TM_HOOKS_NET, TM_HOOKS_CONNECT};
+  std::vector<tm_hook_group> hooks = {
+      TM_HOOKS_SCHED, TM_HOOKS_SIGNAL, TM_HOOKS_OOM,    TM_HOOKS_PAGE_CACHE, TM_HOOKS_PAGE_CACHE_LOOKUP,
+      TM_HOOKS_BLOCK, TM_HOOKS_NET,    TM_HOOKS_CONNECT};
 
-  std::string reader_group = "taskmon";        // members see everything
-  std::string admin_group = "taskmon-admin";   // members may change rules, too
+  uint64_t smaps_per_target_ns = 10'000'000;  // longest stall of one process
+  uint64_t smaps_per_second_ns = 5'000'000;   // all reads together; 0: never read
+
+  std::string reader_group = "taskmon";       // members see everything
+  std::string admin_group = "taskmon-admin";  // members may change rules, too
   uint32_t max_subscriptions = 256;
 
   std::string ring_path() const { return state_dir + "/history.db"; }

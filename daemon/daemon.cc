@@ -47,6 +47,12 @@ int64_t MemoryTotalBytes() {
   return static_cast<int64_t>(info.totalram) * info.mem_unit;
 }
 
+HookGroups ConfiguredHooks(const Config& config) {
+  HookGroups groups;
+  for (tm_hook_group group : config.hooks) groups.set(group);
+  return groups;
+}
+
 std::string KernelRelease() {
   utsname names{};
   uname(&names);
@@ -55,7 +61,11 @@ std::string KernelRelease() {
 
 }  // namespace
 
-Daemon::Daemon(Config config) : config_(std::move(config)), started_boot_ns_(BootNowNs()) {}
+Daemon::Daemon(Config config)
+    : config_(std::move(config)),
+      started_boot_ns_(BootNowNs()),
+      smaps_({.per_target_ns = config_.smaps_per_target_ns, .per_second_ns = config_.smaps_per_second_ns}),
+      demand_(ConfiguredHooks(config_)) {}
 
 Daemon::~Daemon() { Stop(); }
 
@@ -103,16 +113,18 @@ absl::Status Daemon::StartSampling(uint64_t last_seq) {
   if (!probe.ok()) return probe.status();
   if (absl::Status status = (*probe)->Load(); !status.ok()) return status;
   if (absl::Status status = (*probe)->Attach(TM_HOOKS_LIFECYCLE); !status.ok()) return status;
-  for (tm_hook_group group : config_.hooks) {
-    if (absl::Status status = (*probe)->Attach(group); !status.ok()) {
-      spdlog::warn("hook group {} is unavailable: {}", bpf::HookGroupName(group), std::string(status.message()));
-    }
-  }
   SampleBuilder builder({.boot_id = ReadBootId(), .memory_total_bytes = MemoryTotalBytes()});
-  sampler_ = std::make_unique<Sampler>(
-      Sampler::Options{.interval_ns = config_.interval_ns, .first_seq = last_seq + 1}, std::move(*probe),
-      std::move(builder), &hub_, writer_.get(), &names_, &self_);
+  sampler_ = std::make_unique<Sampler>(Sampler::Options{.interval_ns = config_.interval_ns, .first_seq = last_seq + 1},
+                                       std::move(*probe), std::move(builder),
+                                       Sampler::Parts{.hub = &hub_,
+                                                      .writer = writer_.get(),
+                                                      .names = &names_,
+                                                      .smaps = &smaps_,
+                                                      .smaps_wanted = &smaps_wanted_,
+                                                      .demand = &demand_,
+                                                      .self = &self_});
   names_.Start();
+  smaps_.Start();
   writer_->Start();
   return sampler_->Start();
 }
@@ -121,14 +133,16 @@ absl::Status Daemon::StartServing() {
   engine_ = std::make_unique<query::Engine>(query::EngineOptions{
       .ring_path = config_.ring_path(), .newest = [this] { return hub_.Newest(); }, .now_wall_ns = WallNowNs});
   peers_ = std::make_unique<Peers>(config_.reader_group, config_.admin_group);
-  service_ = std::make_unique<Service>(Service::Sources{
-      .peers = peers_.get(),
-      .hub = &hub_,
-      .engine = engine_.get(),
-      .status = [this] { return MakeStatus(config_, ReadFigures()); },
-      .doctor = [this] { return MakeDoctor(config_, ReadFigures(), KernelRelease()); },
-      .stored_until_wall_ns = [this] { return writer_->stats().ring.newest_wall_ns; },
-      .max_streams = config_.max_subscriptions});
+  service_ = std::make_unique<Service>(
+      Service::Sources{.peers = peers_.get(),
+                       .hub = &hub_,
+                       .engine = engine_.get(),
+                       .demand = &demand_,
+                       .smaps_wanted = &smaps_wanted_,
+                       .status = [this] { return MakeStatus(config_, ReadFigures()); },
+                       .doctor = [this] { return MakeDoctor(config_, ReadFigures(), KernelRelease()); },
+                       .stored_until_wall_ns = [this] { return writer_->stats().ring.newest_wall_ns; },
+                       .max_streams = config_.max_subscriptions});
   grpc::ServerBuilder builder;
   grpc::ResourceQuota quota("taskmond");
   quota.SetMaxThreads(static_cast<int>(config_.max_subscriptions) + 32);
@@ -141,12 +155,17 @@ absl::Status Daemon::StartServing() {
 }
 
 Figures Daemon::ReadFigures() const {
-  return {.sampler = sampler_->stats(),
-          .writer = writer_->stats(),
-          .self = self_.Read(),
-          .names_dropped = names_.dropped(),
-          .refused_streams = service_->refused_streams(),
-          .uptime_s = static_cast<double>(BootNowNs() - started_boot_ns_) / 1e9};
+  Figures figures = {.sampler = sampler_->stats(),
+                     .writer = writer_->stats(),
+                     .self = self_.Read(),
+                     .smaps = smaps_.stats(),
+                     .names_dropped = names_.dropped(),
+                     .refused_streams = service_->refused_streams(),
+                     .uptime_s = static_cast<double>(BootNowNs() - started_boot_ns_) / 1e9};
+  for (int group = 0; group < TM_HOOK_GROUP_MAX; ++group) {
+    figures.hook_reasons[group] = demand_.Reason(static_cast<tm_hook_group>(group));
+  }
+  return figures;
 }
 
 void Daemon::AcceptAll() {
@@ -198,6 +217,7 @@ void Daemon::Stop() {
   }
   if (sampler_ != nullptr) sampler_->Stop();
   names_.Stop();
+  smaps_.Stop();
   if (writer_ != nullptr) writer_->Stop();
   listener_.reset();
 }

@@ -47,6 +47,9 @@ class Daemon {
   SnapshotHub hub_;
   SelfStats self_;
   NameReader names_;
+  SmapsReader smaps_;
+  SmapsWanted smaps_wanted_;
+  HookDemand demand_;
   std::unique_ptr<Writer> writer_;
   std::unique_ptr<Sampler> sampler_;
   std::unique_ptr<query::Engine> engine_;

@@ -28,10 +28,12 @@ struct Arguments {
 };
 
 void DeclareArguments(CLI::App& app, Arguments& arguments) {
-  app.add_option("--config", arguments.config_path, std::string("Configuration file (default: ") + kDefaultConfigPath + ")");
+  app.add_option("--config", arguments.config_path,
+                 std::string("Configuration file (default: ") + kDefaultConfigPath + ")");
   app.add_option("--socket", arguments.socket_path, std::string("Unix socket (default: ") + kDefaultSocketPath + ")")
       ->envname("TASKMON_SOCKET");
-  app.add_option("--state-dir", arguments.state_dir, std::string("Where history.db lies (default: ") + kDefaultStateDir + ")");
+  app.add_option("--state-dir", arguments.state_dir,
+                 std::string("Where history.db lies (default: ") + kDefaultStateDir + ")");
   app.add_option("--interval", arguments.interval, "Time between samples, 100ms to 1h (default: 1s)");
   app.add_option("--log-level", arguments.log_level, "trace, debug, info, warn, error, critical or off");
   app.add_flag("--check-config", arguments.check_config, "Check the configuration and exit");

@@ -15,8 +15,8 @@ namespace taskmon::daemon {
 using Counters = std::array<uint64_t, TM_C_MAX>;
 using HookGroups = std::bitset<TM_HOOK_GROUP_MAX>;
 
-// Splits the exact run time by the tick-sampled ratio of user to system time so that both parts only grow: the method of
-// the kernel's cputime_adjust (kernel/sched/cputime.c).
+// Splits the exact run time by the tick-sampled ratio of user to system time so that both parts only grow: the method
+// of the kernel's cputime_adjust (kernel/sched/cputime.c).
 class CpuSplit {
  public:
   // All in ns. Afterwards utime_ns() + stime_ns() == runtime_ns, unless that would make one of them fall.
@@ -39,8 +39,8 @@ void FillProcessGauges(const uint64_t (&gauges)[TM_P_MAX], uint32_t valid_bits, 
 // Fills the window maxima.
 void FillMaxima(const tm_max (&maxima)[TM_M_MAX], HookGroups attached, TaskSample* sample);
 
-// Deltas of all counter metrics from `before`; with no `before`, from `fallback_zero`: true when the task was born inside
-// the tick, so that its whole value is the increase.
+// Deltas of all counter metrics from `before`; with no `before`, from `fallback_zero`: true when the task was born
+// inside the tick, so that its whole value is the increase.
 void FillDeltas(const TaskSample* before, bool born_in_tick, TaskSample* sample);
 
 }  // namespace taskmon::daemon

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/names.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <pwd.h>
 #include <unistd.h>
@@ -13,27 +12,13 @@
 
 #include <fmt/format.h>
 
+#include "daemon/proc_files.h"
+
 namespace taskmon::daemon {
 namespace {
 
 constexpr size_t kMaxCmdline = 4096;
 constexpr size_t kContainerDigits = 12;
-
-// Up to `limit` bytes; empty when the file is gone or unreadable.
-std::string ReadUpTo(const std::string& path, size_t limit) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return {};
-  std::string text(limit, '\0');
-  size_t length = 0;
-  while (length < limit) {
-    const ssize_t n = read(fd, text.data() + length, limit - length);
-    if (n <= 0) break;
-    length += static_cast<size_t>(n);
-  }
-  close(fd);
-  text.resize(length);
-  return text;
-}
 
 std::string JoinArguments(std::string raw) {
   while (!raw.empty() && raw.back() == '\0') raw.pop_back();
@@ -45,18 +30,6 @@ std::string ReadLink(const std::string& path) {
   char target[4096];
   const ssize_t n = readlink(path.c_str(), target, sizeof(target));
   return n <= 0 ? std::string() : std::string(target, static_cast<size_t>(n));
-}
-
-// The 22nd field of /proc/TID/stat in ns, whole clock ticks; 0: gone. comm may hold blanks and parentheses.
-uint64_t StartTimeNs(const std::string& stat) {
-  const size_t paren = stat.rfind(')');
-  if (paren == std::string::npos) return 0;
-  std::istringstream rest(stat.substr(paren + 1));
-  std::string field;
-  for (int i = 0; i < 19; ++i) rest >> field;
-  uint64_t ticks = 0;
-  rest >> ticks;
-  return ticks * (1'000'000'000ull / static_cast<uint64_t>(sysconf(_SC_CLK_TCK)));
 }
 
 std::string UserName(uint32_t uid) {
@@ -171,11 +144,8 @@ NameAnswer NameReader::Resolve(const NameRequest& request) const {
   if (request.cmdline) answer.cmdline = JoinArguments(ReadUpTo(directory + "/cmdline", kMaxCmdline));
   if (request.exe) answer.exe = ReadLink(directory + "/exe");
   if (request.cgroup) answer.cgroup = ParseCgroupPath(CgroupPathFromProc(ReadUpTo(directory + "/cgroup", 16384)));
-  // Read last: if the number still belongs to the process that was asked about, so did everything read before. proc
-  // shows whole clock ticks, rounded down.
-  const uint64_t tick_ns = 1'000'000'000ull / static_cast<uint64_t>(sysconf(_SC_CLK_TCK));
-  const uint64_t start = StartTimeNs(ReadUpTo(directory + "/stat", 4096));
-  answer.found = start != 0 && start / tick_ns == request.start_ns / tick_ns;
+  // Read last: if the number still belongs to the process that was asked about, so did everything read before.
+  answer.found = StartedAt(ReadUpTo(directory + "/stat", 4096), request.start_ns);
   return answer;
 }
 

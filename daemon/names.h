@@ -31,7 +31,7 @@ CgroupIdentity ParseCgroupPath(const std::string& path);
 std::string CgroupPathFromProc(const std::string& text);
 
 struct NameRequest {
-  int32_t tgid = 0;            // 0: only the user is wanted
+  int32_t tgid = 0;  // 0: only the user is wanted
   uint64_t start_ns = 0;
   uint64_t cgroup_id = 0;
   bool cmdline = false;
@@ -43,7 +43,7 @@ struct NameRequest {
 
 struct NameAnswer {
   NameRequest request;
-  bool found = false;          // the process was still there
+  bool found = false;  // the process was still there
   std::string cmdline;
   std::string exe;
   CgroupIdentity cgroup;

@@ -18,7 +18,7 @@
 namespace taskmon::daemon {
 namespace {
 
-constexpr int kReservedFds = 256;       // below: the daemon's own files
+constexpr int kReservedFds = 256;  // below: the daemon's own files
 constexpr int kMostConnections = 60'000;
 
 std::optional<gid_t> GroupId(const std::string& name) {

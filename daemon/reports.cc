@@ -10,10 +10,11 @@
 namespace taskmon::daemon {
 namespace {
 
-std::string HookReason(const bpf::Hook& hook) {
+std::string HookReason(const bpf::Hook& hook, const Figures& figures) {
   if (!hook.available) return hook.reason;
-  if (hook.attached) return hook.group == TM_HOOKS_LIFECYCLE ? "always attached" : "wanted by kernel.hooks";
-  return "not wanted by kernel.hooks";
+  // The scheduler group's program sees deaths, too: the two take turns.
+  if (hook.group == TM_HOOKS_LIFECYCLE && !hook.attached) return "the sched group's program does its work";
+  return figures.hook_reasons[hook.group];
 }
 
 void AddCheck(const std::string& name, v1::Health health, const std::string& reason, const std::string& remedy,
@@ -26,17 +27,17 @@ void AddCheck(const std::string& name, v1::Health health, const std::string& rea
 }
 
 // Health of one group of hooks: works when one of its programs runs.
-void JudgeHooks(const MetricDesc& metric, const std::vector<bpf::Hook>& hooks, v1::MetricHealth* health) {
+void JudgeHooks(const MetricDesc& metric, const Figures& figures, v1::MetricHealth* health) {
   health->set_health(v1::UNAVAILABLE);
   health->set_reason(fmt::format("no hook of group {} fits this kernel", metric.hook));
-  for (const bpf::Hook& hook : hooks) {
+  for (const bpf::Hook& hook : figures.sampler.hooks) {
     if (metric.hook != bpf::HookGroupName(hook.group)) continue;
     if (hook.attached) {
       health->set_health(v1::WORKS);
       health->set_reason("");
       return;
     }
-    health->set_reason(hook.available ? fmt::format("hook {} is not attached: {}", hook.name, HookReason(hook))
+    health->set_reason(hook.available ? fmt::format("hook {} is not attached: {}", hook.name, HookReason(hook, figures))
                                       : fmt::format("hook {}: {}", hook.name, hook.reason));
   }
 }
@@ -72,16 +73,25 @@ v1::Status MakeStatus(const Config& config, const Figures& figures) {
   status.set_accounted_known(figures.self.accounted_percent.has_value());
   status.set_accounted_cpu_percent(figures.self.accounted_percent.value_or(0));
   status.set_last_tick_ns(figures.sampler.last_tick_ns);
-  for (const bpf::Hook& hook : figures.sampler.hooks) {
+  for (size_t i = 0; i < figures.sampler.hooks.size(); ++i) {
+    const bpf::Hook& hook = figures.sampler.hooks[i];
     v1::HookStatus* row = status.add_hooks();
     row->set_name(hook.name);
     row->set_group(bpf::HookGroupName(hook.group));
     row->set_attached(hook.attached);
-    row->set_runs(hook.runs);
-    if (hook.runs != 0) row->set_ns_per_run(static_cast<double>(hook.run_time_ns) / static_cast<double>(hook.runs));
-    row->set_reason(HookReason(hook));
-    if (hook.attached) row->set_since_time_ns(figures.sampler.hooks_since_wall_ns);
+    row->set_reason(HookReason(hook, figures));
+    if (hook.attached) row->set_since_time_ns(figures.sampler.attached_wall_ns[hook.group]);
+    if (i >= figures.sampler.hook_costs.size()) continue;
+    row->set_runs(figures.sampler.hook_costs[i].runs);
+    row->set_ns_per_run(figures.sampler.hook_costs[i].ns_per_run);
+    row->set_ns_per_second(figures.sampler.hook_costs[i].ns_per_second);
   }
+  v1::SmapsStatus* smaps = status.mutable_smaps();
+  smaps->set_reads(figures.smaps.reads);
+  smaps->set_stall_max_ns(figures.smaps.stall_max_ns);
+  smaps->set_too_large(figures.smaps.too_large);
+  smaps->set_no_room(figures.smaps.no_room);
+  smaps->set_ns_per_gib(figures.smaps.ns_per_byte * (1ull << 30));
   return status;
 }
 
@@ -90,7 +100,7 @@ v1::Doctor MakeDoctor(const Config& config, const Figures& figures, const std::s
   AddCheck("kernel", v1::WORKS, fmt::format("Linux {} with BTF", kernel_release), "", &doctor);
   for (const bpf::Hook& hook : figures.sampler.hooks) {
     const bool works = hook.available;
-    AddCheck("hook " + hook.name, works ? v1::WORKS : v1::UNAVAILABLE, HookReason(hook),
+    AddCheck("hook " + hook.name, works ? v1::WORKS : v1::UNAVAILABLE, HookReason(hook, figures),
              works ? "" : "a newer kernel", &doctor);
   }
   const bool writes = figures.writer.error.empty();
@@ -105,10 +115,13 @@ v1::Doctor MakeDoctor(const Config& config, const Figures& figures, const std::s
     health->set_metric(metric.id);
     health->set_health(v1::WORKS);
     if (metric.group == v1::SMAPS) {
-      health->set_health(v1::UNAVAILABLE);
-      health->set_reason("smaps_rollup is not read in this version");
+      if (figures.smaps.too_large != 0) {
+        health->set_health(v1::DEGRADED);
+        health->set_reason(
+            fmt::format("{} processes are too large to be read within smaps.per_target", figures.smaps.too_large));
+      }
     } else if (!metric.hook.empty()) {
-      JudgeHooks(metric, figures.sampler.hooks, health);
+      JudgeHooks(metric, figures, health);
     }
   }
   return doctor;

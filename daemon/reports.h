@@ -3,6 +3,7 @@
 // What `status` and `doctor` say, put together from the figures of the parts. Pure: figures in, messages out.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 
@@ -18,6 +19,8 @@ struct Figures {
   Sampler::Stats sampler;
   Writer::Stats writer;
   SelfStats::Values self;
+  SmapsBudget::Stats smaps;
+  std::array<std::string, TM_HOOK_GROUP_MAX> hook_reasons;  // why each group is attached, or not
   uint64_t names_dropped = 0;
   uint64_t refused_streams = 0;
   double uptime_s = 0;

@@ -39,9 +39,7 @@ void MergeMaxima(const tm_max (&from)[TM_M_MAX], tm_max (&into)[TM_M_MAX]) {
 
 bool IsZombie(const tm_task_record& record) { return record.state == 'Z' || record.state == 'X'; }
 
-uint64_t IoWaitSince(const Thread& thread) {
-  return (thread.flags & TM_TASK_IOWAIT) != 0 ? thread.off_since_ns : 0;
-}
+uint64_t IoWaitSince(const Thread& thread) { return (thread.flags & TM_TASK_IOWAIT) != 0 ? thread.off_since_ns : 0; }
 
 // The smallest that is not 0.
 void KeepOldest(uint64_t candidate, uint64_t* oldest) {
@@ -84,6 +82,21 @@ ThreadSummary Summarize(const Process& process) {
 void FillConnectionFlags(uint32_t flags, HookGroups attached, TaskSample* sample) {
   if (attached.test(TM_HOOKS_CONNECT)) Set(v1::TASK_TCP_USED, (flags & TM_TASK_TCP_USED) != 0, sample);
   if (attached.test(TM_HOOKS_NET)) Set(v1::TASK_UDP_USED, (flags & TM_TASK_UDP_USED) != 0, sample);
+}
+
+// Values that were read some time ago, with that time.
+void FillSmaps(const std::optional<SmapsAnswer>& smaps, TaskSample* sample) {
+  if (!smaps) return;
+  const SmapsValues& values = smaps->values;
+  const std::pair<v1::Metric, uint64_t> fields[] = {
+      {v1::TASK_SHARED_DIRTY_SIZE, values.shared_dirty},   {v1::TASK_SHARED_CLEAN_SIZE, values.shared_clean},
+      {v1::TASK_PRIVATE_DIRTY_SIZE, values.private_dirty}, {v1::TASK_PRIVATE_CLEAN_SIZE, values.private_clean},
+      {v1::TASK_REFERENCED_SIZE, values.referenced},       {v1::TASK_LAZYFREE_SIZE, values.lazyfree},
+      {v1::TASK_SWAP_DATA_PSS_SIZE, values.swap_pss},      {v1::TASK_PSS_SIZE, values.pss}};
+  for (const auto& [metric, value] : fields) {
+    Set(metric, static_cast<int64_t>(value), sample);
+    sample->taken_boot_ns[metric] = static_cast<int64_t>(smaps->taken_boot_ns);
+  }
 }
 
 void FillScheduling(char state, int32_t nice, int32_t priority, uint32_t cpu, TaskSample* sample) {
@@ -274,6 +287,7 @@ void SampleBuilder::OnExec(const tm_exec_record& record) {
   process->draft.comm = thread->comm;
   process->draft.exe.assign(record.filename, strnlen(record.filename, TM_PATH_LEN));
   process->draft.cmdline = JoinArguments(record.args, std::min<size_t>(record.args_len, TM_ARGS_LEN));
+  process->smaps.reset();       // another address space
   process->wants_names = true;  // the real path behind links and interpreters, should it live long enough
   process->info_changed = true;
   UpdateOwner(process, record.ppid, record.uid, record.gid, record.cgroup_id);
@@ -388,6 +402,25 @@ void SampleBuilder::OnNames(const NameAnswer& answer) {
   }
 }
 
+void SampleBuilder::OnSmaps(const SmapsAnswer& answer) {
+  Process* process = table_.FindProcess(answer.tgid, answer.start_ns);
+  if (process == nullptr || process->exited) return;
+  process->smaps = answer;
+  process->changed = true;
+  for (const auto& thread : process->threads) thread->changed = true;
+}
+
+std::vector<SmapsTarget> SampleBuilder::SmapsTargets() const {
+  std::vector<SmapsTarget> targets;
+  for (const auto& [key, process] : table_.processes()) {
+    if (!process->known || process->exited || process->draft.kthread || process->sample == nullptr) continue;
+    const uint64_t rss_bytes = static_cast<uint64_t>(process->sample->values[v1::TASK_PM_SIZE]);
+    if (rss_bytes == 0) continue;
+    targets.push_back({.tgid = process->tgid, .start_ns = process->start_ns, .rss_bytes = rss_bytes});
+  }
+  return targets;
+}
+
 std::shared_ptr<const TaskInfo> SampleBuilder::ProcessInfo(Process* process) {
   if (!process->info_changed && process->info != nullptr) return process->info;
   TaskInfo& draft = process->draft;
@@ -447,6 +480,7 @@ void SampleBuilder::BuildProcessSample(Process* process, uint64_t tick_seq) {
     Set(v1::TASK_OFFCPU_SINCE, static_cast<int64_t>(summary.off_since_ns), sample.get());
     Set(v1::TASK_IOWAIT_SINCE, static_cast<int64_t>(summary.iowait_since_ns), sample.get());
   }
+  FillSmaps(process->smaps, sample.get());
   FillHitPercent(total, &process->hit_adds, &process->hit_lookups, sample.get());
   FillDeltas(process->sample.get(), process->born_in_tick, sample.get());
   process->sample = std::move(sample);
@@ -466,6 +500,7 @@ void SampleBuilder::BuildThreadSample(Thread* thread, uint64_t tick_seq) {
     Set(v1::TASK_OFFCPU_SINCE, static_cast<int64_t>(thread->off_since_ns), sample.get());
     Set(v1::TASK_IOWAIT_SINCE, static_cast<int64_t>(IoWaitSince(*thread)), sample.get());
   }
+  FillSmaps(process->smaps, sample.get());
   FillHitPercent(thread->counters, &thread->hit_adds, &thread->hit_lookups, sample.get());
   FillDeltas(thread->sample.get(), thread->born_in_tick, sample.get());
   thread->sample = std::move(sample);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Turns kernel records into snapshots and events. Pure: no clock, no file, no kernel; driven by the sampler thread, or by
-// a test with records made by hand.
+// Turns kernel records into snapshots and events. Pure: no clock, no file, no kernel; driven by the sampler thread, or
+// by a test with records made by hand.
 //
 // One tick: OnRing* -> BeginPass -> OnTask* -> OnRing* -> EndTick. Ring records may come at any moment between ticks.
 // Identity is (tid, start time): a reused number is another task. A thread that ends is folded into its process at the
@@ -17,6 +17,7 @@
 #include "bpf/taskmon_abi.h"
 #include "daemon/metric_sources.h"
 #include "daemon/names.h"
+#include "daemon/smaps_reader.h"
 #include "daemon/task_table.h"
 #include "storage/sample.h"
 
@@ -47,14 +48,18 @@ class SampleBuilder {
   void OnTask(const tm_task_record& record);
   // What /proc and the user database say, whenever the answer comes.
   void OnNames(const NameAnswer& answer);
+  void OnSmaps(const SmapsAnswer& answer);
 
   // Closes the tick. `lost_records` of the tick makes a gap event.
   Result EndTick(const Tick& tick);
 
+  // Living processes that have an address space.
+  std::vector<SmapsTarget> SmapsTargets() const;
+
   // CPU time that all tasks, live and dead, were seen to spend since the first tick, ns.
   uint64_t accounted_runtime_ns() const { return accounted_runtime_ns_; }
-  size_t thread_count() const { return const_cast<TaskTable&>(table_).thread_count(); }
-  size_t process_count() const { return const_cast<TaskTable&>(table_).processes().size(); }
+  size_t thread_count() const { return table_.thread_count(); }
+  size_t process_count() const { return table_.processes().size(); }
 
  private:
   void OnFork(const tm_fork_record& record);
@@ -93,8 +98,8 @@ class SampleBuilder {
   HookGroups attached_;
   int64_t wall_offset_ns_ = 0;
   TaskTable table_;
-  std::map<uint64_t, CgroupIdentity> cgroups_;   // by cgroup v2 id
-  std::map<uint32_t, std::string> users_;        // asked for, perhaps still empty
+  std::map<uint64_t, CgroupIdentity> cgroups_;  // by cgroup v2 id
+  std::map<uint32_t, std::string> users_;       // asked for, perhaps still empty
   std::vector<uint32_t> wanted_users_;
   std::vector<Event> events_;
   uint64_t pass_ = 0;

@@ -55,19 +55,14 @@ void Watch(int epoll_fd, int fd) {
 
 }  // namespace
 
-Sampler::Sampler(Options options, std::unique_ptr<bpf::Probe> probe, SampleBuilder builder, SnapshotHub* hub,
-                 Writer* writer, NameReader* names, SelfStats* self)
+Sampler::Sampler(Options options, std::unique_ptr<bpf::Probe> probe, SampleBuilder builder, Parts parts)
     : options_(options),
       probe_(std::move(probe)),
       builder_(std::move(builder)),
-      hub_(hub),
-      writer_(writer),
-      names_(names),
-      self_(self),
+      parts_(parts),
       next_seq_(options.first_seq) {}
 
 absl::Status Sampler::Start() {
-  started_wall_ns_ = WallNowNs();
   stop_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (stop_fd_ < 0) return absl::InternalError(fmt::format("eventfd: {}", std::strerror(errno)));
   if (absl::Status status = Tick(); !status.ok()) return status;
@@ -120,16 +115,52 @@ uint64_t Sampler::LostRecords() {
   return lost - std::exchange(lost_before_, lost);
 }
 
+// Brings the attached hooks in line with what is wanted. True when something changed: metrics have become available or
+// unavailable, for idle tasks too.
+bool Sampler::AttachWanted(uint64_t boot_ns, int64_t wall_ns) {
+  const HookGroups wanted = parts_.demand->Wanted(boot_ns);
+  HookGroups attached;
+  bool changed = false;
+  for (int i = 0; i < TM_HOOK_GROUP_MAX; ++i) {
+    const auto group = static_cast<tm_hook_group>(i);
+    const bool before = probe_->IsAttached(group);
+    if (wanted.test(i) && !before) {
+      const absl::Status status = probe_->Attach(group);
+      if (status.ok()) {
+        attached_wall_ns_[i] = wall_ns;
+      } else if (!failed_groups_.test(i)) {
+        failed_groups_.set(i);
+        spdlog::warn("hook group {} is unavailable: {}", bpf::HookGroupName(group), std::string(status.message()));
+      }
+    }
+    if (!wanted.test(i) && before) probe_->Detach(group);
+    attached.set(i, probe_->IsAttached(group));
+    changed |= attached.test(i) != before;
+  }
+  builder_.SetAttached(attached);
+  return changed;
+}
+
+void Sampler::TakeAnswers() {
+  for (const NameAnswer& answer : parts_.names->TakeAnswers()) builder_.OnNames(answer);
+  for (const SmapsAnswer& answer : parts_.smaps->TakeAnswers()) builder_.OnSmaps(answer);
+}
+
+void Sampler::PostSmapsTargets(uint64_t boot_ns) {
+  parts_.smaps_wanted->Expire(boot_ns);
+  std::vector<SmapsTarget> targets = builder_.SmapsTargets();
+  for (SmapsTarget& target : targets) {
+    target.wanted = parts_.smaps_wanted->IsWanted(target.tgid, target.start_ns, boot_ns);
+  }
+  parts_.smaps->Post(std::move(targets));
+}
+
 absl::Status Sampler::Tick() {
   const uint64_t boot_ns = BootNowNs();
   const int64_t wall_ns = WallNowNs();
-  HookGroups attached;
-  for (int group = 0; group < TM_HOOK_GROUP_MAX; ++group) {
-    attached.set(group, probe_->IsAttached(static_cast<tm_hook_group>(group)));
-  }
-  builder_.SetAttached(attached);
+  want_all_ |= AttachWanted(boot_ns, wall_ns);
   builder_.SetWallOffset(wall_ns - static_cast<int64_t>(boot_ns));
-  for (const NameAnswer& answer : names_->TakeAnswers()) builder_.OnNames(answer);
+  TakeAnswers();
 
   auto ring = [this](const tm_record_header& header) { builder_.OnRing(header); };
   probe_->DrainRing(ring);
@@ -145,16 +176,15 @@ absl::Status Sampler::Tick() {
   const uint64_t elapsed = last_boot_ns_ == 0 ? 0 : boot_ns - last_boot_ns_;
   last_boot_ns_ = boot_ns;
   if (elapsed > options_.interval_ns + options_.interval_ns / 2) ++late_ticks_;
-  SampleBuilder::Result result = builder_.EndTick({.seq = next_seq_++,
-                                                   .wall_ns = wall_ns,
-                                                   .boot_ns = boot_ns,
-                                                   .elapsed_ns = elapsed,
-                                                   .lost_records = lost});
+  SampleBuilder::Result result = builder_.EndTick(
+      {.seq = next_seq_++, .wall_ns = wall_ns, .boot_ns = boot_ns, .elapsed_ns = elapsed, .lost_records = lost});
   auto events = std::make_shared<const std::vector<Event>>(std::move(result.events));
-  names_->Post(std::move(result.requests));
-  self_->OnTick(boot_ns, builder_.accounted_runtime_ns());
-  writer_->Post(result.snapshot, events);
-  hub_->Publish({std::move(result.snapshot), std::move(events)});
+  parts_.names->Post(std::move(result.requests));
+  PostSmapsTargets(boot_ns);
+  parts_.self->OnTick(boot_ns, builder_.accounted_runtime_ns());
+  parts_.writer->Post(result.snapshot, events);
+  parts_.hub->Publish({std::move(result.snapshot), std::move(events)});
+  meter_.OnTick(boot_ns, probe_.get());
   NoteTick(boot_ns);
   return absl::OkStatus();
 }
@@ -170,7 +200,8 @@ void Sampler::NoteTick(uint64_t began_boot_ns) {
   stats_.processes = builder_.process_count();
   stats_.drops = drops;
   stats_.hooks = std::move(hooks);
-  stats_.hooks_since_wall_ns = started_wall_ns_;
+  stats_.hook_costs = meter_.costs();
+  stats_.attached_wall_ns = attached_wall_ns_;
   stats_.last_tick_ns = BootNowNs() - began_boot_ns;
 }
 

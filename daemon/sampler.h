@@ -6,7 +6,7 @@
 // Owns the probe and the builder from Start to Stop; hook states are copied out at each tick for `status`.
 #pragma once
 
-#include <atomic>
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -18,9 +18,13 @@
 #include <absl/synchronization/mutex.h>
 
 #include "bpf/probe.h"
+#include "daemon/hook_demand.h"
+#include "daemon/hook_meter.h"
 #include "daemon/names.h"
 #include "daemon/sample_builder.h"
 #include "daemon/self_stats.h"
+#include "daemon/smaps_reader.h"
+#include "daemon/smaps_wanted.h"
 #include "daemon/snapshot_hub.h"
 #include "daemon/writer.h"
 
@@ -35,18 +39,29 @@ class Sampler {
 
   struct Stats {
     uint64_t ticks = 0;
-    uint64_t late_ticks = 0;     // began more than half an interval late, or were skipped
+    uint64_t late_ticks = 0;  // began more than half an interval late, or were skipped
     uint64_t failed_passes = 0;
-    uint64_t last_tick_ns = 0;   // wall time the last tick took
+    uint64_t last_tick_ns = 0;  // wall time the last tick took
     uint64_t threads = 0;
     uint64_t processes = 0;
     bpf::DropCounters drops{};
     std::vector<bpf::Hook> hooks;
-    int64_t hooks_since_wall_ns = 0;
+    std::vector<HookMeter::Cost> hook_costs;  // by position in hooks; may be shorter
+    std::array<int64_t, TM_HOOK_GROUP_MAX> attached_wall_ns = {};
   };
 
-  Sampler(Options options, std::unique_ptr<bpf::Probe> probe, SampleBuilder builder, SnapshotHub* hub, Writer* writer,
-          NameReader* names, SelfStats* self);
+  // The parts it works with; all outlive it.
+  struct Parts {
+    SnapshotHub* hub;
+    Writer* writer;
+    NameReader* names;
+    SmapsReader* smaps;
+    SmapsWanted* smaps_wanted;
+    HookDemand* demand;
+    SelfStats* self;
+  };
+
+  Sampler(Options options, std::unique_ptr<bpf::Probe> probe, SampleBuilder builder, Parts parts);
   ~Sampler() { Stop(); }
 
   // Takes the first tick on the caller's thread, so that an error is the caller's, then starts the thread.
@@ -59,16 +74,17 @@ class Sampler {
  private:
   void Run();
   absl::Status Tick();
+  bool AttachWanted(uint64_t boot_ns, int64_t wall_ns);
+  void TakeAnswers();
+  void PostSmapsTargets(uint64_t boot_ns);
   void NoteTick(uint64_t began_boot_ns);
   uint64_t LostRecords();
 
   const Options options_;
   const std::unique_ptr<bpf::Probe> probe_;
   SampleBuilder builder_;
-  SnapshotHub* const hub_;
-  Writer* const writer_;
-  NameReader* const names_;
-  SelfStats* const self_;
+  const Parts parts_;
+  HookMeter meter_;
 
   std::thread thread_;
   int stop_fd_ = -1;
@@ -79,7 +95,8 @@ class Sampler {
   uint64_t lost_before_ = 0;
   uint64_t late_ticks_ = 0;
   uint64_t failed_passes_ = 0;
-  int64_t started_wall_ns_ = 0;
+  std::array<int64_t, TM_HOOK_GROUP_MAX> attached_wall_ns_ = {};
+  HookGroups failed_groups_;  // told once
 
   mutable absl::Mutex mutex_;
   Stats stats_ ABSL_GUARDED_BY(mutex_);

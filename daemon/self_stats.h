@@ -20,9 +20,9 @@ std::optional<uint64_t> TaskCpuFromProcStat(const std::string& text);
 class SelfStats {
  public:
   struct Values {
-    double cpu_percent = 0;                  // of one CPU, over the window
+    double cpu_percent = 0;  // of one CPU, over the window
     uint64_t rss_bytes = 0;
-    std::optional<double> accounted_percent; // unknown until the window holds enough CPU time
+    std::optional<double> accounted_percent;  // unknown until the window holds enough CPU time
   };
 
   // `accounted_ns`: CPU time seen in tasks so far.

@@ -8,7 +8,9 @@
 #include <absl/time/clock.h>
 #include <fmt/format.h>
 
+#include "daemon/clocks.h"
 #include "daemon/query/event_selector.h"
+#include "daemon/query/plan.h"
 
 namespace taskmon::daemon {
 namespace {
@@ -18,6 +20,11 @@ constexpr absl::Duration kPoll = absl::Milliseconds(200);
 
 grpc::Status ToGrpc(const absl::Status& status) {
   return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message())};
+}
+
+// The metrics that a selection names, as columns or in its expression. "Everything" names none: it takes what is there.
+MetricSet NamedMetrics(const v1::Selection& selection, const query::Plan& plan) {
+  return selection.metrics().empty() ? plan.expression().metrics() : plan.needed();
 }
 
 grpc::Status Unknown() { return {grpc::StatusCode::UNAUTHENTICATED, "this connection has no credentials"}; }
@@ -65,8 +72,10 @@ grpc::Status Service::ListTasks(grpc::ServerContext* context, const v1::ListTask
   if (!caller) return Unknown();
   const StreamSlot slot(this);
   if (!slot.granted()) return slot.Refusal();
-  return ToGrpc(sources_.engine->ListTasks(*request, *caller,
-                                           [&](const v1::TaskBatch& batch) { return writer->Write(batch); }));
+  return ToGrpc(sources_.engine->ListTasks(*request, *caller, [&](const v1::TaskBatch& batch) {
+    if (request->at().empty()) sources_.smaps_wanted->MarkAnswer(request->selection(), batch, BootNowNs());
+    return writer->Write(batch);
+  }));
 }
 
 grpc::Status Service::ReadHistory(grpc::ServerContext* context, const v1::HistoryRequest* request,
@@ -85,6 +94,9 @@ grpc::Status Service::WatchTasks(grpc::ServerContext* context, const v1::WatchTa
   if (!caller) return Unknown();
   const StreamSlot slot(this);
   if (!slot.granted()) return slot.Refusal();
+  const auto plan = query::Plan::Make(request->selection());
+  if (!plan.ok()) return ToGrpc(plan.status());
+  const HookDemand::Claim claim = sources_.demand->Watch(NamedMetrics(request->selection(), *plan));
   uint64_t last_seq = 0;
   uint64_t due_boot_ns = 0;
   uint64_t missed = 0;
@@ -98,10 +110,11 @@ grpc::Status Service::WatchTasks(grpc::ServerContext* context, const v1::WatchTa
     // Half a tick of slack: ticks are never exactly an interval apart.
     if (request->interval_ns() != 0 && tick.boot_ns + tick.elapsed_ns / 2 < due_boot_ns) continue;
     due_boot_ns = tick.boot_ns + request->interval_ns();
-    auto batch = query::Engine::Select(*publication.snapshot, request->selection(), *caller);
-    if (!batch.ok()) return ToGrpc(batch.status());
-    batch->set_missed_ticks(std::exchange(missed, 0));
-    if (!writer->Write(*batch)) break;
+    for (v1::TaskBatch& page : query::Engine::SelectPages(*publication.snapshot, *plan, *caller)) {
+      sources_.smaps_wanted->MarkAnswer(request->selection(), page, BootNowNs());
+      page.set_missed_ticks(std::exchange(missed, 0));
+      if (!writer->Write(page)) return grpc::Status::OK;  // the client has gone
+    }
     ++sent;
   }
   if (sources_.hub->closed()) return {grpc::StatusCode::UNAVAILABLE, "taskmond is stopping"};
@@ -117,9 +130,8 @@ grpc::Status Service::ReadEvents(grpc::ServerContext* context, const v1::EventsR
   // Stored events up to the newest tick, then those of the ticks after it: nothing falls between, nothing comes twice.
   const auto newest = sources_.hub->Newest();
   if (request->follow() && newest != nullptr) WaitUntilStored(context, newest->tick.wall_ns);
-  const absl::Status status = sources_.engine->ReadEvents(*request, *caller, [&](const v1::EventBatch& batch) {
-    return writer->Write(batch);
-  });
+  const absl::Status status =
+      sources_.engine->ReadEvents(*request, *caller, [&](const v1::EventBatch& batch) { return writer->Write(batch); });
   if (!status.ok()) {
     const bool nothing_yet = absl::IsNotFound(status) || absl::IsOutOfRange(status);
     if (!request->follow() || !nothing_yet) return ToGrpc(status);

@@ -9,8 +9,10 @@
 #include <functional>
 #include <string>
 
+#include "daemon/hook_demand.h"
 #include "daemon/peers.h"
 #include "daemon/query/engine.h"
+#include "daemon/smaps_wanted.h"
 #include "daemon/snapshot_hub.h"
 #include "taskmon/v1/taskmon.grpc.pb.h"
 
@@ -22,6 +24,8 @@ class Service final : public v1::Taskmon::Service {
     const Peers* peers;
     const SnapshotHub* hub;
     const query::Engine* engine;
+    HookDemand* demand;
+    SmapsWanted* smaps_wanted;
     std::function<v1::Status()> status;
     std::function<v1::Doctor()> doctor;
     std::function<int64_t()> stored_until_wall_ns;
@@ -38,8 +42,7 @@ class Service final : public v1::Taskmon::Service {
                           grpc::ServerWriter<v1::TaskBatch>*) override;
   grpc::Status ReadHistory(grpc::ServerContext*, const v1::HistoryRequest*,
                            grpc::ServerWriter<v1::TaskBatch>*) override;
-  grpc::Status ReadEvents(grpc::ServerContext*, const v1::EventsRequest*,
-                          grpc::ServerWriter<v1::EventBatch>*) override;
+  grpc::Status ReadEvents(grpc::ServerContext*, const v1::EventsRequest*, grpc::ServerWriter<v1::EventBatch>*) override;
 
   uint64_t refused_streams() const { return refused_streams_.load(); }
 
@@ -47,9 +50,8 @@ class Service final : public v1::Taskmon::Service {
   class StreamSlot;
 
   void WaitUntilStored(grpc::ServerContext* context, int64_t wall_ns) const;
-  grpc::Status FollowEvents(grpc::ServerContext* context, const v1::EventsRequest& request,
-                            const query::Caller& caller, uint64_t after_seq,
-                            grpc::ServerWriter<v1::EventBatch>* writer) const;
+  grpc::Status FollowEvents(grpc::ServerContext* context, const v1::EventsRequest& request, const query::Caller& caller,
+                            uint64_t after_seq, grpc::ServerWriter<v1::EventBatch>* writer) const;
 
   const Sources sources_;
   std::atomic<uint32_t> open_streams_{0};

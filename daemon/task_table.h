@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The sampler's picture of all tasks between ticks: processes own their threads, threads own their counters. Mutable and
-// private to SampleBuilder; what others see are the immutable samples and infos that hang on it.
+// The sampler's picture of all tasks between ticks: processes own their threads, threads own their counters. Mutable
+// and private to SampleBuilder; what others see are the immutable samples and infos that hang on it.
 //
 //   FORK or first sight ──► Thread in Process.threads ──► FINAL: counters folded into Process.dead, Thread removed
 //                                                           └─ last one: Process.exited, kept while it is a zombie
@@ -10,12 +10,14 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "daemon/metric_sources.h"
+#include "daemon/smaps_reader.h"
 #include "storage/sample.h"
 
 namespace taskmon::daemon {
@@ -29,18 +31,18 @@ struct Thread {
   Counters counters{};
   CpuSplit split;
   tm_max maxima[TM_M_MAX] = {};
-  uint32_t flags = 0;   // enum tm_task_flags
-  uint32_t valid = 0;   // enum tm_valid
+  uint32_t flags = 0;  // enum tm_task_flags
+  uint32_t valid = 0;  // enum tm_valid
   int32_t nice = 0;
   int32_t priority = 0;
   uint32_t cpu = 0;
   char state = 'S';
   uint64_t off_since_ns = 0;
-  uint64_t hit_adds = 0;     // page cache adds and lookups at the last sample
+  uint64_t hit_adds = 0;  // page cache adds and lookups at the last sample
   uint64_t hit_lookups = 0;
-  bool known = false;        // counters hold a record, not just zeroes from birth
+  bool known = false;  // counters hold a record, not just zeroes from birth
   bool born_in_tick = false;
-  bool changed = false;      // since the last sample
+  bool changed = false;  // since the last sample
   bool info_changed = true;
   uint64_t seen_pass = 0;
   std::shared_ptr<const TaskInfo> info;
@@ -50,23 +52,24 @@ struct Thread {
 struct Process {
   int32_t tgid = 0;
   uint64_t start_ns = 0;
-  TaskInfo draft;            // the next TaskInfo of the process row
+  TaskInfo draft;  // the next TaskInfo of the process row
   uint64_t cgroup_id = 0;
   std::vector<std::unique_ptr<Thread>> threads;  // alive, sorted by tid
-  Counters live{};           // sum over threads
-  Counters dead{};           // ended threads, and what signal_struct held at first sight
+  Counters live{};                               // sum over threads
+  Counters dead{};                               // ended threads, and what signal_struct held at first sight
   CpuSplit split;
   tm_max maxima[TM_M_MAX] = {};
   uint64_t gauges[TM_P_MAX] = {};
   uint32_t valid = 0;
-  uint32_t used_flags = 0;   // TM_TASK_TCP_USED, TM_TASK_UDP_USED of all threads ever
-  int32_t nice = 0;          // the leader's, kept after it is gone
+  uint32_t used_flags = 0;  // TM_TASK_TCP_USED, TM_TASK_UDP_USED of all threads ever
+  int32_t nice = 0;         // the leader's, kept after it is gone
   int32_t priority = 0;
   uint32_t cpu = 0;
   uint64_t hit_adds = 0;
   uint64_t hit_lookups = 0;
-  bool multi = false;        // has, or had, more than one thread: thread rows exist
-  bool known = false;        // a record was seen; before, there is no row
+  std::optional<SmapsAnswer> smaps;
+  bool multi = false;           // has, or had, more than one thread: thread rows exist
+  bool known = false;           // a record was seen; before, there is no row
   bool wants_dead_sums = true;  // threads that ended before it was first seen are still to be taken over
   bool born_in_tick = false;
   bool changed = false;
@@ -94,6 +97,7 @@ class TaskTable {
 
   using Processes = std::map<std::pair<int32_t, uint64_t>, std::unique_ptr<Process>>;
   Processes& processes() { return processes_; }
+  const Processes& processes() const { return processes_; }
   size_t thread_count() const { return threads_.size(); }
 
  private:

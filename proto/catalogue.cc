@@ -91,9 +91,7 @@ std::string_view KindName(v1::Kind kind) {
   }
 }
 
-std::string_view VisibilityName(v1::Visibility visibility) {
-  return visibility == v1::GUARDED ? "guarded" : "public";
-}
+std::string_view VisibilityName(v1::Visibility visibility) { return visibility == v1::GUARDED ? "guarded" : "public"; }
 
 std::string_view GroupName(v1::Group group) {
   static const auto* const names = [] {

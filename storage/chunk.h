@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A closed chunk: the ticks of one stretch of one boot as compressed columns, task-major. EncodeChunk makes one from the
-// journal of the open chunk; ClosedChunk walks one tick by tick. Pure; a ClosedChunk belongs to one thread.
+// A closed chunk: the ticks of one stretch of one boot as compressed columns, task-major. EncodeChunk makes one from
+// the journal of the open chunk; ClosedChunk walks one tick by tick. Pure; a ClosedChunk belongs to one thread.
 //
-// Parts: the ticks, the rows (who, from which tick to which, at which ticks updated), and one column per metric. Rows and
-// columns are cut into segments of kSegmentRows rows, each its own frame, so that one task costs one segment per part.
-// A chunk needs nothing from the chunk before: each row starts from full values, and deltas of its first update are
-// stored as they are. The layout is in README.md.
+// Parts: the ticks, the rows (who, from which tick to which, at which ticks updated), and one column per metric. Rows
+// and columns are cut into segments of kSegmentRows rows, each its own frame, so that one task costs one segment per
+// part. A chunk needs nothing from the chunk before: each row starts from full values, and deltas of its first update
+// are stored as they are. The layout is in README.md.
 #pragma once
 
 #include <cstdint>
@@ -68,16 +68,16 @@ class ClosedChunk : public TickSource {
  private:
   struct RowExtra {
     uint32_t update;
-    int64_t info_id;    // 0: as before
+    int64_t info_id;  // 0: as before
     uint64_t age_ticks;
   };
   struct Row {
-    uint32_t chunk_row;               // position in the chunk, which columns go by
+    uint32_t chunk_row;  // position in the chunk, which columns go by
     uint32_t first_tick, last_tick;
-    bool every_tick = false;          // updated at each of its ticks, so that `updates` is not needed
+    bool every_tick = false;  // updated at each of its ticks, so that `updates` is not needed
     uint32_t update_count = 0;
-    std::vector<uint32_t> updates;    // ticks, the first one included
-    std::vector<RowExtra> extras;     // by update
+    std::vector<uint32_t> updates;  // ticks, the first one included
+    std::vector<RowExtra> extras;   // by update
     uint32_t next_update = 0;
     size_t next_extra = 0;
     RowState state;

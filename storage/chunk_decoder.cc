@@ -49,6 +49,7 @@ absl::StatusOr<ClosedChunk> ClosedChunk::Open(std::vector<TickHeader> headers, s
   std::vector<int64_t> task_ids;
   if (!ReadTaskIds(&in, &task_ids)) return Damaged("row list of a chunk");
   chunk.chunk_rows_ = task_ids.size();
+  if (!wanted) chunk.rows_.reserve(task_ids.size());
   for (size_t first = 0; first < task_ids.size(); first += kSegmentRows) {
     absl::Status status = chunk.ReadSegment(in.Sized(), task_ids, first, wanted);
     if (!status.ok()) return status;
@@ -68,14 +69,17 @@ absl::Status ClosedChunk::ReadSegment(std::string_view frame, const std::vector<
   if (!bytes.ok()) return bytes.status();
   ByteReader in(*bytes);
   int64_t last_info = 0;
+  Row row;  // one for all: a row is large, and most may not be wanted
   for (size_t i = first_row; i < end; ++i) {
-    Row row;
-    row.chunk_row = static_cast<uint32_t>(i);
-    row.state.task_id = task_ids[i];
+    row.updates.clear();
+    row.extras.clear();
     if (!ReadRow(&in, &row)) return Damaged("row of a chunk");
     RowExtra& first = row.extras.front();
     last_info = first.info_id = WrapAdd(first.info_id, last_info);
-    if (is_wanted(i)) rows_.push_back(std::move(row));
+    if (!is_wanted(i)) continue;
+    row.chunk_row = static_cast<uint32_t>(i);
+    row.state.task_id = task_ids[i];
+    rows_.push_back(row);
   }
   return in.left() == 0 ? absl::OkStatus() : Damaged("row segment");
 }
@@ -179,9 +183,7 @@ void ClosedChunk::ApplyExceptions(Row* row, uint32_t update) {
         sample.valid.flip(e.metric);
         sample.deltas[e.metric] = 0;
         break;
-      case Exception::Kind::kFix:
-        sample.deltas[e.metric] = WrapAdd(sample.deltas[e.metric], e.value);
-        break;
+      case Exception::Kind::kFix: sample.deltas[e.metric] = WrapAdd(sample.deltas[e.metric], e.value); break;
       case Exception::Kind::kTaken:
         if (e.value == 0) {
           sample.taken_boot_ns.erase(e.metric);

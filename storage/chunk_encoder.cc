@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Journal -> columns, one row at a time: a row's updates are decoded into a small matrix, which is then cut into columns.
-// So the memory needed is the journal and the columns, never the samples of the whole chunk.
+// Journal -> columns, one row at a time: a row's updates are decoded into a small matrix, which is then cut into
+// columns. So the memory needed is the journal and the columns, never the samples of the whole chunk.
 #include <algorithm>
 #include <array>
 

@@ -20,9 +20,7 @@ constexpr size_t kMinCompressBytes = 48;
 uint8_t Header(Encoding encoding, int shift) { return static_cast<uint8_t>(encoding | shift << 3); }
 constexpr int kMaxShift = 31;
 
-int CommonShift(uint64_t all_bits) {
-  return all_bits == 0 ? 0 : std::min(std::countr_zero(all_bits), kMaxShift);
-}
+int CommonShift(uint64_t all_bits) { return all_bits == 0 ? 0 : std::min(std::countr_zero(all_bits), kMaxShift); }
 
 struct FreeCompress {
   void operator()(ZSTD_CCtx* c) const { ZSTD_freeCCtx(c); }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One metric over the rows of one segment (up to kSegmentRows rows of a closed chunk), as bytes. A row has a base value at
-// its first update and one value for each later update; rows whose value never changes take no room beyond the base.
-// Beside the values: validity, deltas that do not follow from the values, and times of values older than their tick, each
-// as a short list of exceptions. Pure; one builder per metric, reused from segment to segment.
+// One metric over the rows of one segment (up to kSegmentRows rows of a closed chunk), as bytes. A row has a base value
+// at its first update and one value for each later update; rows whose value never changes take no room beyond the base.
+// Beside the values: validity, deltas that do not follow from the values, and times of values older than their tick,
+// each as a short list of exceptions. Pure; one builder per metric, reused from segment to segment.
 #pragma once
 
 #include <cstddef>
@@ -23,11 +23,11 @@ inline constexpr size_t kSegmentRows = 256;
 // Something about a metric at one update of a row. Updates are numbered from 0 within their row.
 struct Exception {
   enum class Kind : uint8_t { kValid, kFix, kTaken };
-  uint32_t row = 0;     // within the segment when building, within the chunk when read
+  uint32_t row = 0;  // within the segment when building, within the chunk when read
   uint32_t update = 0;
   Kind kind = Kind::kValid;
   MetricId metric = 0;
-  int64_t value = 0;    // kValid: none, validity toggles; kFix: add to the delta; kTaken: boot time, 0: none any more
+  int64_t value = 0;  // kValid: none, validity toggles; kFix: add to the delta; kTaken: boot time, 0: none any more
 };
 
 class ColumnBuilder {

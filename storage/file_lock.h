@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Says that this process writes a history file. An flock on a file of its own: the kernel lets go of it when the process
-// ends in whatever way, and opening or closing the database elsewhere in the process does not touch it, as it would the
-// POSIX locks that SQLite holds. Movable; released on destruction. The lock file stays.
+// Says that this process writes a history file. An flock on a file of its own: the kernel lets go of it when the
+// process ends in whatever way, and opening or closing the database elsewhere in the process does not touch it, as it
+// would the POSIX locks that SQLite holds. Movable; released on destruction. The lock file stays.
 #pragma once
 
 #include <string>

@@ -75,8 +75,8 @@ void EncodeUpdate(const TaskSample* before, const TaskSample& now, int64_t info_
   Compare(before, now, context, &changes);
   const bool valid_changed =
       before == nullptr || (changes.valid ^ (MetricBits::Of(before->valid) & context.stored)).any();
-  const bool taken_changed = before == nullptr ? !now.taken_boot_ns.empty()
-                                               : now.taken_boot_ns != before->taken_boot_ns;
+  const bool taken_changed =
+      before == nullptr ? !now.taken_boot_ns.empty() : now.taken_boot_ns != before->taken_boot_ns;
   const bool active = now.tick_seq == context.tick.seq;
   out->Byte(static_cast<uint8_t>((info_id != 0 ? kInfo : 0) | (valid_changed ? kValid : 0) |
                                  (changes.fixed.any() ? kFixes : 0) | (taken_changed ? kTaken : 0) |

@@ -4,8 +4,8 @@
 // places that know how one sample becomes bytes; JournalTick is one parsed tick; JournalReplay is the open chunk as a
 // TickSource. The layout is in README.md.
 //
-// A "complete" tick starts anew: all rows before it have ended, and each row in it is written in full. The first tick of
-// a chunk is complete, and so is the first after a failed write.
+// A "complete" tick starts anew: all rows before it have ended, and each row in it is written in full. The first tick
+// of a chunk is complete, and so is the first after a failed write.
 #pragma once
 
 #include <cstdint>
@@ -74,15 +74,15 @@ struct JournalEntry {
 
 struct JournalTick {
   struct Record {
-    uint32_t row;      // as numbered in the whole chunk, complete ticks included
+    uint32_t row;  // as numbered in the whole chunk, complete ticks included
     bool appeared;
-    int64_t task_id;   // of a row that appeared
+    int64_t task_id;  // of a row that appeared
     std::string_view body;
   };
   TickHeader header;
   std::vector<uint32_t> gone;
   std::vector<Record> records;
-  std::string bytes;   // what the bodies point into
+  std::string bytes;  // what the bodies point into
 };
 
 // Parses the ticks of one chunk. The bodies are not looked into.

@@ -4,9 +4,9 @@
 //
 // The cap is divided beforehand, so that it holds at every moment, inside a transaction or a checkpoint as well:
 //   cap >= database limit (PRAGMA max_page_count) + WAL limit + shared memory of such a WAL
-// The page cache never spills: a transaction reaches the WAL only at Commit, which knows an upper bound of its pages and
-// refuses when the WAL limit would be passed. Old chunks are dropped before the database would grow past its limit; the
-// pages they leave are used again.
+// The page cache never spills: a transaction reaches the WAL only at Commit, which knows an upper bound of its pages
+// and refuses when the WAL limit would be passed. Old chunks are dropped before the database would grow past its limit;
+// the pages they leave are used again.
 #pragma once
 
 #include <cstdint>
@@ -43,21 +43,24 @@ class Retention {
   bool AtCap(uint64_t bytes_wanted) const;
   uint64_t database_limit() const { return database_limit_; }
   uint64_t wal_limit() const { return wal_limit_; }
-  uint64_t UsedBytes() const;   // pages in use
-  uint64_t FileBytes() const;   // database + WAL + shared memory, as the file system has them
+  uint64_t UsedBytes() const;  // pages in use
+  uint64_t FileBytes() const;  // database + WAL + shared memory, as the file system has them
   uint64_t chunks_dropped() const { return chunks_dropped_; }
 
  private:
   absl::Status Shrink();
-  absl::Status DropTasksBefore(int64_t seq);
+  // Deletes the rows of `table` that meet the condition, in as many transactions as the WAL needs.
+  absl::Status DeleteInSteps(const char* table, const char* key, const std::string& condition);
   static int OnCommit(void* self, sqlite3* db, const char* name, int wal_frames);
 
   Database* db_;
+  mutable Statement page_count_, free_count_;
   const std::string path_;
   const int64_t max_age_ns_;
   uint64_t wal_limit_;
   uint64_t database_limit_;
-  uint64_t wal_bytes_ = 0;  // frames in use
+  uint64_t wal_bytes_ = 0;           // frames in use
+  uint64_t usual_commit_bytes_ = 0;  // bound of the largest of the recent transactions
   uint64_t chunks_dropped_ = 0;
 };
 

@@ -44,6 +44,8 @@ absl::Status RingFile::Open() {
   status = retention_->Open();
   if (status.ok()) status = PrepareStatements();
   if (status.ok()) status = LoadState();
+  // A file of ours whose tables do not take our statements.
+  if (absl::IsInternal(status)) return absl::DataLossError(std::string(status.message()));
   return status;
 }
 
@@ -55,7 +57,8 @@ absl::Status RingFile::PrepareStatements() {
        "INSERT INTO event(seq, wall_ns, boot_ns, type, wait_status, duration_ns, lost, detail, info, final)"
        " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"},
       {&insert_chunk_,
-       "INSERT INTO chunk(boot, first_seq, last_seq, min_wall_ns, max_wall_ns, tick_count, row_count, ticks, last_event)"
+       "INSERT INTO chunk(boot, first_seq, last_seq, min_wall_ns, max_wall_ns, tick_count, row_count, ticks, "
+       "last_event)"
        " VALUES(?, ?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(max(id), 0) FROM event)) RETURNING id"},
       {&insert_part_, "INSERT INTO part(key, data) VALUES(?, ?)"},
   };
@@ -94,26 +97,21 @@ absl::Status RingFile::LoadState() {
 
 void RingFile::RefreshOldest() {
   oldest_wall_ns_ = db_.QueryInt(
-                          "SELECT coalesce((SELECT min_wall_ns FROM chunk ORDER BY id LIMIT 1),"
-                          " (SELECT wall_ns FROM journal ORDER BY seq LIMIT 1))")
+                           "SELECT coalesce((SELECT min_wall_ns FROM chunk ORDER BY id LIMIT 1),"
+                           " (SELECT wall_ns FROM journal ORDER BY seq LIMIT 1))")
                         .value_or(0);
 }
 
 absl::Status RingFile::Append(const Snapshot& snapshot, std::vector<Event>* events) {
   if (snapshot.tick.seq <= last_seq_) {
-    return absl::InvalidArgumentError(
-        fmt::format("tick {} does not follow tick {}", snapshot.tick.seq, last_seq_));
+    return absl::InvalidArgumentError(fmt::format("tick {} does not follow tick {}", snapshot.tick.seq, last_seq_));
   }
   const uint64_t want = open_bytes_ + 2 * last_tick_bytes_ + kTickBytes + events->size() * kEventBytes;
   const uint64_t dropped = retention_->chunks_dropped();
   absl::Status status = retention_->DropAged(snapshot.tick.wall_ns);
   if (status.ok()) status = retention_->MakeRoom(want);
   if (status.ok()) status = TryAppend(snapshot, events);
-  // The estimate was short: more room, and once more with everything.
-  if (absl::IsResourceExhausted(status) && retention_->AtCap(want + last_tick_bytes_)) {
-    status = retention_->MakeRoom(2 * (want + last_tick_bytes_));
-    if (status.ok()) status = TryAppend(snapshot, events);
-  }
+  if (absl::IsResourceExhausted(status)) status = RetryAppend(want, snapshot, events);
   if (retention_->chunks_dropped() != dropped) RefreshOldest();
   if (!status.ok()) return status;
   // From here on the tick is stored, whatever becomes of the housekeeping: what failed is tried again later. Damage is
@@ -123,6 +121,16 @@ absl::Status RingFile::Append(const Snapshot& snapshot, std::vector<Event>* even
   if (absl::IsDataLoss(status)) return status;
   (void)retention_->Checkpoint(false);
   return absl::OkStatus();
+}
+
+// The estimate of what the tick takes was short, or the disk is full. An empty WAL and, where it is the cap that stands
+// in the way, more room are what can be done about it.
+absl::Status RingFile::RetryAppend(uint64_t want, const Snapshot& snapshot, std::vector<Event>* events) {
+  absl::Status status = retention_->Checkpoint(true);
+  if (status.ok() && retention_->AtCap(want + last_tick_bytes_)) {
+    status = retention_->MakeRoom(2 * (want + last_tick_bytes_));
+  }
+  return status.ok() ? TryAppend(snapshot, events) : status;
 }
 
 absl::Status RingFile::TryAppend(const Snapshot& snapshot, std::vector<Event>* events) {
@@ -294,8 +302,8 @@ absl::StatusOr<std::vector<JournalEntry>> RingFile::ReadJournal() {
   std::vector<JournalEntry> entries;
   absl::StatusOr<bool> row;
   while ((row = select_journal_.Step()).ok() && *row) {
-    entries.push_back({static_cast<uint64_t>(select_journal_.Int(0)), select_journal_.Int(1),
-                       std::string(select_journal_.Blob(2))});
+    entries.push_back(
+        {static_cast<uint64_t>(select_journal_.Int(0)), select_journal_.Int(1), std::string(select_journal_.Blob(2))});
     boot_ = select_journal_.Int(3);
   }
   select_journal_.Reset();

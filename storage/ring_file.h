@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One history file open for writing: what RingWriter does, short of the lock and of setting damaged files aside. Owned by
-// the RingWriter, on its thread. DataLoss from any call means that the file is damaged and of no more use.
+// One history file open for writing: what RingWriter does, short of the lock and of setting damaged files aside. Owned
+// by the RingWriter, on its thread. DataLoss from any call means that the file is damaged and of no more use.
 //
 // State of the open chunk: `entries_` mirrors the tick before, row by row. It, the task table's cache and the journal
 // numbering are trusted only while every transaction succeeds; after a failure they are forgotten, and the next tick is
@@ -48,6 +48,7 @@ class RingFile {
   absl::Status LoadState();
   absl::Status SwitchBoot(const Snapshot& snapshot);
   absl::Status TryAppend(const Snapshot& snapshot, std::vector<Event>* events);
+  absl::Status RetryAppend(uint64_t want, const Snapshot& snapshot, std::vector<Event>* events);
   absl::Status WriteTick(const Snapshot& snapshot, std::vector<Event>* events);
   absl::Status WriteRows(const Snapshot& snapshot);
   absl::Status WriteRow(const std::shared_ptr<const TaskSample>& sample, Entry* before);
@@ -76,12 +77,12 @@ class RingFile {
   UpdateContext context_;
   ByteWriter body_;
   std::vector<Entry> entries_, next_entries_;
-  bool begin_chunk_ = true;   // the next tick is complete
-  bool known_boot_ = false;   // tasks_ stands at boot_id_
+  bool begin_chunk_ = true;  // the next tick is complete
+  bool known_boot_ = false;  // tasks_ stands at boot_id_
   std::string boot_id_;
   int64_t boot_ = 0;
   uint32_t open_ticks_ = 0;
-  uint32_t close_at_ = 0;     // after a failure to close: not before so many ticks
+  uint32_t close_at_ = 0;  // after a failure to close: not before so many ticks
   uint64_t open_bytes_ = 0;
   uint64_t open_used_bytes_ = 0;  // pages in use when the chunk began
   uint64_t last_tick_bytes_ = 0;

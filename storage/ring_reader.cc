@@ -51,7 +51,7 @@ class RingReaderImpl : public RingReader {
     const ScanFilter& filter;
     int64_t after_chunk = 0;
     uint64_t after_seq = 0;
-    uint64_t last_seq = 0;   // newest tick when the scan began: what comes later is left out
+    uint64_t last_seq = 0;  // newest tick when the scan began: what comes later is left out
   };
   using Ids = std::unordered_set<int64_t>;
 
@@ -90,7 +90,8 @@ absl::Status RingReaderImpl::Init(const std::vector<ColumnSpec>& columns) {
   }
   const std::string info = fmt::format(
       "SELECT t.tid, t.thread, t.start_ns, b.boot_id, {} FROM task_info i JOIN task t ON t.id = i.task"
-      " JOIN boot b ON b.id = t.boot WHERE i.id = ?", kInfoColumns);
+      " JOIN boot b ON b.id = t.boot WHERE i.id = ?",
+      kInfoColumns);
   const std::pair<Statement*, std::string_view> all[] = {
       {&next_chunk_,
        "SELECT id, boot, last_seq, first_seq, ticks FROM chunk"
@@ -245,8 +246,8 @@ absl::StatusOr<Loaded> RingReaderImpl::LoadJournal(uint64_t to_seq, const ScanFi
     journal_to_.Bind(to_seq);
     absl::StatusOr<bool> row;
     while ((row = journal_to_.Step()).ok() && *row) {
-      entries.push_back({static_cast<uint64_t>(journal_to_.Int(0)), journal_to_.Int(1),
-                         std::string(journal_to_.Blob(2))});
+      entries.push_back(
+          {static_cast<uint64_t>(journal_to_.Int(0)), journal_to_.Int(1), std::string(journal_to_.Blob(2))});
       boot = journal_to_.Int(3);
     }
     if (!row.ok()) return row.status();
@@ -333,8 +334,8 @@ absl::Status RingReaderImpl::CheckGap(const Loaded& loaded, size_t tick, int64_t
   const Tick& found = ticks[tick].tick;
   uint64_t interval = found.elapsed_ns;
   if (interval == 0 && tick + 1 < ticks.size()) interval = ticks[tick + 1].tick.elapsed_ns;
-  const int64_t tolerance = std::max<int64_t>(3 * static_cast<int64_t>(std::min<uint64_t>(interval, 3600 * kSecond)),
-                                              5 * kSecond);
+  const int64_t tolerance =
+      std::max<int64_t>(3 * static_cast<int64_t>(std::min<uint64_t>(interval, 3600 * kSecond)), 5 * kSecond);
   if (wall_ns - found.wall_ns <= tolerance) return absl::OkStatus();
   ResetAtEnd reset(&next_wall_);
   absl::StatusOr<bool> row = next_wall_.Bind(wall_ns).Step();
@@ -459,8 +460,7 @@ absl::Status RingReaderImpl::ScanEvents(int64_t begin_wall_ns, int64_t end_wall_
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<RingReader>> RingReader::Open(const std::string& path,
-                                                             std::vector<ColumnSpec> columns) {
+absl::StatusOr<std::unique_ptr<RingReader>> RingReader::Open(const std::string& path, std::vector<ColumnSpec> columns) {
   if (access(path.c_str(), F_OK) != 0) return absl::NotFoundError(fmt::format("{}: no such file", path));
   absl::StatusOr<Database> db = Database::Open(path, Database::Mode::kReadOnly);
   if (!db.ok()) return db.status();

@@ -26,14 +26,14 @@ struct TimeRange {
 
 // Which tasks a scan yields; empty: all.
 struct ScanFilter {
-  int32_t tid = 0;                       // 0: any
-  std::optional<bool> thread;            // unset: both process and thread rows
-  MetricSet metrics = MetricSet().set(); // others stay not valid, and their columns are not read
+  int32_t tid = 0;                        // 0: any
+  std::optional<bool> thread;             // unset: both process and thread rows
+  MetricSet metrics = MetricSet().set();  // others stay not valid, and their columns are not read
 };
 
 struct EventFilter {
   uint64_t after_id = 0;
-  uint32_t types = ~0u;                  // bit 1 << type
+  uint32_t types = ~0u;  // bit 1 << type
 };
 
 class RingReader {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/ring_writer.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -30,6 +31,14 @@ absl::StatusOr<std::string> SetAside(const std::string& path) {
   return target;
 }
 
+// Command lines hold secrets: the file is its owner's alone. SQLite gives the WAL the same mode. Only a file that is
+// not there yet is opened here, since closing one that is would drop the locks of every connection in this process.
+absl::Status CreatePrivately(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd >= 0) return close(fd), absl::OkStatus();
+  return errno == EEXIST ? absl::OkStatus() : absl::ErrnoToStatus(errno, fmt::format("cannot create {}", path));
+}
+
 class RingWriterImpl : public RingWriter {
  public:
   RingWriterImpl(const RingOptions& options, FileLock lock) : options_(options), lock_(std::move(lock)) {}
@@ -51,8 +60,9 @@ class RingWriterImpl : public RingWriter {
 };
 
 absl::Status RingWriterImpl::OpenFile() {
+  absl::Status status = CreatePrivately(options_.path);
   auto file = std::make_unique<RingFile>(options_);
-  absl::Status status = file->Open();
+  if (status.ok()) status = file->Open();
   if (status.ok()) file_ = std::move(file);
   return status;
 }

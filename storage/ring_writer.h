@@ -2,10 +2,10 @@
 //
 // The only write connection to the history file. Owned by one thread (tm-writer).
 //
-// Append writes one tick in one transaction: a small journal row with what changed, the events, new or changed task rows.
-// After chunk_ticks ticks the journal of the open chunk becomes compressed columns and is deleted in one transaction.
-// A file left by a crash is finished at Open: its journal becomes a closed chunk. The byte cap covers the database, its
-// WAL and shared memory file, and holds before and after every call.
+// Append writes one tick in one transaction: a small journal row with what changed, the events, new or changed task
+// rows. After chunk_ticks ticks the journal of the open chunk becomes compressed columns and is deleted in one
+// transaction. A file left by a crash is finished at Open: its journal becomes a closed chunk. The byte cap covers the
+// database, its WAL and shared memory file, and holds before and after every call.
 #pragma once
 
 #include <cstdint>
@@ -31,18 +31,18 @@ struct ColumnSpec {
 
 struct RingOptions {
   std::string path;
-  uint64_t cap_bytes = 512ull << 20;          // at least 1 MiB
+  uint64_t cap_bytes = 512ull << 20;  // at least 1 MiB
   int64_t max_age_ns = 7ll * 86400 * 1000000000;
   uint32_t chunk_ticks = 60;
   std::vector<ColumnSpec> columns;
 };
 
 struct RingStats {
-  uint64_t bytes = 0;             // database + WAL + shm
-  int64_t oldest_wall_ns = 0;     // 0: empty
+  uint64_t bytes = 0;          // database + WAL + shm
+  int64_t oldest_wall_ns = 0;  // 0: empty
   int64_t newest_wall_ns = 0;
-  uint64_t chunks_dropped = 0;    // by cap or age, since open
-  std::string set_aside;          // path of the damaged file set aside last, at Open or later; empty: none
+  uint64_t chunks_dropped = 0;  // by cap or age, since open
+  std::string set_aside;        // path of the damaged file set aside last, at Open or later; empty: none
 };
 
 class RingWriter {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What one tick saw, as every part of taskmon holds it: the sampler builds it, the ring stores and returns it, the query
-// engine reads it. A Snapshot and all that hangs on it is immutable once published and shared by shared_ptr.
+// What one tick saw, as every part of taskmon holds it: the sampler builds it, the ring stores and returns it, the
+// query engine reads it. A Snapshot and all that hangs on it is immutable once published and shared by shared_ptr.
 //
 // Metrics are indexed by their catalogue number (proto/taskmon/v1/metric.proto); values are integers in 1/scale of the
 // catalogue's unit. Storage knows numbers only, no names.
@@ -45,7 +45,7 @@ struct TaskKeyHash {
 // What rarely changes in the life of a task. A change makes a new TaskInfo; unchanged ones are shared between ticks.
 struct TaskInfo {
   TaskKey key;
-  std::string boot_id;      // empty: the current boot
+  std::string boot_id;  // empty: the current boot
   int32_t tgid = 0;
   int32_t ppid = 0;
   uint64_t process_start_ns = 0;
@@ -55,10 +55,10 @@ struct TaskInfo {
   bool kthread = false;
   bool tracked = true;
   std::string comm;
-  std::string cmdline;      // arguments joined by blanks
+  std::string cmdline;  // arguments joined by blanks
   std::string exe;
-  std::string user;         // empty: not resolved
-  std::string cgroup;       // path in the v2 (or systemd's) hierarchy
+  std::string user;    // empty: not resolved
+  std::string cgroup;  // path in the v2 (or systemd's) hierarchy
   std::string unit;
   std::string container;
   std::string app;
@@ -71,18 +71,18 @@ struct TaskInfo {
 struct TaskSample {
   std::shared_ptr<const TaskInfo> info;
   uint64_t tick_seq = 0;
-  MetricSet valid;          // a metric that is not valid is unavailable
+  MetricSet valid;  // a metric that is not valid is unavailable
   MetricValues values{};
-  MetricValues deltas{};    // counters: increase since the tick before; 0 at a task's first tick in a boot unless it
-                            // was born inside the tick
+  MetricValues deltas{};  // counters: increase since the tick before; 0 at a task's first tick in a boot unless it
+                          // was born inside the tick
   std::map<MetricId, int64_t> taken_boot_ns;  // values older than the tick: when they were read
 };
 
 struct Tick {
-  uint64_t seq = 0;         // grows by 1 within one run of the daemon, and never falls over the life of a file
+  uint64_t seq = 0;  // grows by 1 within one run of the daemon, and never falls over the life of a file
   int64_t wall_ns = 0;
-  uint64_t boot_ns = 0;     // CLOCK_BOOTTIME
-  uint64_t elapsed_ns = 0;  // since the tick before; 0 for the first
+  uint64_t boot_ns = 0;       // CLOCK_BOOTTIME
+  uint64_t elapsed_ns = 0;    // since the tick before; 0 for the first
   uint64_t lost_records = 0;  // lifecycle records lost in this tick, all kinds
 };
 
@@ -108,16 +108,16 @@ enum class EventType : uint8_t {
 
 // One thing that happened to a task (or to the record itself: kGap has no task).
 struct Event {
-  uint64_t id = 0;          // given by the ring writer, grows over the life of a file; 0: not stored yet
+  uint64_t id = 0;  // given by the ring writer, grows over the life of a file; 0: not stored yet
   EventType type = EventType::kFork;
   int64_t wall_ns = 0;
   uint64_t boot_ns = 0;
   std::shared_ptr<const TaskInfo> task;  // as it was then; null for kGap
-  int32_t wait_status = 0;  // exit: as wait(2) has it
+  int32_t wait_status = 0;               // exit: as wait(2) has it
   uint64_t duration_ns = 0;
   std::shared_ptr<const TaskSample> final_sample;  // exit: totals of the whole life; null otherwise
   std::string detail;
-  uint64_t lost = 0;        // gap: records lost
+  uint64_t lost = 0;  // gap: records lost
 };
 
 }  // namespace taskmon

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The tables of a history file, its format version, and how connections to it are set up. README.md describes the tables.
+// The tables of a history file, its format version, and how connections to it are set up. README.md describes the
+// tables.
 #pragma once
 
 #include <cstdint>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Turns a TickSource into Snapshots: joins rows with their names, applies the filter, keeps the order that snapshots have.
-// A row that got no update keeps the very TaskSample it had, so an idle task's tick_seq is smaller than the snapshot's,
-// as it is in live snapshots. Belongs to one thread.
+// Turns a TickSource into Snapshots: joins rows with their names, applies the filter, keeps the order that snapshots
+// have. A row that got no update keeps the very TaskSample it had, so an idle task's tick_seq is smaller than the
+// snapshot's, as it is in live snapshots. Belongs to one thread.
 #pragma once
 
 #include <cstdint>
@@ -38,8 +38,8 @@ class SnapshotAssembler {
     std::shared_ptr<const TaskSample> sample;
     int64_t info_id = 0;
     bool present = false;
-    bool shown = false;   // passes the filter
-    bool stale = false;   // `sample` is older than the row
+    bool shown = false;  // passes the filter
+    bool stale = false;  // `sample` is older than the row
   };
   absl::Status Update(uint32_t row);
   void Reorder();
@@ -52,11 +52,11 @@ class SnapshotAssembler {
   const FindInfo find_info_;
   size_t next_tick_ = 0;
   StepChanges changes_;
-  std::vector<Slot> slots_;       // by row
-  std::vector<uint32_t> order_;   // rows shown, in snapshot order but for `newcomers_`
+  std::vector<Slot> slots_;      // by row
+  std::vector<uint32_t> order_;  // rows shown, in snapshot order but for `newcomers_`
   std::vector<uint32_t> newcomers_;
-  bool left_ = false;             // some of order_ are present no more
-  bool shuffled_ = false;         // names changed, and names decide the order
+  bool left_ = false;      // some of order_ are present no more
+  bool shuffled_ = false;  // names changed, and names decide the order
 };
 
 }  // namespace taskmon::storage

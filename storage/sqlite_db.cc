@@ -139,8 +139,8 @@ absl::Status Database::Exec(const char* sql) {
 
 absl::StatusOr<Statement> Database::Prepare(std::string_view sql) {
   sqlite3_stmt* raw = nullptr;
-  const int code = sqlite3_prepare_v3(db_.get(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT,
-                                      &raw, nullptr);
+  const int code =
+      sqlite3_prepare_v3(db_.get(), sql.data(), static_cast<int>(sql.size()), SQLITE_PREPARE_PERSISTENT, &raw, nullptr);
   Statement statement;
   statement.statement_.reset(raw);
   if (code != SQLITE_OK) return SqliteStatus(code, fmt::format("{} ({})", sqlite3_errmsg(db_.get()), code));

@@ -62,8 +62,8 @@ absl::StatusOr<std::unique_ptr<TaskTable>> TaskTable::Open(Database* db) {
 }
 
 absl::Status TaskTable::Prepare() {
-  const std::string latest = fmt::format(
-      "SELECT i.id, {} FROM task_info i WHERE i.task = ? ORDER BY i.id DESC LIMIT 1", kInfoColumns);
+  const std::string latest =
+      fmt::format("SELECT i.id, {} FROM task_info i WHERE i.task = ? ORDER BY i.id DESC LIMIT 1", kInfoColumns);
   const std::pair<Statement*, std::string_view> all[] = {
       {&find_task_, "SELECT id, last_seq IS NULL FROM task WHERE tid = ? AND start_ns = ? AND thread = ? AND boot = ?"},
       {&insert_task_,

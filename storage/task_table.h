@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The writer's view of the tables `task` and `task_info`: which tasks have rows, and which version of their names is the
-// latest. Owned by the writer's thread; every call runs inside the writer's transaction.
+// The writer's view of the tables `task` and `task_info`: which tasks have rows, and which version of their names is
+// the latest. Owned by the writer's thread; every call runs inside the writer's transaction.
 //
-// Life of a row:   event or snapshot -> inserted -> alive (last_seq NULL) -> gone (last_seq set) -> retention deletes it
-// A cached entry may only be trusted while its transaction stands: after a rollback call Forget.
+// Life of a row:   event or snapshot -> inserted -> alive (last_seq NULL) -> gone (last_seq set) -> retention deletes
+// it A cached entry may only be trusted while its transaction stands: after a rollback call Forget.
 #pragma once
 
 #include <cstdint>

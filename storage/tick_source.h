@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What the open chunk (journal) and a closed chunk (columns) have in common: a list of ticks, and rows whose state
-// changes from tick to tick. A row is one unbroken stretch of a task's presence inside one chunk. An update is a tick at
-// which a row got a new sample; between updates the row keeps the sample it has, which is what "idle" means.
+// changes from tick to tick. A row is one unbroken stretch of a task's presence inside one chunk. An update is a tick
+// at which a row got a new sample; between updates the row keeps the sample it has, which is what "idle" means.
 //
 // A TickSource is a cursor owned by one thread: Step applies the next tick to the rows.
 #pragma once

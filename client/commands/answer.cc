@@ -38,9 +38,8 @@ bool CarriesTime(const Options& options) {
 
 void Tally::Count(const TaskRow& row, const std::vector<Field>& fields) {
   ++rows;
-  redacted = redacted || std::any_of(fields.begin(), fields.end(), [&](const Field& field) {
-               return PresenceOf(field, row) == Presence::kRedacted;
-             });
+  redacted = redacted || std::any_of(fields.begin(), fields.end(),
+                                     [&](const Field& field) { return PresenceOf(field, row) == Presence::kRedacted; });
 }
 
 int Fail(const absl::Status& status, Context* context) {

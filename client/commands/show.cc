@@ -56,22 +56,26 @@ v1::HistoryRequest TicksBefore(const TaskRow& row) {
   return request;
 }
 
+struct Seen {
+  int64_t value;
+  uint64_t boot_ns;
+};
+
+void Remember(const TaskRow& past, const TaskRow& row, std::map<v1::Metric, Seen>* seen) {
+  const bool same_task = past.info->start_ns() == row.info->start_ns();
+  if (!same_task || past.tick->boot_ns() >= row.tick->boot_ns()) return;
+  for (const uint32_t counter : Counters()) {
+    const auto metric = static_cast<v1::Metric>(counter);
+    const MetricCell cell = past.Get(metric);
+    if (cell.presence == Presence::kPresent) (*seen)[metric] = {cell.value, past.tick->boot_ns()};
+  }
+}
+
 // From the stored ticks just before. Rates are a bonus: without a history there are none.
 std::map<v1::Metric, CounterRate> Rates(const TaskRow& row, Backend* backend) {
-  struct Seen {
-    int64_t value;
-    uint64_t boot_ns;
-  };
   std::map<v1::Metric, Seen> earlier;
   const absl::Status ignored = backend->ReadHistory(TicksBefore(row), [&](const v1::TaskBatch& batch) {
-    return ForEachRow(batch, [&](const TaskRow& past) {
-             if (past.info->start_ns() != row.info->start_ns() || past.tick->boot_ns() >= row.tick->boot_ns()) return;
-             for (const uint32_t counter : Counters()) {
-               const MetricCell cell = past.Get(static_cast<v1::Metric>(counter));
-               if (cell.presence != Presence::kPresent) continue;
-               earlier[static_cast<v1::Metric>(counter)] = {cell.value, past.tick->boot_ns()};
-             }
-           }).ok();
+    return ForEachRow(batch, [&](const TaskRow& past) { Remember(past, row, &earlier); }).ok();
   });
   if (!ignored.ok()) return {};
   std::map<v1::Metric, CounterRate> rates;

@@ -37,8 +37,7 @@ class TickPrinter {
   }
 
   void Finish(bool ok) {
-    if (printer_ != nullptr) printer_->Finish(ok);
-    else if (!IsTable(layout_.format)) MakePrinter()->Finish(ok);
+    if (!IsTable(layout_.format)) TheOnePrinter()->Finish(ok);
     if (last_table_ != nullptr) ExplainMarks(*last_table_, context_);
   }
 
@@ -104,7 +103,7 @@ class TickPrinter {
   const TaskLayout& layout_;
   Context* context_;
   std::deque<Held> held_;
-  std::unique_ptr<TaskPrinter> printer_;     // of the formats that go on from tick to tick
+  std::unique_ptr<TaskPrinter> printer_;  // of the formats that go on from tick to tick
   std::unique_ptr<TaskPrinter> last_table_;
   bool any_tick_ = false;
   absl::Status status_;

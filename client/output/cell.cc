@@ -170,7 +170,9 @@ void CellJson(const Field& field, const TaskRow& row, JsonObject* object) {
     case Shape::kNumber: object->Key(key)->append(NumberText(field.attribute, row)); break;
     case Shape::kFlag: object->Bool(key, Flag(field.attribute, *row.info)); break;
     case Shape::kTime: object->String(key, query::FormatRfc3339(WallTime(field.attribute, row))); break;
-    case Shape::kState: AppendJsonValue(Describe(v1::TASK_STATE), row.Get(v1::TASK_STATE).value, object->Key(key)); break;
+    case Shape::kState:
+      AppendJsonValue(Describe(v1::TASK_STATE), row.Get(v1::TASK_STATE).value, object->Key(key));
+      break;
     case Shape::kList: AppendJsonArray(row.info->rules(), object->Key(key), AppendJsonString); break;
     case Shape::kText: object->String(key, FreeText(field.attribute, *row.info)); break;
   }

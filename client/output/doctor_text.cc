@@ -38,7 +38,8 @@ std::string MetricsText(const v1::Doctor& doctor) {
     if (metric.health() == v1::WORKS) {
       ++working;
     } else {
-      ailing[{metric.health(), metric.reason()}].push_back(Describe(static_cast<v1::Metric>(metric.metric())).short_name);
+      ailing[{metric.health(), metric.reason()}].push_back(
+          Describe(static_cast<v1::Metric>(metric.metric())).short_name);
     }
   }
   if (doctor.metrics().empty()) return "";
@@ -61,7 +62,8 @@ void AppendCheck(const v1::Check& check, std::string* out) {
 
 void AppendMetric(const v1::MetricHealth& metric, std::string* out) {
   JsonObject object(out);
-  object.String("name", IsMetric(metric.metric()) ? Describe(static_cast<v1::Metric>(metric.metric())).name : "unknown");
+  object.String("name",
+                IsMetric(metric.metric()) ? Describe(static_cast<v1::Metric>(metric.metric())).name : "unknown");
   object.String("health", HealthName(metric.health()));
   object.String("reason", metric.reason());
   object.Close();

@@ -23,18 +23,18 @@ bool IsControl(int32_t c) { return c < 0x20 || (c >= 0x7f && c < 0xa0); }
 
 // Zero-width characters, bidirectional overrides, line and paragraph separators, tags.
 bool IsInvisible(int32_t c) {
-  static constexpr Range kRanges[] = {{0xad, 0xad},       {0x61c, 0x61c},     {0x200b, 0x200f},  {0x2028, 0x202e},
-                                      {0x2060, 0x206f},   {0xfeff, 0xfeff},   {0xfff9, 0xfffb},  {0xe0000, 0xe007f}};
+  static constexpr Range kRanges[] = {{0xad, 0xad},     {0x61c, 0x61c},   {0x200b, 0x200f}, {0x2028, 0x202e},
+                                      {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xe0000, 0xe007f}};
   return In(std::begin(kRanges), std::end(kRanges), c);
 }
 
 int WidthOf(int32_t c) {
-  static constexpr Range kCombining[] = {{0x300, 0x36f},   {0x483, 0x489},   {0x591, 0x5bd},   {0x610, 0x61a},
-                                         {0x64b, 0x65f},   {0x1ab0, 0x1aff}, {0x1dc0, 0x1dff}, {0x20d0, 0x20ff},
+  static constexpr Range kCombining[] = {{0x300, 0x36f},   {0x483, 0x489},   {0x591, 0x5bd},    {0x610, 0x61a},
+                                         {0x64b, 0x65f},   {0x1ab0, 0x1aff}, {0x1dc0, 0x1dff},  {0x20d0, 0x20ff},
                                          {0xfe00, 0xfe0f}, {0xfe20, 0xfe2f}, {0xe0100, 0xe01ef}};
-  static constexpr Range kWide[] = {{0x1100, 0x115f},   {0x2e80, 0x303e},   {0x3041, 0x4dbf},  {0x4e00, 0xa4cf},
-                                    {0xa960, 0xa97c},   {0xac00, 0xd7a3},   {0xf900, 0xfaff},  {0xfe30, 0xfe6f},
-                                    {0xff00, 0xff60},   {0xffe0, 0xffe6},   {0x1f300, 0x1f64f}, {0x1f680, 0x1f6ff},
+  static constexpr Range kWide[] = {{0x1100, 0x115f},   {0x2e80, 0x303e},  {0x3041, 0x4dbf},   {0x4e00, 0xa4cf},
+                                    {0xa960, 0xa97c},   {0xac00, 0xd7a3},  {0xf900, 0xfaff},   {0xfe30, 0xfe6f},
+                                    {0xff00, 0xff60},   {0xffe0, 0xffe6},  {0x1f300, 0x1f64f}, {0x1f680, 0x1f6ff},
                                     {0x1f900, 0x1f9ff}, {0x20000, 0x3fffd}};
   if (c < 0x300) return 1;
   if (In(std::begin(kCombining), std::end(kCombining), c)) return 0;
@@ -121,8 +121,11 @@ void AppendJsonString(std::string_view text, std::string* out) {
       out->append("\\t");
     } else if (IsControl(c) || IsInvisible(c)) {
       // Tag characters lie above U+FFFF and are harmless in JSON; only the basic plane has a short escape.
-      if (c <= 0xffff) fmt::format_to(std::back_inserter(*out), "\\u{:04x}", c);
-      else out->append(text, start, pos - start);
+      if (c <= 0xffff) {
+        fmt::format_to(std::back_inserter(*out), "\\u{:04x}", c);
+      } else {
+        out->append(text, start, pos - start);
+      }
     } else {
       out->append(text, start, pos - start);
     }

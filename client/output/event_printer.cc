@@ -134,8 +134,9 @@ class CsvPrinter : public EventPrinter {
   void WriteHeaderOnce() {
     if (!header_due_) return;
     header_due_ = false;
-    std::string header = "type,time,time_ns,tid,tgid,ppid,comm,uid,user,cmdline,exit_code,exit_signal,core_dumped,"
-                         "duration_ns,lost,detail";
+    std::string header =
+        "type,time,time_ns,tid,tgid,ppid,comm,uid,user,cmdline,exit_code,exit_signal,core_dumped,"
+        "duration_ns,lost,detail";
     for (const MetricDesc& metric : AllMetrics()) header += "," + metric.name;
     out_->Write(header + "\n");
   }
@@ -209,8 +210,11 @@ std::string EventJson(const v1::Event& event) {
   object.String("type", EventTypeName(event.type()));
   object.String("time", query::FormatRfc3339(event.time_ns()));
   object.Number("time_ns", event.time_ns());
-  if (event.has_task()) AppendTask(event, &object);
-  else AppendNoTask(&object);
+  if (event.has_task()) {
+    AppendTask(event, &object);
+  } else {
+    AppendNoTask(&object);
+  }
   if (event.id() != 0) object.Number("id", event.id());
   if (event.type() == v1::EXIT) {
     object.Number("exit_code", event.exit_code());

@@ -19,9 +19,9 @@ struct TypeName {
   std::string_view name;
 };
 
-constexpr TypeName kTypes[] = {{v1::FORK, "fork"},           {v1::EXEC, "exec"}, {v1::EXIT, "exit"},
-                               {v1::OOM_KILL, "oom"},        {v1::THRESHOLD, "threshold"},
-                               {v1::RULE, "rule"},           {v1::GAP, "gap"},   {v1::RENAME, "rename"}};
+constexpr TypeName kTypes[] = {{v1::FORK, "fork"},    {v1::EXEC, "exec"},           {v1::EXIT, "exit"},
+                               {v1::OOM_KILL, "oom"}, {v1::THRESHOLD, "threshold"}, {v1::RULE, "rule"},
+                               {v1::GAP, "gap"},      {v1::RENAME, "rename"}};
 
 std::string Duration(uint64_t ns, bool raw) {
   return raw ? std::to_string(ns) : HumanDuration(static_cast<double>(ns));

@@ -22,7 +22,7 @@ const std::vector<std::string>& EventTypeNames();
 // "SIGKILL", or "signal 99" where it has no name.
 std::string SignalName(int signal);
 
-// "exit 7, lived 51ms, cpu 1.2ms, rss peak 3.4M"; "killed by SIGKILL, …"; an exec's command line; a rename's old name; …
+// "exit 7, lived 51ms, cpu 1.2ms, rss peak 3.4M"; "killed by SIGKILL, …"; an exec's command line; a rename's old name.
 // Terminal safe. Values are plain numbers in catalogue units with `raw`.
 std::string EventDetail(const v1::Event& event, bool raw);
 

@@ -121,7 +121,8 @@ void PrintMetricsRecords(const MetricList& metrics, const MetricHealthMap& healt
 }
 
 std::string ExplainMetric(const MetricDesc& metric, const MetricHealthMap& health, size_t width) {
-  std::string text = fmt::format("{}  (short: {})\n  {}\n", metric.name, metric.short_name, Wrapped(metric.help, 2, width));
+  std::string text =
+      fmt::format("{}  (short: {})\n  {}\n", metric.name, metric.short_name, Wrapped(metric.help, 2, width));
   const auto line = [&](const char* label, std::string_view value) {
     if (!value.empty()) text += fmt::format("  {:<11}{}\n", label, Wrapped(value, 13, width));
   };
@@ -137,16 +138,18 @@ std::string ExplainMetric(const MetricDesc& metric, const MetricHealthMap& healt
 }
 
 std::string MetricsMarkdown(const MetricList& metrics) {
-  std::string text = "# Metrics\n\nMade by `taskmonctl metrics -o markdown` from the catalogue, proto/taskmon/v1/metric.proto.\n"
-                     "Counters grow over the life of a task, window maxima are the largest value inside one tick, and a\n"
-                     "metric that is not available is never shown as 0. Guarded metrics are seen by the owner of the task,\n"
-                     "group taskmon and root.\n";
+  std::string text =
+      "# Metrics\n\nMade by `taskmonctl metrics -o markdown` from the catalogue, proto/taskmon/v1/metric.proto.\n"
+      "Counters grow over the life of a task, window maxima are the largest value inside one tick, and a\n"
+      "metric that is not available is never shown as 0. Guarded metrics are seen by the owner of the task,\n"
+      "group taskmon and root.\n";
   for (int i = 1; i <= v1::Group_MAX; ++i) {
     const auto group = static_cast<v1::Group>(i);
     const auto in_group = [&](const MetricDesc* metric) { return metric->group == group; };
     if (std::none_of(metrics.begin(), metrics.end(), in_group)) continue;
-    text += fmt::format("\n## {}\n\n| name | short | unit | kind | visibility | source | meaning |\n|---|---|---|---|---|---|---|\n",
-                        GroupName(group));
+    text += fmt::format(
+        "\n## {}\n\n| name | short | unit | kind | visibility | source | meaning |\n|---|---|---|---|---|---|---|\n",
+        GroupName(group));
     for (const MetricDesc* metric : metrics) {
       if (!in_group(metric)) continue;
       text += fmt::format("| `{}` | `{}` | {} | {} | {} | {} | {} |\n", metric->name, metric->short_name,

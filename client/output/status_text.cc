@@ -23,7 +23,9 @@ std::string Thousands(uint64_t value) {
   return value < 1000 ? std::to_string(value) : fmt::format("{},{:03}", Thousands(value / 1000), value % 1000);
 }
 
-std::string Bytes(uint64_t bytes, bool raw) { return raw ? std::to_string(bytes) : HumanBytes(static_cast<double>(bytes)); }
+std::string Bytes(uint64_t bytes, bool raw) {
+  return raw ? std::to_string(bytes) : HumanBytes(static_cast<double>(bytes));
+}
 
 std::string IntervalText(uint64_t ms) {
   return ms % 1000 == 0 ? fmt::format("{} s", ms / 1000) : fmt::format("{} ms", ms);
@@ -62,9 +64,9 @@ std::string HooksText(const v1::Status& status) {
   }
   const auto attached = std::count_if(status.hooks().begin(), status.hooks().end(),
                                       [](const v1::HookStatus& hook) { return hook.attached(); });
-  std::string text = fmt::format("\nHooks: {} of {} attached\n  {:<{}} {:<{}} {:<8} {:>8} {:>7}  WHY\n", attached,
-                                 status.hooks_size(), "NAME", name_width, "GROUP", group_width, "ATTACHED", "RUNS",
-                                 "NS/RUN");
+  std::string text =
+      fmt::format("\nHooks: {} of {} attached\n  {:<{}} {:<{}} {:<8} {:>8} {:>7}  WHY\n", attached, status.hooks_size(),
+                  "NAME", name_width, "GROUP", group_width, "ATTACHED", "RUNS", "NS/RUN");
   for (const v1::HookStatus& hook : status.hooks()) {
     const std::string cost = hook.ns_per_run() > 0 ? fmt::format("{:.0f}", hook.ns_per_run()) : "-";
     text += fmt::format("  {:<{}} {:<{}} {:<8} {:>8} {:>7}  {}", TerminalSafe(hook.name()), name_width,
@@ -77,8 +79,11 @@ std::string HooksText(const v1::Status& status) {
 }
 
 void TimeOrNull(std::string_view key, int64_t time_ns, JsonObject* object) {
-  if (time_ns == 0) object->Null(key);
-  else object->String(key, query::FormatRfc3339(time_ns));
+  if (time_ns == 0) {
+    object->Null(key);
+  } else {
+    object->String(key, query::FormatRfc3339(time_ns));
+  }
 }
 
 void AppendHook(const v1::HookStatus& hook, std::string* out) {
@@ -87,8 +92,11 @@ void AppendHook(const v1::HookStatus& hook, std::string* out) {
   object.String("group", hook.group());
   object.Bool("attached", hook.attached());
   object.Number("runs", hook.runs());
-  if (hook.ns_per_run() > 0) object.Number("ns_per_run", hook.ns_per_run());
-  else object.Null("ns_per_run");
+  if (hook.ns_per_run() > 0) {
+    object.Number("ns_per_run", hook.ns_per_run());
+  } else {
+    object.Null("ns_per_run");
+  }
   object.String("reason", hook.reason());
   TimeOrNull("since_time", hook.since_time_ns(), &object);
   object.Close();
@@ -109,16 +117,17 @@ std::string StatusText(const v1::Status& status, bool raw) {
                                  duration(status.uptime_s() * 1e9), IntervalText(status.interval_ms()));
   text += Line("tasks", fmt::format("{} in {} processes, {} tracked", Thousands(status.tasks()),
                                     Thousands(status.processes()), Thousands(status.tracked())));
-  text += Line("ticks", fmt::format("{}, {} late; the last took {}", Thousands(status.ticks()),
-                                    Thousands(status.late_ticks()), duration(static_cast<double>(status.last_tick_ns()))));
+  text +=
+      Line("ticks", fmt::format("{}, {} late; the last took {}", Thousands(status.ticks()),
+                                Thousands(status.late_ticks()), duration(static_cast<double>(status.last_tick_ns()))));
   text += Line("dropped", DroppedText(status));
   text += Line("history", HistoryText(status, raw));
   text += Line("since", SinceText(status));
-  text += Line("cost", fmt::format("{:.1f}% of a CPU, {} of memory", status.cpu_percent(), Bytes(status.rss_bytes(), raw)));
-  text += Line("books", status.accounted_known()
-                            ? fmt::format("{:.1f}% of the CPU time of the last minute has a task",
-                                          status.accounted_cpu_percent())
-                            : "not known yet (needs a minute)");
+  text +=
+      Line("cost", fmt::format("{:.1f}% of a CPU, {} of memory", status.cpu_percent(), Bytes(status.rss_bytes(), raw)));
+  text += Line("books", status.accounted_known() ? fmt::format("{:.1f}% of the CPU time of the last minute has a task",
+                                                               status.accounted_cpu_percent())
+                                                 : "not known yet (needs a minute)");
   if (!status.storage_error().empty()) text += Line("TROUBLE", "not storing: " + TerminalSafe(status.storage_error()));
   return text + HooksText(status);
 }
@@ -144,10 +153,16 @@ std::string StatusJson(const v1::Status& status) {
   object.Number("cpu_percent", status.cpu_percent());
   object.Number("rss_bytes", status.rss_bytes());
   AppendJsonArray(status.hooks(), object.Key("hooks"), AppendHook);
-  if (status.accounted_known()) object.Number("accounted_cpu_percent", status.accounted_cpu_percent());
-  else object.Null("accounted_cpu_percent");
-  if (status.storage_error().empty()) object.Null("storage_error");
-  else object.String("storage_error", status.storage_error());
+  if (status.accounted_known()) {
+    object.Number("accounted_cpu_percent", status.accounted_cpu_percent());
+  } else {
+    object.Null("accounted_cpu_percent");
+  }
+  if (status.storage_error().empty()) {
+    object.Null("storage_error");
+  } else {
+    object.String("storage_error", status.storage_error());
+  }
   object.Close();
   return text;
 }

@@ -80,7 +80,8 @@ std::string GroupTitle(v1::Group group) {
   std::string title(GroupName(group));
   std::replace(title.begin(), title.end(), '_', ' ');
   const size_t capitals = title.size() <= 3 ? title.size() : 1;  // CPU, IO, OOM, NET
-  for (size_t i = 0; i < capitals; ++i) title[i] = static_cast<char>(std::toupper(static_cast<unsigned char>(title[i])));
+  for (size_t i = 0; i < capitals; ++i)
+    title[i] = static_cast<char>(std::toupper(static_cast<unsigned char>(title[i])));
   return title;
 }
 

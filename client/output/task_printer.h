@@ -24,8 +24,8 @@ struct TaskLayout {
   std::vector<Field> fields;
   bool header = true;
   bool raw = false;
-  bool time = false;       // JSON rows carry time and time_ns
-  bool whole = false;      // nobody named fields: JSON rows hold every key of the contract
+  bool time = false;   // JSON rows carry time and time_ns
+  bool whole = false;  // nobody named fields: JSON rows hold every key of the contract
 };
 
 class TaskPrinter {

@@ -20,25 +20,22 @@ int64_t SystemClock() {
 
 storage::ColumnKind KindOfColumn(v1::Kind kind) {
   switch (kind) {
-    case v1::COUNTER:
-      return storage::ColumnKind::kCounter;
-    case v1::WINDOW_MAX:
-      return storage::ColumnKind::kWindowMax;
-    default:
-      return storage::ColumnKind::kGauge;
+    case v1::COUNTER: return storage::ColumnKind::kCounter;
+    case v1::WINDOW_MAX: return storage::ColumnKind::kWindowMax;
+    default: return storage::ColumnKind::kGauge;
   }
 }
 
-std::vector<v1::TaskBatch> Pages(const Snapshot& snapshot, const std::vector<Row>& rows, const Plan& plan) {
-  std::vector<v1::TaskBatch> pages;
+// At least one page; false when `send` said so.
+template <typename Send>
+bool SendPages(const Snapshot& snapshot, const std::vector<Row>& rows, const Plan& plan, const Send& send) {
   BatchBuilder builder(plan.metrics());
   builder.AddTick(snapshot.tick);
   for (const Row& row : rows) {
-    if (builder.full()) pages.push_back(builder.Take(false));
+    if (builder.full() && !send(builder.Take(false))) return false;
     builder.Add(row);
   }
-  pages.push_back(builder.Take(true));
-  return pages;
+  return send(builder.Take(true));
 }
 
 }  // namespace
@@ -131,9 +128,7 @@ absl::Status Engine::ListTasks(const v1::ListTasksRequest& request_untrusted, co
   if (!snapshot.ok()) return snapshot.status();
   std::vector<Row> rows = plan->Rows(**snapshot, caller);
   SortRows(*order, request_untrusted.top(), &rows);
-  for (const v1::TaskBatch& page : Pages(**snapshot, rows, *plan)) {
-    if (!sink(page)) return absl::CancelledError("the receiver is gone");
-  }
+  if (!SendPages(**snapshot, rows, *plan, sink)) return absl::CancelledError("the receiver is gone");
   return absl::OkStatus();
 }
 
@@ -148,7 +143,12 @@ absl::StatusOr<v1::TaskBatch> Engine::Select(const Snapshot& snapshot, const v1:
 }
 
 std::vector<v1::TaskBatch> Engine::SelectPages(const Snapshot& snapshot, const Plan& plan, const Caller& caller) {
-  return Pages(snapshot, plan.Rows(snapshot, caller), plan);
+  std::vector<v1::TaskBatch> pages;
+  SendPages(snapshot, plan.Rows(snapshot, caller), plan, [&](v1::TaskBatch page) {
+    pages.push_back(std::move(page));
+    return true;
+  });
+  return pages;
 }
 
 }  // namespace taskmon::query

@@ -18,24 +18,15 @@ Truth Known(bool truth) { return truth ? Truth::kTrue : Truth::kFalse; }
 bool Compare(double value, const Test& test) {
   const auto& numbers = test.numbers;
   switch (test.op) {
-    case Operator::kIsTrue:
-      return value != 0;
-    case Operator::kEqual:
-      return value == numbers[0];
-    case Operator::kNotEqual:
-      return value != numbers[0];
-    case Operator::kLess:
-      return value < numbers[0];
-    case Operator::kLessEqual:
-      return value <= numbers[0];
-    case Operator::kGreater:
-      return value > numbers[0];
-    case Operator::kGreaterEqual:
-      return value >= numbers[0];
-    case Operator::kIn:
-      return std::find(numbers.begin(), numbers.end(), value) != numbers.end();
-    default:
-      return false;
+    case Operator::kIsTrue: return value != 0;
+    case Operator::kEqual: return value == numbers[0];
+    case Operator::kNotEqual: return value != numbers[0];
+    case Operator::kLess: return value < numbers[0];
+    case Operator::kLessEqual: return value <= numbers[0];
+    case Operator::kGreater: return value > numbers[0];
+    case Operator::kGreaterEqual: return value >= numbers[0];
+    case Operator::kIn: return std::find(numbers.begin(), numbers.end(), value) != numbers.end();
+    default: return false;
   }
 }
 
@@ -87,14 +78,10 @@ Truth EvaluateChildren(const Expression::Node& node, const Row& row, Truth decid
 Truth Evaluate(const Expression::Node& node, const Row& row) {
   using Kind = Expression::Node::Kind;
   switch (node.kind) {
-    case Kind::kAnd:
-      return EvaluateChildren(node, row, Truth::kFalse);
-    case Kind::kOr:
-      return EvaluateChildren(node, row, Truth::kTrue);
-    case Kind::kNot:
-      return Negate(Evaluate(*node.children[0], row));
-    case Kind::kTest:
-      break;
+    case Kind::kAnd: return EvaluateChildren(node, row, Truth::kFalse);
+    case Kind::kOr: return EvaluateChildren(node, row, Truth::kTrue);
+    case Kind::kNot: return Negate(Evaluate(*node.children[0], row));
+    case Kind::kTest: break;
   }
   return EvaluateTest(node.test, row);
 }

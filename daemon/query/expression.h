@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The filter expression language: one grammar for rules, ps, watch, history and events. Parsing checks types and limits,
-// so that evaluation cannot fail. An Expression is immutable and safe from every thread.
+// The filter expression language: one grammar for rules, ps, watch, history and events. Parsing checks types and
+// limits, so that evaluation cannot fail. An Expression is immutable and safe from every thread.
 //
 //   expr    := and ("||" and)*
 //   and     := not ("&&" not)*

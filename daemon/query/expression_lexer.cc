@@ -45,16 +45,11 @@ constexpr std::array<SymbolSpec, 14> kSymbols = {{
 
 std::string Unexpected(std::string_view rest) {
   switch (rest.front()) {
-    case '=':
-      return "'=' is no operator; expected '=='";
-    case '&':
-      return "'&' is no operator; expected '&&'";
-    case '|':
-      return "'|' is no operator; expected '||'";
-    case '~':
-      return "'~' is no operator; expected '=~' or '!~'";
-    default:
-      break;
+    case '=': return "'=' is no operator; expected '=='";
+    case '&': return "'&' is no operator; expected '&&'";
+    case '|': return "'|' is no operator; expected '||'";
+    case '~': return "'~' is no operator; expected '=~' or '!~'";
+    default: break;
   }
   size_t length = 1;
   while (length < rest.size() && IsContinuationByte(rest[length])) ++length;

@@ -50,18 +50,13 @@ Dimension DimensionOf(const Field& field) {
   if (field.type == FieldType::kDuration) return Dimension::kTime;
   if (field.metric == nullptr) return Dimension::kPlain;
   switch (field.metric->unit) {
-    case v1::BYTES:
-      return Dimension::kBytes;
+    case v1::BYTES: return Dimension::kBytes;
     case v1::NANOSECONDS:
-    case v1::JIFFIES:
-      return Dimension::kTime;
-    case v1::PERCENT:
-      return Dimension::kPercent;
+    case v1::JIFFIES: return Dimension::kTime;
+    case v1::PERCENT: return Dimension::kPercent;
     case v1::COUNT:
-    case v1::NUMBER:
-      return Dimension::kCount;
-    default:
-      return Dimension::kPlain;
+    case v1::NUMBER: return Dimension::kCount;
+    default: return Dimension::kPlain;
   }
 }
 
@@ -144,53 +139,34 @@ absl::StatusOr<double> ToNumber(std::string_view word_untrusted, std::string_vie
 std::string ExpectedLiteral(const Field& field) {
   switch (field.type) {
     case FieldType::kText:
-    case FieldType::kTextList:
-      return "text";
-    case FieldType::kBoolean:
-      return "true or false";
-    case FieldType::kLetter:
-      return "a state letter (R S D T t Z X I)";
-    case FieldType::kTime:
-      return "a time such as \"2026-01-31 14:30\"";
-    default:
-      break;
+    case FieldType::kTextList: return "text";
+    case FieldType::kBoolean: return "true or false";
+    case FieldType::kLetter: return "a state letter (R S D T t Z X I)";
+    case FieldType::kTime: return "a time such as \"2026-01-31 14:30\"";
+    default: break;
   }
   switch (DimensionOf(field)) {
-    case Dimension::kBytes:
-      return "a size such as 10MiB";
-    case Dimension::kTime:
-      return "a time such as 10ms";
-    case Dimension::kPercent:
-      return "a percentage such as 80%";
-    default:
-      return "a number";
+    case Dimension::kBytes: return "a size such as 10MiB";
+    case Dimension::kTime: return "a time such as 10ms";
+    case Dimension::kPercent: return "a percentage such as 80%";
+    default: return "a number";
   }
 }
 
 std::string_view FieldTypeName(const Field& field) {
   switch (field.type) {
-    case FieldType::kText:
-      return "text";
-    case FieldType::kTextList:
-      return "a list of texts";
-    case FieldType::kBoolean:
-      return "true or false";
-    case FieldType::kLetter:
-      return "a state letter";
-    case FieldType::kTime:
-      return "a point in time";
-    default:
-      break;
+    case FieldType::kText: return "text";
+    case FieldType::kTextList: return "a list of texts";
+    case FieldType::kBoolean: return "true or false";
+    case FieldType::kLetter: return "a state letter";
+    case FieldType::kTime: return "a point in time";
+    default: break;
   }
   switch (DimensionOf(field)) {
-    case Dimension::kBytes:
-      return "a size in bytes";
-    case Dimension::kTime:
-      return "a length of time";
-    case Dimension::kPercent:
-      return "a percentage";
-    default:
-      return "a number";
+    case Dimension::kBytes: return "a size in bytes";
+    case Dimension::kTime: return "a length of time";
+    case Dimension::kPercent: return "a percentage";
+    default: return "a number";
   }
 }
 

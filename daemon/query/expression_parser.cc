@@ -38,14 +38,10 @@ bool IsOrder(Operator op) {
 std::string_view OperatorsFor(const Field& field) {
   switch (field.type) {
     case FieldType::kText:
-    case FieldType::kTextList:
-      return "==, !=, =~, !~ or in";
-    case FieldType::kBoolean:
-      return "==, != or no operator";
-    case FieldType::kLetter:
-      return "==, != or in";
-    default:
-      return "==, !=, <, <=, >, >= or in";
+    case FieldType::kTextList: return "==, !=, =~, !~ or in";
+    case FieldType::kBoolean: return "==, != or no operator";
+    case FieldType::kLetter: return "==, != or in";
+    default: return "==, !=, <, <=, >, >= or in";
   }
 }
 
@@ -239,9 +235,7 @@ absl::Status ExpressionParser::Literal(Test* test) {
   const std::string& text = token_.text;
   switch (field.type) {
     case FieldType::kText:
-    case FieldType::kTextList:
-      test->texts.push_back(text);
-      break;
+    case FieldType::kTextList: test->texts.push_back(text); break;
     case FieldType::kBoolean:
       if (text != "true" && text != "false" && text != "0" && text != "1") return Found(ExpectedLiteral(field));
       test->numbers.push_back(text == "true" || text == "1");
@@ -252,10 +246,8 @@ absl::Status ExpressionParser::Literal(Test* test) {
       }
       test->numbers.push_back(text[0]);
       break;
-    case FieldType::kTime:
-      return TimeLiteral(test);
-    default:
-      return NumberLiteral(test);
+    case FieldType::kTime: return TimeLiteral(test);
+    default: return NumberLiteral(test);
   }
   return Advance();
 }

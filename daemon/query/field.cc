@@ -33,12 +33,9 @@ const std::vector<Field>& AttributeFields() {
 
 FieldType TypeOf(v1::Unit unit) {
   switch (unit) {
-    case v1::LETTER:
-      return FieldType::kLetter;
-    case v1::BOOLEAN:
-      return FieldType::kBoolean;
-    default:
-      return FieldType::kNumber;
+    case v1::LETTER: return FieldType::kLetter;
+    case v1::BOOLEAN: return FieldType::kBoolean;
+    default: return FieldType::kNumber;
   }
 }
 
@@ -99,52 +96,32 @@ const std::vector<std::string>& FieldNames() {
 std::optional<double> ReadNumber(const Row& row, const Field& field, CounterAs counter) {
   const TaskInfo& info = row.info();
   switch (field.attribute) {
-    case Attribute::kMetric:
-      return ReadMetric(row, *field.metric, counter);
-    case Attribute::kTid:
-      return info.key.tid;
-    case Attribute::kTgid:
-      return info.tgid;
-    case Attribute::kPpid:
-      return info.ppid;
-    case Attribute::kUid:
-      return info.uid;
-    case Attribute::kGid:
-      return info.gid;
-    case Attribute::kKthread:
-      return info.kthread;
-    case Attribute::kTracked:
-      return info.tracked;
-    case Attribute::kAge:
-      return Age(row);
-    case Attribute::kStartTime:
-      return static_cast<double>(info.start_wall_ns);
-    default:
-      return std::nullopt;
+    case Attribute::kMetric: return ReadMetric(row, *field.metric, counter);
+    case Attribute::kTid: return info.key.tid;
+    case Attribute::kTgid: return info.tgid;
+    case Attribute::kPpid: return info.ppid;
+    case Attribute::kUid: return info.uid;
+    case Attribute::kGid: return info.gid;
+    case Attribute::kKthread: return info.kthread;
+    case Attribute::kTracked: return info.tracked;
+    case Attribute::kAge: return Age(row);
+    case Attribute::kStartTime: return static_cast<double>(info.start_wall_ns);
+    default: return std::nullopt;
   }
 }
 
 std::optional<std::string_view> ReadText(const Row& row, const Field& field) {
   const TaskInfo& info = row.info();
   switch (field.attribute) {
-    case Attribute::kComm:
-      return info.comm;
-    case Attribute::kCmdline:
-      return row.cmdline_visible ? std::optional<std::string_view>(info.cmdline) : std::nullopt;
-    case Attribute::kExe:
-      return info.exe;
-    case Attribute::kUser:
-      return Known(info.user);
-    case Attribute::kApp:
-      return info.app;
-    case Attribute::kCgroup:
-      return info.cgroup;
-    case Attribute::kUnit:
-      return info.unit;
-    case Attribute::kContainer:
-      return info.container;
-    default:
-      return std::nullopt;
+    case Attribute::kComm: return info.comm;
+    case Attribute::kCmdline: return row.cmdline_visible ? std::optional<std::string_view>(info.cmdline) : std::nullopt;
+    case Attribute::kExe: return info.exe;
+    case Attribute::kUser: return Known(info.user);
+    case Attribute::kApp: return info.app;
+    case Attribute::kCgroup: return info.cgroup;
+    case Attribute::kUnit: return info.unit;
+    case Attribute::kContainer: return info.container;
+    default: return std::nullopt;
   }
 }
 

@@ -67,12 +67,9 @@ int64_t WaitedInTick(const Row& row, v1::Metric metric, v1::Metric since) {
 
 int64_t Increase(const Row& row, v1::Metric metric) {
   switch (metric) {
-    case v1::TASK_OFFCPU_TIME:
-      return WaitedInTick(row, metric, v1::TASK_OFFCPU_SINCE);
-    case v1::TASK_IO_WAIT_TIME:
-      return WaitedInTick(row, metric, v1::TASK_IOWAIT_SINCE);
-    default:
-      return Delta(row, metric);
+    case v1::TASK_OFFCPU_TIME: return WaitedInTick(row, metric, v1::TASK_OFFCPU_SINCE);
+    case v1::TASK_IO_WAIT_TIME: return WaitedInTick(row, metric, v1::TASK_IOWAIT_SINCE);
+    default: return Delta(row, metric);
   }
 }
 
@@ -80,23 +77,16 @@ int64_t Increase(const Row& row, v1::Metric metric) {
 
 std::optional<int64_t> ResolveValue(const Row& row, v1::Metric metric) {
   switch (metric) {
-    case v1::TASK_CPU_PERCENT:
-      return CpuPercent(row);
-    case v1::TASK_MEM_PERCENT:
-      return MemPercent(row);
-    case v1::TASK_SWITCH_OFFCPU_TIME_MAX:
-      return LongestWait(row, metric, v1::TASK_OFFCPU_SINCE);
-    case v1::TASK_IO_WAIT_TIME_MAX:
-      return LongestWait(row, metric, v1::TASK_IOWAIT_SINCE);
-    case v1::TASK_OFFCPU_TIME:
-      return WaitSum(row, metric, v1::TASK_OFFCPU_SINCE);
-    case v1::TASK_IO_WAIT_TIME:
-      return WaitSum(row, metric, v1::TASK_IOWAIT_SINCE);
+    case v1::TASK_CPU_PERCENT: return CpuPercent(row);
+    case v1::TASK_MEM_PERCENT: return MemPercent(row);
+    case v1::TASK_SWITCH_OFFCPU_TIME_MAX: return LongestWait(row, metric, v1::TASK_OFFCPU_SINCE);
+    case v1::TASK_IO_WAIT_TIME_MAX: return LongestWait(row, metric, v1::TASK_IOWAIT_SINCE);
+    case v1::TASK_OFFCPU_TIME: return WaitSum(row, metric, v1::TASK_OFFCPU_SINCE);
+    case v1::TASK_IO_WAIT_TIME: return WaitSum(row, metric, v1::TASK_IOWAIT_SINCE);
     case v1::TASK_PAGE_CACHE_HIT_PERCENT:
       // Holds for the tick of its lookups only; an idle task looked nothing up.
       return row.idle() ? std::nullopt : Stored(row, metric);
-    default:
-      break;
+    default: break;
   }
   return Describe(metric).kind == v1::WINDOW_MAX ? ClosedMax(row, metric) : Stored(row, metric);
 }

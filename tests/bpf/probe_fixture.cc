@@ -82,7 +82,8 @@ void ProbeTest::Start(const std::vector<tm_hook_group>& groups, const ProbeOptio
 
 std::map<pid_t, tm_task_record> ProbeTest::Pass(bool all) {
   std::map<pid_t, tm_task_record> tasks;
-  const absl::Status status = probe_->Collect(all, [&](const tm_task_record& record) { tasks[record.id.tid] = record; });
+  const absl::Status status =
+      probe_->Collect(all, [&](const tm_task_record& record) { tasks[record.id.tid] = record; });
   EXPECT_TRUE(status.ok()) << status;
   return tasks;
 }
@@ -111,7 +112,8 @@ std::vector<tm_task_record> ProbeTest::AwaitFinals(pid_t tgid, size_t count) {
   EXPECT_TRUE(Eventually([&] {
     finals = Finals(tgid);
     return finals.size() >= count;
-  })) << finals.size() << " of " << count << " final records";
+  })) << finals.size()
+      << " of " << count << " final records";
   return finals;
 }
 

@@ -100,9 +100,10 @@ TEST(CommandLine, DoesNotOfferWhatDoesNotExistYet) {
 }
 
 TEST(Help, FitsOneScreen) {
-  for (const char* command : {"", "status", "doctor", "metrics", "version", "ps", "show", "watch", "history", "events"}) {
-    const ParsedCommandLine parsed =
-        ParseCommandLine(*command == '\0' ? std::vector<std::string>{"-h"} : std::vector<std::string>{command, "-h"}, "");
+  for (const char* command :
+       {"", "status", "doctor", "metrics", "version", "ps", "show", "watch", "history", "events"}) {
+    const ParsedCommandLine parsed = ParseCommandLine(
+        *command == '\0' ? std::vector<std::string>{"-h"} : std::vector<std::string>{command, "-h"}, "");
     EXPECT_EQ(parsed.exit_code, 0);
     EXPECT_EQ(parsed.err, "");
     std::istringstream lines(parsed.out);

@@ -20,7 +20,7 @@ FakeAnswers TwoTasks() {
 
 std::string SortSent(const std::vector<std::string>& arguments) {
   FakeAnswers answers;
-  Run(arguments, &answers);
+  Invoke(arguments, &answers);
   return answers.list_request.sort();
 }
 
@@ -28,14 +28,14 @@ TEST(Ps, SortsAsAPersonExpects) {
   EXPECT_EQ(SortSent({"ps"}), "task_cpu_percent");
   EXPECT_EQ(SortSent({"ps", "--sort", "rss"}), "task_pm_size");
   EXPECT_EQ(SortSent({"ps", "--sort", "-rss"}), "-task_pm_size");
-  EXPECT_EQ(SortSent({"ps", "--sort", "tid"}), "-tid");    // numbers of tasks from the smallest
-  EXPECT_EQ(SortSent({"ps", "--sort", "comm"}), "comm");   // names from A
+  EXPECT_EQ(SortSent({"ps", "--sort", "tid"}), "-tid");   // numbers of tasks from the smallest
+  EXPECT_EQ(SortSent({"ps", "--sort", "comm"}), "comm");  // names from A
   EXPECT_EQ(SortSent({"ps", "--sort", "-comm"}), "-comm");
 }
 
 TEST(Ps, PassesOnWhatWasAsked) {
   FakeAnswers answers;
-  Run({"ps", "-H", "comm == x", "--top", "5", "--at", "-10m"}, &answers);
+  Invoke({"ps", "-H", "comm == x", "--top", "5", "--at", "-10m"}, &answers);
   EXPECT_EQ(answers.list_request.selection().expression(), "comm == x");
   EXPECT_TRUE(answers.list_request.selection().threads());
   EXPECT_EQ(answers.list_request.top(), 5u);
@@ -46,38 +46,38 @@ TEST(Ps, ReadsClockTimesInTheCallersZone) {
   setenv("TZ", "CET-1", 1);
   tzset();
   FakeAnswers answers;
-  Run({"ps", "--at", "2026-11-22 08:00"}, &answers);
+  Invoke({"ps", "--at", "2026-11-22 08:00"}, &answers);
   EXPECT_EQ(answers.list_request.at(), "@1795330800.000000000");  // 07:00 UTC
-  Run({"ps", "--at", "2026-11-22 08:00", "--file", "x"}, &answers);
+  Invoke({"ps", "--at", "2026-11-22 08:00", "--file", "x"}, &answers);
   EXPECT_EQ(answers.list_request.at(), "2026-11-22 08:00");  // the engine is in this process
 }
 
 TEST(Ps, RefusesBadTimesAndFieldsWithoutAskingAnyone) {
   FakeAnswers answers;
-  EXPECT_EQ(Run({"ps", "--at", "25:99"}, &answers).code, 2);
-  EXPECT_EQ(Run({"ps", "--sort", "cpuu"}, &answers).code, 2);
-  EXPECT_EQ(Run({"ps", "-f", "cpuu"}, &answers).err, "taskmonctl: unknown field 'cpuu'; did you mean 'cpu'?\n");
+  EXPECT_EQ(Invoke({"ps", "--at", "25:99"}, &answers).code, 2);
+  EXPECT_EQ(Invoke({"ps", "--sort", "cpuu"}, &answers).code, 2);
+  EXPECT_EQ(Invoke({"ps", "-f", "cpuu"}, &answers).err, "taskmonctl: unknown field 'cpuu'; did you mean 'cpu'?\n");
 }
 
 TEST(Strict, TurnsPartialAnswersIntoFive) {
   FakeAnswers answers = TwoTasks();
-  EXPECT_EQ(Run({"ps", "-f", "fds", "--strict"}, &answers).code, 0);
+  EXPECT_EQ(Invoke({"ps", "-f", "fds", "--strict"}, &answers).code, 0);
   answers.batches[0].mutable_samples(0)->add_redacted(v1::TASK_FD_COUNT);
-  EXPECT_EQ(Run({"ps", "-f", "fds"}, &answers).code, 0);
-  EXPECT_EQ(Run({"ps", "-f", "cpu", "--strict"}, &answers).code, 0);  // not shown, not missed
-  const RunResult result = Run({"ps", "-f", "fds", "--strict"}, &answers);
+  EXPECT_EQ(Invoke({"ps", "-f", "fds"}, &answers).code, 0);
+  EXPECT_EQ(Invoke({"ps", "-f", "cpu", "--strict"}, &answers).code, 0);  // not shown, not missed
+  const Outcome result = Invoke({"ps", "-f", "fds", "--strict"}, &answers);
   EXPECT_EQ(result.code, 5);
   EXPECT_THAT(result.err, testing::HasSubstr("partial"));
 }
 
 TEST(Strict, SeesGapsAndMissedTicks) {
   FakeAnswers answers = TwoTasks();
-  EXPECT_EQ(Run({"history", "--strict"}, &answers).code, 0);
+  EXPECT_EQ(Invoke({"history", "--strict"}, &answers).code, 0);
   answers.events.emplace_back().add_events()->set_type(v1::GAP);
-  EXPECT_EQ(Run({"history", "--strict"}, &answers).code, 5);
+  EXPECT_EQ(Invoke({"history", "--strict"}, &answers).code, 5);
   EXPECT_THAT(answers.events_request.types(), testing::ElementsAre(v1::GAP));
   answers.batches[0].set_missed_ticks(2);
-  const RunResult watch = Run({"watch", "--strict"}, &answers);
+  const Outcome watch = Invoke({"watch", "--strict"}, &answers);
   EXPECT_EQ(watch.code, 5);
   EXPECT_THAT(watch.err, testing::HasSubstr("2 ticks missed"));
 }
@@ -87,9 +87,9 @@ TEST(Watch, PrintsEachTickBusiestFirst) {
   tzset();
   FakeAnswers answers = TwoTasks();
   answers.batches.push_back(answers.batches[0]);
-  EXPECT_EQ(Run({"watch", "-f", "tid,comm", "--count", "2"}, &answers).out,
-            "2026-11-22 08:15:30.000 UTC  2 processes\n    TID COMM\n     20 busy\n     10 idle\n\n"
-            "2026-11-22 08:15:30.000 UTC  2 processes\n    TID COMM\n     20 busy\n     10 idle\n");
+  EXPECT_EQ(Invoke({"watch", "-f", "tid,comm", "--count", "2"}, &answers).out,
+            "2026-11-22 08:15:30.000 UTC  2 processes\nTID COMM\n 20 busy\n 10 idle\n\n"
+            "2026-11-22 08:15:30.000 UTC  2 processes\nTID COMM\n 20 busy\n 10 idle\n");
   EXPECT_EQ(answers.watch_request.count(), 2u);
   EXPECT_THAT(answers.watch_request.selection().metrics(), testing::Contains(v1::TASK_CPU_PERCENT));
 }
@@ -100,7 +100,7 @@ TEST(Watch, PutsThePagesOfOneTickTogether) {
   SetValue(v1::TASK_CPU_PERCENT, 90'000, second, AddTask(30, "busiest", &second));
   answers.batches[0].set_last(false);
   answers.batches.push_back(second);
-  EXPECT_EQ(Run({"watch", "-f", "tid", "--no-headers"}, &answers).out, "     30\n     20\n     10\n");
+  EXPECT_EQ(Invoke({"watch", "-f", "tid", "--no-headers"}, &answers).out, "30\n20\n10\n");
 }
 
 TEST(Show, PutsRatesBesideTotals) {
@@ -112,7 +112,7 @@ TEST(Show, PutsRatesBesideTotals) {
   SetValue(v1::TASK_READ_BYTES, 8192, now, AddTask(10, "nginx", &now));
   now.mutable_samples(0)->add_unavailable(v1::TASK_SYSCALL_FAILS);
   answers.batches = {now, before};
-  const RunResult result = Run({"show", "10"}, &answers, {.width = 80});
+  const Outcome result = Invoke({"show", "10"}, &answers, {.width = 80});
   EXPECT_EQ(result.code, 0);
   EXPECT_THAT(result.out, testing::HasSubstr("Process 10  nginx"));
   EXPECT_THAT(result.out, testing::ContainsRegex("read +8\\.0K +4\\.0K/s"));
@@ -123,7 +123,7 @@ TEST(Show, PutsRatesBesideTotals) {
 
 TEST(Show, SaysWhenThereIsNoSuchTask) {
   FakeAnswers answers;
-  const RunResult result = Run({"show", "4711"}, &answers);
+  const Outcome result = Invoke({"show", "4711"}, &answers);
   EXPECT_EQ(result.code, 1);
   EXPECT_THAT(result.err, testing::HasSubstr("no task 4711"));
 }

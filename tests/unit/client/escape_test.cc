@@ -17,7 +17,9 @@ std::string Json(std::string_view text) {
 TEST(TerminalSafe, ShowsEscapeSequencesInsteadOfSendingThem) {
   EXPECT_EQ(TerminalSafe("a\x1b[31mb"), "a\\x1b[31mb");
   EXPECT_EQ(TerminalSafe("a\nb\tc\r\x7f"), "a\\x0ab\\x09c\\x0d\\x7f");
-  EXPECT_EQ(TerminalSafe("\xc2\x9b" "31m"), "\\x9b31m");  // CSI as one C1 character
+  EXPECT_EQ(TerminalSafe("\xc2\x9b"
+                         "31m"),
+            "\\x9b31m");  // CSI as one C1 character
 }
 
 TEST(TerminalSafe, ShowsInvalidBytesAndReorderingCharacters) {

@@ -72,7 +72,7 @@ TEST(EventTypes, HaveTheNamesOfTheContract) {
 TEST(EventsJson, ExitRowsCarryTheFinalCounters) {
   FakeAnswers answers;
   AddExit(&answers.events.emplace_back());
-  const auto row = ReadRows(Run({"events", "-o", "json"}, &answers).out).at(0);
+  const auto row = ReadRows(Invoke({"events", "-o", "json"}, &answers).out).at(0);
   EXPECT_EQ(Text(row, "type"), "exit");
   EXPECT_EQ(Text(row, "time"), "2026-11-22T08:15:30.000000000Z");
   EXPECT_EQ(Number(row, "tid"), 42);
@@ -91,7 +91,7 @@ TEST(EventsJson, ExitRowsCarryTheFinalCounters) {
 TEST(EventsJson, OnlyExitsHaveExitCodes) {
   FakeAnswers answers;
   AddEvent(v1::EXEC, &answers.events.emplace_back());
-  EXPECT_FALSE(ReadRows(Run({"events", "-o", "json"}, &answers).out).at(0).fields().contains("exit_code"));
+  EXPECT_FALSE(ReadRows(Invoke({"events", "-o", "json"}, &answers).out).at(0).fields().contains("exit_code"));
 }
 
 TEST(EventsJson, AGapHasNoTask) {
@@ -99,7 +99,7 @@ TEST(EventsJson, AGapHasNoTask) {
   v1::Event* gap = answers.events.emplace_back().add_events();
   gap->set_type(v1::GAP);
   gap->set_lost(3);
-  const auto row = ReadRows(Run({"events", "-o", "json"}, &answers).out).at(0);
+  const auto row = ReadRows(Invoke({"events", "-o", "json"}, &answers).out).at(0);
   EXPECT_TRUE(row.fields().at("tid").has_null_value());
   EXPECT_EQ(Number(row, "lost"), 3);
 }
@@ -111,7 +111,7 @@ TEST(EventsTable, ShowsTodayWithoutAndOtherDaysWithTheDate) {
   v1::EventBatch& batch = answers.events.emplace_back();
   AddEvent(v1::EXEC, &batch)->set_time_ns(kNow - 86'400'000'000'000);
   AddExit(&batch);
-  EXPECT_EQ(Run({"events"}, &answers).out,
+  EXPECT_EQ(Invoke({"events"}, &answers).out,
             "        TIME (UTC) TYPE TID COMM DETAIL\n"
             "11-21 08:15:30.000 exec  42 sh   sh -c exit 7\n"
             "      08:15:30.000 exit  42 sh   exit 7, lived 51.0ms, cpu 1.2ms, rss peak 3.4M\n");
@@ -120,14 +120,14 @@ TEST(EventsTable, ShowsTodayWithoutAndOtherDaysWithTheDate) {
 TEST(EventsCsv, EveryRowHasAsManyFieldsAsTheHeader) {
   FakeAnswers answers;
   AddExit(&answers.events.emplace_back());
-  const std::string out = Run({"events", "-o", "csv"}, &answers).out;
+  const std::string out = Invoke({"events", "-o", "csv"}, &answers).out;
   const auto split = out.begin() + static_cast<long>(out.find('\n'));
   EXPECT_EQ(std::count(out.begin(), split, ','), std::count(split, out.end(), ','));
 }
 
 TEST(Events, AskForWhatTheOptionsSay) {
   FakeAnswers answers;
-  Run({"events", "uid == 0", "--type", "oom", "-b", "10s", "-H", "-F"}, &answers);
+  Invoke({"events", "uid == 0", "--type", "oom", "-b", "10s", "-H", "-F"}, &answers);
   EXPECT_EQ(answers.events_request.expression(), "uid == 0");
   EXPECT_EQ(answers.events_request.begin(), "10s");
   EXPECT_THAT(answers.events_request.types(), testing::ElementsAre(v1::OOM_KILL));

@@ -13,6 +13,7 @@
 
 #include "client/cli.h"
 #include "client/commands/commands.h"
+#include "proto/catalogue.h"
 
 namespace taskmon::client {
 
@@ -70,7 +71,7 @@ class FakeBackend : public Backend {
   FakeAnswers* answers_;
 };
 
-struct RunResult {
+struct Outcome {
   int code = 0;
   std::string out;
   std::string err;
@@ -98,7 +99,7 @@ class Captured {
 
 inline constexpr int64_t kNow = 1'795'335'330'000'000'000;  // 2026-11-22T08:15:30Z
 
-inline RunResult Run(const std::vector<std::string>& arguments, FakeAnswers* answers, Terminal terminal = {}) {
+inline Outcome Invoke(const std::vector<std::string>& arguments, FakeAnswers* answers, Terminal terminal = {}) {
   const ParsedCommandLine parsed = ParseCommandLine(arguments, "");
   if (parsed.exit_code) return {*parsed.exit_code, parsed.out, parsed.err};
   Captured out;

@@ -23,7 +23,7 @@ FakeAnswers OneTask() {
 
 TEST(PsJson, HasEveryKeyOfTheContract) {
   FakeAnswers answers = OneTask();
-  const RunResult result = Run({"ps", "-o", "json"}, &answers);
+  const Outcome result = Invoke({"ps", "-o", "json"}, &answers);
   EXPECT_EQ(result.code, 0);
   const auto rows = ReadRows(result.out);
   ASSERT_EQ(rows.size(), 1u);
@@ -32,12 +32,13 @@ TEST(PsJson, HasEveryKeyOfTheContract) {
     EXPECT_TRUE(rows[0].fields().contains(key)) << key;
   }
   for (const MetricDesc& metric : AllMetrics()) EXPECT_TRUE(rows[0].fields().contains(metric.name)) << metric.name;
-  for (const char* key : {"unavailable", "redacted", "ages", "time"}) EXPECT_FALSE(rows[0].fields().contains(key)) << key;
+  for (const char* key : {"unavailable", "redacted", "ages", "time"})
+    EXPECT_FALSE(rows[0].fields().contains(key)) << key;
 }
 
 TEST(PsJson, HasPlainNumbersInCatalogueUnits) {
   FakeAnswers answers = OneTask();
-  const auto row = ReadRows(Run({"ps", "-o", "json"}, &answers).out).at(0);
+  const auto row = ReadRows(Invoke({"ps", "-o", "json"}, &answers).out).at(0);
   EXPECT_EQ(Number(row, "tid"), 4711);
   EXPECT_EQ(Number(row, "uid"), 33);
   EXPECT_EQ(Text(row, "user"), "www-data");
@@ -63,19 +64,21 @@ TEST(PsJson, ListsWhatIsMissingInsteadOfInventingIt) {
   v1::Age* age = sample->add_ages();
   age->set_metric(v1::TASK_PSS_SIZE);
   age->set_age_ms(41'500);
-  const auto row = ReadRows(Run({"ps", "-o", "json"}, &answers).out).at(0);
+  const auto row = ReadRows(Invoke({"ps", "-o", "json"}, &answers).out).at(0);
   EXPECT_THAT(Texts(row, "unavailable"), testing::ElementsAre("task_syscall_fails"));
   EXPECT_THAT(Texts(row, "redacted"), testing::UnorderedElementsAre("task_fd_count", "cmdline"));
   EXPECT_EQ(Number(row.fields().at("ages").struct_value(), "task_pss_size"), 41.5);
-  for (const char* key : {"task_syscall_fails", "task_fd_count", "cmdline"}) EXPECT_FALSE(row.fields().contains(key)) << key;
+  for (const char* key : {"task_syscall_fails", "task_fd_count", "cmdline"})
+    EXPECT_FALSE(row.fields().contains(key)) << key;
 }
 
 TEST(PsJson, NamedFieldsComeWithTheIdentity) {
   FakeAnswers answers = OneTask();
-  const auto row = ReadRows(Run({"ps", "-o", "json", "-f", "cpu,state"}, &answers).out).at(0);
+  const auto row = ReadRows(Invoke({"ps", "-o", "json", "-f", "cpu,state"}, &answers).out).at(0);
   std::vector<std::string> keys;
   for (const auto& [key, value] : row.fields()) keys.push_back(key);
-  EXPECT_THAT(keys, testing::UnorderedElementsAre("tid", "tgid", "ppid", "comm", "start_ns", "task_cpu_percent", "state"));
+  EXPECT_THAT(keys,
+              testing::UnorderedElementsAre("tid", "tgid", "ppid", "comm", "start_ns", "task_cpu_percent", "state"));
   EXPECT_THAT(answers.list_request.selection().metrics(), testing::ElementsAre(v1::TASK_STATE, v1::TASK_CPU_PERCENT));
 }
 
@@ -83,24 +86,24 @@ TEST(PsJson, AMetricThatTheDaemonDoesNotKnowIsUnavailable) {
   FakeAnswers answers;
   answers.batches.push_back(MakeBatch({v1::TASK_CPU_PERCENT}));
   AddTask(1, "init", &answers.batches[0]);
-  const auto row = ReadRows(Run({"ps", "-o", "json", "-f", "cpu,rss"}, &answers).out).at(0);
+  const auto row = ReadRows(Invoke({"ps", "-o", "json", "-f", "cpu,rss"}, &answers).out).at(0);
   EXPECT_THAT(Texts(row, "unavailable"), testing::ElementsAre("task_pm_size"));
 }
 
 TEST(Json, IsAnEmptyArrayWhenNothingMatches) {
   FakeAnswers nothing;
   for (const char* command : {"ps", "history", "watch", "events"}) {
-    const RunResult result = Run({command, "-o", "json"}, &nothing);
+    const Outcome result = Invoke({command, "-o", "json"}, &nothing);
     EXPECT_EQ(result.out, "[]\n") << command;
     EXPECT_EQ(result.code, 1) << command;
-    EXPECT_EQ(Run({command, "-o", "jsonl"}, &nothing).out, "") << command;
+    EXPECT_EQ(Invoke({command, "-o", "jsonl"}, &nothing).out, "") << command;
   }
 }
 
 TEST(Json, StaysValidWhenTheAnswerBreaksOff) {
   FakeAnswers answers = OneTask();
   answers.result = absl::UnavailableError("taskmond broke off");
-  const RunResult result = Run({"ps", "-o", "json"}, &answers);
+  const Outcome result = Invoke({"ps", "-o", "json"}, &answers);
   EXPECT_EQ(result.code, 3);
   EXPECT_EQ(ReadRows(result.out).size(), 1u);
 }
@@ -108,13 +111,14 @@ TEST(Json, StaysValidWhenTheAnswerBreaksOff) {
 TEST(Json, PrintsNothingWhenTheRequestFailsAtOnce) {
   FakeAnswers answers;
   answers.result = absl::InvalidArgumentError("column 1: unknown field");
-  for (const char* format : {"json", "csv", "table"}) EXPECT_EQ(Run({"ps", "-o", format}, &answers).out, "") << format;
+  for (const char* format : {"json", "csv", "table"})
+    EXPECT_EQ(Invoke({"ps", "-o", format}, &answers).out, "") << format;
 }
 
 TEST(HistoryJson, RowsCarryTheTimeTwice) {
   FakeAnswers answers = OneTask();
   answers.batches.push_back(answers.batches[0]);
-  const RunResult result = Run({"history", "-o", "json", "-f", "cpu"}, &answers);
+  const Outcome result = Invoke({"history", "-o", "json", "-f", "cpu"}, &answers);
   const auto rows = ReadRows(result.out);
   ASSERT_EQ(rows.size(), 2u);
   EXPECT_EQ(Text(rows[0], "time"), "2026-11-22T08:15:30.000000000Z");
@@ -123,14 +127,14 @@ TEST(HistoryJson, RowsCarryTheTimeTwice) {
 
 TEST(PsJson, CarriesTheTimeWhenItSpeaksOfThePast) {
   FakeAnswers answers = OneTask();
-  EXPECT_EQ(Text(ReadRows(Run({"ps", "--at", "10m", "-o", "json"}, &answers).out).at(0), "time"),
+  EXPECT_EQ(Text(ReadRows(Invoke({"ps", "--at", "10m", "-o", "json"}, &answers).out).at(0), "time"),
             "2026-11-22T08:15:30.000000000Z");
 }
 
 TEST(Jsonl, IsOneObjectALine) {
   FakeAnswers answers = OneTask();
   AddTask(2, "a\nb\xff", &answers.batches[0]);
-  const std::string out = Run({"watch", "-o", "jsonl", "-f", "cpu"}, &answers).out;
+  const std::string out = Invoke({"watch", "-o", "jsonl", "-f", "cpu"}, &answers).out;
   ASSERT_EQ(std::count(out.begin(), out.end(), '\n'), 2);
   const std::string second = out.substr(out.find('\n') + 1);
   EXPECT_EQ(Text(ReadJson(second).struct_value(), "comm"), "a\nb\xef\xbf\xbd");

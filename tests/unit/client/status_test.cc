@@ -31,10 +31,10 @@ FakeAnswers Healthy() {
 
 TEST(StatusJson, HasEveryKeyOfTheContract) {
   FakeAnswers answers = Healthy();
-  const auto row = ReadJson(Run({"status", "-o", "json"}, &answers).out).struct_value();
-  for (const char* key : {"version", "uptime_s", "interval_ms", "tasks", "tracked", "ticks", "late_ticks", "dropped",
-                          "db_bytes", "db_cap_bytes", "oldest_time", "cpu_percent", "rss_bytes", "hooks",
-                          "accounted_cpu_percent"}) {
+  const auto row = ReadJson(Invoke({"status", "-o", "json"}, &answers).out).struct_value();
+  for (const char* key :
+       {"version", "uptime_s", "interval_ms", "tasks", "tracked", "ticks", "late_ticks", "dropped", "db_bytes",
+        "db_cap_bytes", "oldest_time", "cpu_percent", "rss_bytes", "hooks", "accounted_cpu_percent"}) {
     EXPECT_TRUE(row.fields().contains(key)) << key;
   }
   EXPECT_EQ(Number(row, "uptime_s"), 7512.25);
@@ -46,7 +46,7 @@ TEST(StatusJson, HasEveryKeyOfTheContract) {
 
 TEST(StatusJson, IsNullWhereNothingIsKnown) {
   FakeAnswers answers;
-  const auto row = ReadJson(Run({"status", "-o", "json"}, &answers).out).struct_value();
+  const auto row = ReadJson(Invoke({"status", "-o", "json"}, &answers).out).struct_value();
   for (const char* key : {"oldest_time", "newest_time", "accounted_cpu_percent", "storage_error"}) {
     EXPECT_TRUE(row.fields().at(key).has_null_value()) << key;
   }
@@ -55,7 +55,7 @@ TEST(StatusJson, IsNullWhereNothingIsKnown) {
 TEST(StatusText, SaysWhatIsLostAndWhatIsWrong) {
   FakeAnswers answers = Healthy();
   answers.status.set_storage_error("disk full");
-  const std::string out = Run({"status"}, &answers).out;
+  const std::string out = Invoke({"status"}, &answers).out;
   EXPECT_THAT(out, testing::HasSubstr("up 2h05m, a tick every 1 s"));
   EXPECT_THAT(out, testing::HasSubstr("1,204"));
   EXPECT_THAT(out, testing::HasSubstr("2 exit"));
@@ -76,11 +76,11 @@ TEST(Doctor, GroupsMetricsThatShareAFate) {
     health->set_health(v1::UNAVAILABLE);
     health->set_reason("smaps is not read");
   }
-  const std::string out = Run({"doctor"}, &answers).out;
+  const std::string out = Invoke({"doctor"}, &answers).out;
   EXPECT_THAT(out, testing::HasSubstr("-> boot a kernel"));
   EXPECT_THAT(out, testing::HasSubstr("0 of 2 metrics work"));
   EXPECT_THAT(out, testing::HasSubstr("pss refd"));
-  const auto row = ReadJson(Run({"doctor", "-o", "json"}, &answers).out).struct_value();
+  const auto row = ReadJson(Invoke({"doctor", "-o", "json"}, &answers).out).struct_value();
   EXPECT_EQ(row.fields().at("checks").list_value().values_size(), 1);
   EXPECT_EQ(row.fields().at("metrics").list_value().values_size(), 2);
 }
@@ -88,7 +88,7 @@ TEST(Doctor, GroupsMetricsThatShareAFate) {
 TEST(Metrics, NeedsNoDaemon) {
   FakeAnswers answers;
   answers.result = absl::UnavailableError("nobody there");
-  const RunResult result = Run({"metrics", "-o", "json"}, &answers);
+  const Outcome result = Invoke({"metrics", "-o", "json"}, &answers);
   EXPECT_EQ(result.code, 0);
   EXPECT_EQ(result.err, "");
   const auto rows = ReadRows(result.out);
@@ -105,22 +105,22 @@ TEST(Metrics, TellsWhatIsAvailableHere) {
   health->set_metric(v1::TASK_PSS_SIZE);
   health->set_health(v1::UNAVAILABLE);
   health->set_reason("smaps is not read");
-  const std::string out = Run({"metrics", "pss"}, &answers).out;
+  const std::string out = Invoke({"metrics", "pss"}, &answers).out;
   EXPECT_THAT(out, testing::HasSubstr("task_pss_size"));
   EXPECT_THAT(out, testing::HasSubstr("unavailable\n"));
   EXPECT_THAT(out, testing::HasSubstr("smaps is not read"));
-  EXPECT_EQ(Run({"metrics", "psss"}, &answers).err, "taskmonctl: unknown metric 'psss'; did you mean 'pss'?\n");
+  EXPECT_EQ(Invoke({"metrics", "psss"}, &answers).err, "taskmonctl: unknown metric 'psss'; did you mean 'pss'?\n");
 }
 
 TEST(Metrics, ThePageNamesEveryMetric) {
   FakeAnswers answers;
-  const std::string page = Run({"metrics", "-o", "markdown"}, &answers).out;
+  const std::string page = Invoke({"metrics", "-o", "markdown"}, &answers).out;
   for (const MetricDesc& metric : AllMetrics()) EXPECT_THAT(page, testing::HasSubstr("| `" + metric.name + "` |"));
 }
 
 TEST(Version, IsNameAndNumber) {
   FakeAnswers answers;
-  EXPECT_EQ(Run({"version"}, &answers).out, "taskmonctl " TASKMON_VERSION "\n");
+  EXPECT_EQ(Invoke({"version"}, &answers).out, "taskmonctl " TASKMON_VERSION "\n");
 }
 
 }  // namespace

@@ -65,7 +65,7 @@ TEST(Table, KeepsItsWidthsWhileStreaming) {
 TEST(PsTable, FitsEightyColumnsAndUsesMore) {
   for (const size_t width : {size_t{80}, size_t{160}}) {
     FakeAnswers answers = Machine();
-    const RunResult result = Run({"ps"}, &answers, {.width = width});
+    const Outcome result = Invoke({"ps"}, &answers, {.width = width});
     EXPECT_EQ(result.code, 0);
     for (const std::string& line : Lines(result.out)) EXPECT_LE(DisplayWidth(line), width) << line;
     EXPECT_EQ(result.out.find("server.properties") != std::string::npos, width == 160) << result.out;
@@ -74,16 +74,16 @@ TEST(PsTable, FitsEightyColumnsAndUsesMore) {
 
 TEST(PsTable, ShowsUnitsForPeopleAndNumbersWithRaw) {
   FakeAnswers answers = Machine();
-  const std::string human = Run({"ps", "-f", "tid,cpu,rss,offcpu_max"}, &answers).out;
+  const std::string human = Invoke({"ps", "-f", "tid,cpu,rss,offcpu_max"}, &answers).out;
   EXPECT_THAT(human, testing::HasSubstr("   4711  187 3.0G      3.4ms\n"));
-  const std::string raw = Run({"ps", "--raw", "-f", "tid,cpu,rss,offcpu_max"}, &answers).out;
+  const std::string raw = Invoke({"ps", "--raw", "-f", "tid,cpu,rss,offcpu_max"}, &answers).out;
   EXPECT_THAT(raw, testing::HasSubstr("187.345 3221225472    3400000\n"));
 }
 
 TEST(PsTable, NeverLetsATaskNameReachTheTerminal) {
   for (const char* format : {"table", "wide", "csv"}) {
     FakeAnswers answers = Machine();
-    const std::string out = Run({"ps", "-f", "comm,cmdline,command", "-o", format}, &answers, {.width = 80}).out;
+    const std::string out = Invoke({"ps", "-f", "comm,cmdline,command", "-o", format}, &answers, {.width = 80}).out;
     EXPECT_THAT(out, testing::Not(testing::HasSubstr("\x1b"))) << format;
     EXPECT_THAT(out, testing::Not(testing::HasSubstr("\x07"))) << format;
     EXPECT_THAT(out, testing::HasSubstr("\\x1b")) << format;
@@ -99,23 +99,25 @@ TEST(PsTable, MarksWhatIsMissingAndExplainsItOnATerminal) {
   age->set_metric(v1::TASK_PSS_SIZE);
   age->set_age_ms(40'000);
   const std::vector<std::string> arguments = {"ps", "-f", "tid,sysfails,fds,pss"};
-  const RunResult piped = Run(arguments, &answers);
+  const Outcome piped = Invoke(arguments, &answers);
   EXPECT_EQ(Lines(piped.out)[1], "   4711        -   *  ~0");
   EXPECT_EQ(piped.err, "");
-  const RunResult seen = Run(arguments, &answers, {.is_terminal = true, .width = 80});
+  const Outcome seen = Invoke(arguments, &answers, {.is_terminal = true, .width = 80});
   EXPECT_THAT(seen.err, testing::HasSubstr("not available"));
   EXPECT_THAT(seen.err, testing::HasSubstr("group taskmon"));
 }
 
 TEST(PsTable, LeavesTheHeaderOut) {
   FakeAnswers answers = Machine();
-  EXPECT_EQ(Run({"ps", "--no-headers", "-f", "tid"}, &answers).out, "   4711\n1234567\n");
+  EXPECT_EQ(Invoke({"ps", "--no-headers", "-f", "tid"}, &answers).out, "   4711\n1234567\n");
 }
 
 TEST(PsTable, IsBoldOnlyWhereColorIsWelcome) {
   FakeAnswers answers = Machine();
-  EXPECT_THAT(Run({"ps"}, &answers, {.is_terminal = true, .color = true, .width = 80}).out, testing::HasSubstr("\x1b[1m"));
-  EXPECT_THAT(Run({"ps"}, &answers, {.is_terminal = true, .width = 80}).out, testing::Not(testing::HasSubstr("\x1b")));
+  EXPECT_THAT(Invoke({"ps"}, &answers, {.is_terminal = true, .color = true, .width = 80}).out,
+              testing::HasSubstr("\x1b[1m"));
+  EXPECT_THAT(Invoke({"ps"}, &answers, {.is_terminal = true, .width = 80}).out,
+              testing::Not(testing::HasSubstr("\x1b")));
 }
 
 TEST(PsTable, ShowsKernelThreadsAndHiddenCommandLinesByName) {
@@ -127,17 +129,17 @@ TEST(PsTable, ShowsKernelThreadsAndHiddenCommandLinesByName) {
   batch.mutable_tasks(1)->clear_cmdline();
   batch.mutable_tasks(1)->set_cmdline_redacted(true);
   answers.batches.push_back(batch);
-  EXPECT_EQ(Run({"ps", "--no-headers", "-f", "command,cmdline"}, &answers).out, "[kthreadd]\nsecret     *\n");
+  EXPECT_EQ(Invoke({"ps", "--no-headers", "-f", "command,cmdline"}, &answers).out, "[kthreadd]\nsecret     *\n");
 }
 
 TEST(HistoryTable, BeginsWithTheTimeAndNamesTheZone) {
   setenv("TZ", "CET-1", 1);
   tzset();
   FakeAnswers answers = Machine();
-  const std::vector<std::string> lines = Lines(Run({"history", "--tid", "4711", "-f", "cpu"}, &answers).out);
+  const std::vector<std::string> lines = Lines(Invoke({"history", "--tid", "4711", "-f", "cpu"}, &answers).out);
   EXPECT_EQ(lines[0], "         TIME (CET) CPU%");
   EXPECT_EQ(lines[1], "2026-11-22 09:15:30  187");
-  EXPECT_EQ(Lines(Run({"history", "-f", "cpu"}, &answers).out)[0], "         TIME (CET)     TID COMM          CPU%");
+  EXPECT_EQ(Lines(Invoke({"history", "-f", "cpu"}, &answers).out)[0], "         TIME (CET)     TID COMM         CPU%");
 }
 
 }  // namespace

@@ -35,21 +35,11 @@ class Mutator {
   void Edit(std::string* text) {
     const size_t at = Below(text->size() + 1);
     switch (Below(6)) {
-      case 0:
-        text->insert(at, 1, static_cast<char>(Below(256)));
-        break;
-      case 1:
-        text->erase(at, 1 + Below(4));
-        break;
-      case 2:
-        text->insert(at, pieces_[Below(pieces_.size())]);
-        break;
-      case 3:
-        *text += *text;
-        break;
-      case 4:
-        text->insert(at, seeds_[Below(seeds_.size())]);
-        break;
+      case 0: text->insert(at, 1, static_cast<char>(Below(256))); break;
+      case 1: text->erase(at, 1 + Below(4)); break;
+      case 2: text->insert(at, pieces_[Below(pieces_.size())]); break;
+      case 3: *text += *text; break;
+      case 4: text->insert(at, seeds_[Below(seeds_.size())]); break;
       default:
         if (at < text->size()) (*text)[at] = static_cast<char>(Below(256));
     }

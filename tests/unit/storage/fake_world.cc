@@ -10,6 +10,8 @@
 
 #include <fmt/format.h>
 
+#include "storage/sqlite_db.h"
+
 namespace taskmon::storage {
 namespace {
 
@@ -47,7 +49,8 @@ std::shared_ptr<const TaskSample> FakeWorld::Birth() {
   const int32_t tid = next_tid_++;
   const bool thread = Chance(0.3) && !snapshot_.tasks.empty();
   info->key = {boot_ns_ - static_cast<uint64_t>(Number(0, 500000000)), tid, thread};
-  info->tgid = thread ? snapshot_.tasks[static_cast<size_t>(Number(0, 1 << 30)) % snapshot_.tasks.size()]->info->tgid : tid;
+  info->tgid =
+      thread ? snapshot_.tasks[static_cast<size_t>(Number(0, 1 << 30)) % snapshot_.tasks.size()]->info->tgid : tid;
   info->ppid = static_cast<int32_t>(Number(1, 99));
   info->process_start_ns = info->key.start_ns;
   info->start_wall_ns = wall_ns_;
@@ -81,7 +84,8 @@ void FakeWorld::MakeOdd(TaskSample* sample) {
     case 1: sample->deltas[m] = Number(-5, 5); break;
     case 2: sample->values[m] = static_cast<int64_t>(random_()); break;
     case 3:
-      if (!sample->taken_boot_ns.erase(m)) sample->taken_boot_ns[m] = static_cast<int64_t>(boot_ns_) - Number(1, 9999999);
+      if (!sample->taken_boot_ns.erase(m))
+        sample->taken_boot_ns[m] = static_cast<int64_t>(boot_ns_) - Number(1, 9999999);
       break;
     default: {
       auto info = std::make_shared<TaskInfo>(*sample->info);
@@ -223,6 +227,54 @@ RingOptions TestOptions(const std::string& path) {
   options.chunk_ticks = 10;
   options.columns = TestColumns();
   return options;
+}
+
+std::unique_ptr<RingWriter> OpenWriter(const RingOptions& options) {
+  auto writer = RingWriter::Open(options);
+  EXPECT_TRUE(writer.ok()) << writer.status();
+  return writer.ok() ? *std::move(writer) : nullptr;
+}
+
+std::unique_ptr<RingReader> OpenReader(const std::string& path) {
+  auto reader = RingReader::Open(path, TestColumns());
+  EXPECT_TRUE(reader.ok()) << reader.status();
+  return reader.ok() ? *std::move(reader) : nullptr;
+}
+
+void Record(RingWriter* writer, FakeWorld* world, int ticks, Recorded* out) {
+  for (int i = 0; i < ticks; ++i) {
+    out->snapshots.push_back(world->Next());
+    std::vector<Event> events = world->TakeEvents();
+    absl::Status status = writer->Append(out->snapshots.back(), &events);
+    ASSERT_TRUE(status.ok()) << status;
+    for (Event& event : events) out->events.push_back(event);
+  }
+}
+
+std::vector<Snapshot> ReadAll(const std::string& path) {
+  std::vector<Snapshot> snapshots;
+  auto reader = OpenReader(path);
+  absl::Status status = reader->Scan(INT64_MIN, INT64_MAX, {}, [&](const Snapshot& snapshot) {
+    snapshots.push_back(snapshot);
+    return true;
+  });
+  EXPECT_TRUE(status.ok()) << status;
+  return snapshots;
+}
+
+void ExpectHolds(const std::string& path, const std::vector<Snapshot>& snapshots) {
+  const std::vector<Snapshot> got = ReadAll(path);
+  ASSERT_EQ(got.size(), snapshots.size());
+  for (size_t i = 0; i < got.size() && !::testing::Test::HasFailure(); ++i) ExpectSameSnapshot(snapshots[i], got[i]);
+}
+
+std::string IntegrityCheck(const std::string& path) {
+  auto db = Database::Open(path, Database::Mode::kReadOnly);
+  if (!db.ok()) return db.status().ToString();
+  auto check = db->Prepare("PRAGMA integrity_check");
+  if (!check.ok()) return check.status().ToString();
+  auto row = check->Step();
+  return row.ok() ? check->Text(0) : row.status().ToString();
 }
 
 uint64_t FileBytes(const std::string& path) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A made-up machine for storage tests: tasks that are born, work, idle, change their names and die, tick by tick, from a
-// seed. Its snapshots follow the contract of storage/sample.h, and ExpectSameSnapshot says whether a history file gave one
-// back as it was.
+// A made-up machine for storage tests: tasks that are born, work, idle, change their names and die, tick by tick, from
+// a seed. Its snapshots follow the contract of storage/sample.h, and ExpectSameSnapshot says whether a history file
+// gave one back as it was.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +13,7 @@
 
 #include <gtest/gtest.h>
 
+#include "storage/ring_reader.h"
 #include "storage/ring_writer.h"
 #include "storage/sample.h"
 
@@ -30,9 +31,9 @@ MetricSet StoredMetrics();
 struct WorldOptions {
   uint64_t seed = 1;
   size_t tasks = 20;
-  double activity = 0.3;   // share of tasks that do something in a tick
-  double churn = 0.05;     // share that is replaced in a tick
-  double oddity = 0.02;    // share of updates with something unusual: validity, odd deltas, renames, aged values
+  double activity = 0.3;  // share of tasks that do something in a tick
+  double churn = 0.05;    // share that is replaced in a tick
+  double oddity = 0.02;   // share of updates with something unusual: validity, odd deltas, renames, aged values
   uint64_t first_seq = 1;
   std::string boot_id = "boot-a";
 };
@@ -82,6 +83,21 @@ class TempDir {
 };
 
 RingOptions TestOptions(const std::string& path);
+std::unique_ptr<RingWriter> OpenWriter(const RingOptions& options);
+std::unique_ptr<RingReader> OpenReader(const std::string& path);
+
+// What was appended: the oracle.
+struct Recorded {
+  std::vector<Snapshot> snapshots;
+  std::vector<Event> events;
+};
+void Record(RingWriter* writer, FakeWorld* world, int ticks, Recorded* out);
+// The file holds exactly these ticks, oldest first.
+void ExpectHolds(const std::string& path, const std::vector<Snapshot>& snapshots);
+std::vector<Snapshot> ReadAll(const std::string& path);
+// SQLite's own verdict; "ok" when all is well.
+std::string IntegrityCheck(const std::string& path);
+
 // Database + WAL + shared memory.
 uint64_t FileBytes(const std::string& path);
 

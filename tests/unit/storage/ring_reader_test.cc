@@ -4,38 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "storage/sqlite_db.h"
 #include "tests/unit/storage/fake_world.h"
 
 namespace taskmon::storage {
 namespace {
-
-struct Recorded {
-  std::vector<Snapshot> snapshots;
-  std::vector<Event> events;
-};
-
-// Appends ticks of the world and keeps them as the oracle.
-void Record(RingWriter* writer, FakeWorld* world, int ticks, Recorded* out) {
-  for (int i = 0; i < ticks; ++i) {
-    out->snapshots.push_back(world->Next());
-    std::vector<Event> events = world->TakeEvents();
-    absl::Status status = writer->Append(out->snapshots.back(), &events);
-    ASSERT_TRUE(status.ok()) << status;
-    for (Event& event : events) out->events.push_back(event);
-  }
-}
-
-std::unique_ptr<RingWriter> OpenWriter(const RingOptions& options) {
-  auto writer = RingWriter::Open(options);
-  EXPECT_TRUE(writer.ok()) << writer.status();
-  return writer.ok() ? *std::move(writer) : nullptr;
-}
-
-std::unique_ptr<RingReader> OpenReader(const std::string& path) {
-  auto reader = RingReader::Open(path, TestColumns());
-  EXPECT_TRUE(reader.ok()) << reader.status();
-  return reader.ok() ? *std::move(reader) : nullptr;
-}
 
 TEST(RingReader, GivesBackEveryTickOfClosedAndOpenChunksAsItWas) {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
@@ -45,14 +18,7 @@ TEST(RingReader, GivesBackEveryTickOfClosedAndOpenChunksAsItWas) {
     FakeWorld world({.seed = seed, .tasks = 5 * seed * (seed % 5 == 0 ? 6 : 1)});
     Recorded recorded;
     Record(writer.get(), &world, 37, &recorded);
-    auto reader = OpenReader(dir.Path("h.db"));
-    size_t next = 0;
-    absl::Status status = reader->Scan(INT64_MIN, INT64_MAX, {}, [&](const Snapshot& snapshot) {
-      ExpectSameSnapshot(recorded.snapshots.at(next++), snapshot);
-      return !::testing::Test::HasFailure();
-    });
-    EXPECT_TRUE(status.ok()) << status;
-    EXPECT_EQ(next, recorded.snapshots.size());
+    ExpectHolds(dir.Path("h.db"), recorded.snapshots);
     if (HasFailure()) return;
   }
 }
@@ -69,6 +35,208 @@ TEST(RingReader, ShowsTheWorldAtAnyTick) {
     ASSERT_TRUE(got.ok()) << got.status();
     ExpectSameSnapshot(want, **got);
   }
+}
+
+TEST(RingReader, FollowsOneTaskThroughChunks) {
+  TempDir dir;
+  auto writer = OpenWriter(TestOptions(dir.Path("h.db")));
+  FakeWorld world({.seed = 8, .tasks = 60});
+  Recorded recorded;
+  Record(writer.get(), &world, 45, &recorded);
+  auto reader = OpenReader(dir.Path("h.db"));
+  ScanFilter filter;
+  filter.metrics.reset().set(3).set(7);
+  for (size_t i = 0; i < 60; i += 7) {
+    filter.tid = recorded.snapshots[20].tasks[i]->info->key.tid;
+    size_t next = 0;
+    absl::Status status = reader->Scan(INT64_MIN, INT64_MAX, filter, [&](const Snapshot& got) {
+      Snapshot want = recorded.snapshots.at(next++);
+      std::erase_if(want.tasks, [&](const auto& s) { return s->info->key.tid != filter.tid; });
+      ExpectSameSnapshot(want, got, filter.metrics);
+      return true;
+    });
+    EXPECT_TRUE(status.ok()) << status;
+    EXPECT_EQ(next, recorded.snapshots.size());
+  }
+}
+
+TEST(RingReader, TellsThreadsFromProcesses) {
+  TempDir dir;
+  auto writer = OpenWriter(TestOptions(dir.Path("h.db")));
+  FakeWorld world({.seed = 9, .tasks = 40});
+  Recorded recorded;
+  Record(writer.get(), &world, 15, &recorded);
+  auto reader = OpenReader(dir.Path("h.db"));
+  ScanFilter filter;
+  for (bool thread : {false, true}) {
+    filter.thread = thread;
+    size_t next = 0;
+    absl::Status status = reader->Scan(INT64_MIN, INT64_MAX, filter, [&](const Snapshot& got) {
+      Snapshot want = recorded.snapshots.at(next++);
+      std::erase_if(want.tasks, [&](const auto& s) { return s->info->key.thread != thread; });
+      ExpectSameSnapshot(want, got);
+      return true;
+    });
+    EXPECT_TRUE(status.ok()) << status;
+  }
+}
+
+TEST(RingReader, ScansOnlyTheTimesAskedForAndStopsWhenTold) {
+  TempDir dir;
+  auto writer = OpenWriter(TestOptions(dir.Path("h.db")));
+  FakeWorld world({.seed = 10});
+  Recorded recorded;
+  Record(writer.get(), &world, 35, &recorded);
+  auto reader = OpenReader(dir.Path("h.db"));
+  std::vector<uint64_t> seqs;
+  ASSERT_TRUE(reader
+                  ->Scan(recorded.snapshots[7].tick.wall_ns, recorded.snapshots[32].tick.wall_ns, {},
+                         [&](const Snapshot& s) { return seqs.push_back(s.tick.seq), true; })
+                  .ok());
+  ASSERT_EQ(seqs.size(), 26u);
+  EXPECT_EQ(seqs.front(), 8u);
+  EXPECT_EQ(seqs.back(), 33u);
+  seqs.clear();
+  ASSERT_TRUE(reader
+                  ->Scan(INT64_MIN, INT64_MAX, {},
+                         [&](const Snapshot& s) { return seqs.push_back(s.tick.seq), seqs.size() < 12; })
+                  .ok());
+  EXPECT_EQ(seqs.size(), 12u);
+}
+
+TEST(RingReader, NamesTheRangeWhenAskedForATimeOutsideOfIt) {
+  TempDir dir;
+  auto writer = OpenWriter(TestOptions(dir.Path("h.db")));
+  auto reader = OpenReader(dir.Path("h.db"));
+  EXPECT_TRUE(absl::IsOutOfRange(reader->At(kWorldStartNs).status()));
+  EXPECT_FALSE(reader->Range()->has_value());
+  FakeWorld world({.seed = 11});
+  Recorded recorded;
+  Record(writer.get(), &world, 15, &recorded);
+  const int64_t first = recorded.snapshots.front().tick.wall_ns, last = recorded.snapshots.back().tick.wall_ns;
+  EXPECT_EQ((*reader->Range())->begin_wall_ns, first);
+  EXPECT_EQ((*reader->Range())->end_wall_ns, last);
+  for (int64_t outside : {first - 1, last + 6 * kSecondNs}) {
+    const absl::Status status = reader->At(outside).status();
+    EXPECT_TRUE(absl::IsOutOfRange(status)) << status;
+    EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("2026-01-01T00:00:01Z to 2026-01-01T00:00:1"));
+  }
+  auto newest = reader->At(last + 4 * kSecondNs);
+  ASSERT_TRUE(newest.ok()) << newest.status();
+  EXPECT_EQ((*newest)->tick.seq, 15u);
+}
+
+TEST(RingReader, NamesTheGapWhenAskedForATimeInsideOne) {
+  TempDir dir;
+  auto writer = OpenWriter(TestOptions(dir.Path("h.db")));
+  FakeWorld world({.seed = 12});
+  Recorded recorded;
+  Record(writer.get(), &world, 14, &recorded);
+  world.Skip(3600 * kSecondNs);
+  Record(writer.get(), &world, 3, &recorded);
+  auto reader = OpenReader(dir.Path("h.db"));
+  const absl::Status status = reader->At(recorded.snapshots[13].tick.wall_ns + 600 * kSecondNs).status();
+  EXPECT_TRUE(absl::IsOutOfRange(status)) << status;
+  EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("nothing was recorded from 2026-01-01T00:00:1"));
+  EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("to 2026-01-01T01:00:1"));
+}
+
+TEST(RingReader, TakesTheLaterAccountAfterTheClockWasSetBack) {
+  TempDir dir;
+  auto writer = OpenWriter(TestOptions(dir.Path("h.db")));
+  FakeWorld world({.seed = 13});
+  Recorded recorded;
+  Record(writer.get(), &world, 14, &recorded);
+  world.StepClock(-10 * kSecondNs);
+  Record(writer.get(), &world, 3, &recorded);
+  auto reader = OpenReader(dir.Path("h.db"));
+  auto got = reader->At(recorded.snapshots[15].tick.wall_ns);
+  ASSERT_TRUE(got.ok()) << got.status();
+  EXPECT_EQ((*got)->tick.seq, 16u);
+  EXPECT_EQ((*reader->Range())->end_wall_ns, recorded.snapshots[13].tick.wall_ns);
+  ExpectHolds(dir.Path("h.db"), recorded.snapshots);
+}
+
+TEST(RingReader, GivesBackEventsWithTheNamesAndTotalsOfTheirTime) {
+  TempDir dir;
+  auto writer = OpenWriter(TestOptions(dir.Path("h.db")));
+  FakeWorld world({.seed = 14, .tasks = 50, .churn = 0.3});
+  Recorded recorded;
+  Record(writer.get(), &world, 40, &recorded);
+  ASSERT_GT(recorded.events.size(), 600u);
+  auto reader = OpenReader(dir.Path("h.db"));
+  size_t next = 0;
+  absl::Status status = reader->ScanEvents(INT64_MIN, INT64_MAX, {}, [&](const Event& got) {
+    const Event& want = recorded.events.at(next++);
+    EXPECT_EQ(want.id, got.id);
+    EXPECT_EQ(want.type, got.type);
+    EXPECT_EQ(want.wall_ns, got.wall_ns);
+    EXPECT_EQ(want.wait_status, got.wait_status);
+    EXPECT_EQ(want.duration_ns, got.duration_ns);
+    ExpectSameInfo(*want.task, *got.task, "boot-a");
+    EXPECT_EQ(want.final_sample != nullptr, got.final_sample != nullptr);
+    if (want.final_sample == nullptr) return true;
+    for (MetricId m = 1; m <= kLastMetric; ++m) {
+      EXPECT_EQ(want.final_sample->valid[m], got.final_sample->valid[m]);
+      if (!want.final_sample->valid[m]) continue;
+      EXPECT_EQ(want.final_sample->values[m], got.final_sample->values[m]);
+    }
+    return true;
+  });
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(next, recorded.events.size());
+}
+
+TEST(RingReader, ChoosesEventsByTimeTypeAndId) {
+  TempDir dir;
+  auto writer = OpenWriter(TestOptions(dir.Path("h.db")));
+  FakeWorld world({.seed = 15, .tasks = 50, .churn = 0.2});
+  Recorded recorded;
+  Record(writer.get(), &world, 20, &recorded);
+  const int64_t begin = recorded.snapshots[5].tick.wall_ns, end = recorded.snapshots[15].tick.wall_ns;
+  EventFilter filter;
+  filter.types = 1u << static_cast<int>(EventType::kExit);
+  filter.after_id = recorded.events[recorded.events.size() / 2].id;
+  std::vector<uint64_t> want, got;
+  for (const Event& e : recorded.events) {
+    if (e.type == EventType::kExit && e.wall_ns >= begin && e.wall_ns <= end && e.id > filter.after_id)
+      want.push_back(e.id);
+  }
+  auto reader = OpenReader(dir.Path("h.db"));
+  ASSERT_TRUE(reader->ScanEvents(begin, end, filter, [&](const Event& e) { return got.push_back(e.id), true; }).ok());
+  EXPECT_EQ(got, want);
+  EXPECT_FALSE(want.empty());
+}
+
+TEST(RingReader, NeitherLosesNorDoublesTicksWhileTheChunkItReadsIsClosed) {
+  TempDir dir;
+  auto writer = OpenWriter(TestOptions(dir.Path("h.db")));
+  FakeWorld world({.seed = 16});
+  Recorded recorded;
+  Record(writer.get(), &world, 25, &recorded);
+  auto reader = OpenReader(dir.Path("h.db"));
+  std::vector<uint64_t> seqs;
+  ASSERT_TRUE(reader
+                  ->Scan(INT64_MIN, INT64_MAX, {},
+                         [&](const Snapshot& s) {
+                           seqs.push_back(s.tick.seq);
+                           Record(writer.get(), &world, 3, &recorded);
+                           return true;
+                         })
+                  .ok());
+  // Those that were there when the scan began, once each.
+  ASSERT_EQ(seqs.size(), 25u);
+  for (size_t i = 0; i < seqs.size(); ++i) EXPECT_EQ(seqs[i], i + 1);
+}
+
+TEST(RingReader, RefusesWhatIsNotAHistoryFile) {
+  TempDir dir;
+  EXPECT_TRUE(absl::IsNotFound(RingReader::Open(dir.Path("none.db"), TestColumns()).status()));
+  auto db = Database::Open(dir.Path("other.db"), Database::Mode::kReadWriteCreate);
+  ASSERT_TRUE(db.ok() && db->Exec("CREATE TABLE t(x)").ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(RingReader::Open(dir.Path("other.db"), TestColumns()).status()));
+  ASSERT_TRUE(db->Exec("PRAGMA application_id=0x544b4d4e; PRAGMA user_version=1000").ok());
+  EXPECT_TRUE(absl::IsFailedPrecondition(RingReader::Open(dir.Path("other.db"), TestColumns()).status()));
 }
 
 }  // namespace

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/hook_demand.h"
+
+#include <fmt/format.h>
+
+#include "bpf/probe.h"
+#include "proto/catalogue.h"
+
+namespace taskmon::daemon {
+
+HookGroups GroupsOf(const MetricSet& metrics) {
+  HookGroups groups;
+  for (const MetricDesc& metric : AllMetrics()) {
+    if (!metrics.test(metric.id) || metric.hook.empty()) continue;
+    for (int group = 0; group < TM_HOOK_GROUP_MAX; ++group) {
+      if (metric.hook == bpf::HookGroupName(static_cast<tm_hook_group>(group))) groups.set(group);
+    }
+  }
+  // Hits are lookups less adds.
+  if (groups.test(TM_HOOKS_PAGE_CACHE_LOOKUP)) groups.set(TM_HOOKS_PAGE_CACHE);
+  return groups;
+}
+
+HookGroups HookDemand::Wanted(uint64_t now_ns) {
+  HookGroups wanted = configured_;
+  wanted.set(TM_HOOKS_LIFECYCLE);
+  absl::MutexLock lock(&mutex_);
+  for (int group = 0; group < TM_HOOK_GROUP_MAX; ++group) {
+    if (watchers_[group] > 0) wanted_until_ns_[group] = now_ns + kLingerNs;
+    if (now_ns < wanted_until_ns_[group]) wanted.set(group);
+  }
+  return wanted;
+}
+
+std::string HookDemand::Reason(tm_hook_group group) const {
+  if (group == TM_HOOKS_LIFECYCLE) return "always attached";
+  if (configured_.test(group)) return "wanted by kernel.hooks";
+  absl::MutexLock lock(&mutex_);
+  if (watchers_[group] > 0)
+    return fmt::format("wanted by {} watcher{}", watchers_[group], watchers_[group] == 1 ? "" : "s");
+  if (wanted_until_ns_[group] != 0) return "not wanted any more";
+  return "not wanted: `taskmonctl watch -f` of its metrics, or kernel.hooks";
+}
+
+void HookDemand::Change(HookGroups groups, int by) {
+  absl::MutexLock lock(&mutex_);
+  for (int group = 0; group < TM_HOOK_GROUP_MAX; ++group) {
+    if (groups.test(group)) watchers_[group] += by;
+  }
+}
+
+}  // namespace taskmon::daemon

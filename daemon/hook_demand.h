@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Who wants which hook group: the configuration for good, watchers for as long as they watch and a little longer, so
+// that a client that asks again and again does not attach and detach all the time. Watchers come on gRPC threads, the
+// sampler asks at each tick.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <absl/base/thread_annotations.h>
+#include <absl/synchronization/mutex.h>
+
+#include "bpf/taskmon_abi.h"
+#include "daemon/metric_sources.h"
+#include "storage/sample.h"
+
+namespace taskmon::daemon {
+
+// The hook groups that fill these metrics.
+HookGroups GroupsOf(const MetricSet& metrics);
+
+class HookDemand {
+ public:
+  static constexpr uint64_t kLingerNs = 10ull * 1'000'000'000;
+
+  explicit HookDemand(HookGroups configured) : configured_(configured) {}
+
+  // A claim of one watcher; given back when it is destroyed.
+  class Claim {
+   public:
+    Claim() = default;
+    Claim(HookDemand* demand, HookGroups groups) : demand_(demand), groups_(groups) { demand_->Change(groups_, +1); }
+    Claim(Claim&& other) noexcept : demand_(std::exchange(other.demand_, nullptr)), groups_(other.groups_) {}
+    Claim& operator=(Claim&&) = delete;
+    ~Claim() {
+      if (demand_ != nullptr) demand_->Change(groups_, -1);
+    }
+
+   private:
+    HookDemand* demand_ = nullptr;
+    HookGroups groups_;
+  };
+
+  Claim Watch(const MetricSet& metrics) { return Claim(this, GroupsOf(metrics)); }
+
+  // What should be attached now. The life cycle always is.
+  HookGroups Wanted(uint64_t now_ns) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // "wanted by kernel.hooks", "wanted by 2 watchers", "not wanted"…
+  std::string Reason(tm_hook_group group) const ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  void Change(HookGroups groups, int by) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const HookGroups configured_;
+  mutable absl::Mutex mutex_;
+  std::array<int, TM_HOOK_GROUP_MAX> watchers_ ABSL_GUARDED_BY(mutex_) = {};
+  std::array<uint64_t, TM_HOOK_GROUP_MAX> wanted_until_ns_ ABSL_GUARDED_BY(mutex_) = {};
+};
+
+}  // namespace taskmon::daemon

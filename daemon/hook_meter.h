@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What each hook costs: switches the kernel's BPF statistics on for one tick a minute (they cost some ns per run
+// themselves, so never for good) and keeps, for each hook, the runs and the time seen while they were on. Sampler
+// thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "bpf/probe.h"
+
+namespace taskmon::daemon {
+
+class HookMeter {
+ public:
+  struct Cost {
+    uint64_t runs = 0;         // while measuring, since start
+    double ns_per_run = 0;     // of the newest measurement with runs; 0: none yet
+    double ns_per_second = 0;  // CPU time of all CPUs, newest measurement
+  };
+
+  // Called once a tick. Switches on, or off again and takes the figures.
+  void OnTick(uint64_t boot_ns, bpf::Probe* probe);
+
+  // By position in Probe::Hooks().
+  const std::vector<Cost>& costs() const { return costs_; }
+
+ private:
+  static constexpr uint64_t kEveryNs = 60ull * 1'000'000'000;
+
+  void Take(uint64_t boot_ns, const std::vector<bpf::Hook>& hooks);
+
+  bool measuring_ = false;
+  uint64_t next_ns_ = 0;
+  uint64_t began_ns_ = 0;
+  std::vector<bpf::Hook> before_;
+  std::vector<Cost> costs_;
+};
+
+}  // namespace taskmon::daemon

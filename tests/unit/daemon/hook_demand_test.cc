@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/hook_demand.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "proto/catalogue.h"
+
+namespace taskmon::daemon {
+namespace {
+
+using ::testing::HasSubstr;
+
+const MetricSet kSyscallFails = MetricSet().set(v1::TASK_SYSCALL_FAILS);
+
+TEST(HookDemand, ConfiguredGroupsAndTheLifeCycleAreAlwaysWanted) {
+  HookDemand demand(HookGroups().set(TM_HOOKS_SCHED));
+  EXPECT_EQ(demand.Wanted(0), HookGroups().set(TM_HOOKS_SCHED).set(TM_HOOKS_LIFECYCLE));
+}
+
+TEST(HookDemand, WatcherAttachesItsGroupWhichLingersWhenItIsGone) {
+  HookDemand demand{HookGroups()};
+  EXPECT_THAT(demand.Reason(TM_HOOKS_SYSCALL), HasSubstr("not wanted"));
+  {
+    const HookDemand::Claim claim = demand.Watch(kSyscallFails);
+    EXPECT_TRUE(demand.Wanted(100).test(TM_HOOKS_SYSCALL));
+    EXPECT_EQ(demand.Reason(TM_HOOKS_SYSCALL), "wanted by 1 watcher");
+  }
+  EXPECT_TRUE(demand.Wanted(100 + HookDemand::kLingerNs - 1).test(TM_HOOKS_SYSCALL));
+  EXPECT_FALSE(demand.Wanted(100 + HookDemand::kLingerNs).test(TM_HOOKS_SYSCALL));
+}
+
+TEST(HookDemand, GroupStaysWhileOneOfTwoWatchersWatches) {
+  HookDemand demand{HookGroups()};
+  const HookDemand::Claim first = demand.Watch(kSyscallFails);
+  { const HookDemand::Claim second = demand.Watch(kSyscallFails); }
+  EXPECT_TRUE(demand.Wanted(1).test(TM_HOOKS_SYSCALL));
+  EXPECT_EQ(demand.Reason(TM_HOOKS_SYSCALL), "wanted by 1 watcher");
+}
+
+TEST(HookDemand, HitPercentNeedsAddsAndLookups) {
+  const HookGroups groups = GroupsOf(MetricSet().set(v1::TASK_PAGE_CACHE_HIT_PERCENT));
+  EXPECT_TRUE(groups.test(TM_HOOKS_PAGE_CACHE));
+  EXPECT_TRUE(groups.test(TM_HOOKS_PAGE_CACHE_LOOKUP));
+}
+
+TEST(HookDemand, EveryHookNameOfTheCatalogueIsAGroup) {
+  for (const MetricDesc& metric : AllMetrics()) {
+    EXPECT_EQ(GroupsOf(MetricSet().set(metric.id)).any(), !metric.hook.empty()) << metric.name;
+  }
+}
+
+}  // namespace
+}  // namespace taskmon::daemon
