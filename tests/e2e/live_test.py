@@ -16,12 +16,14 @@ ATTRIBUTES = {"tid", "tgid", "ppid", "comm", "cmdline", "exe", "start_time", "st
 
 
 def threads_in_proc():
+    """Threads of all processes; of kernels that hide some from other observers, only those that may be looked into."""
     count = 0
     for name in os.listdir("/proc"):
         if name.isdigit():
             try:
+                os.readlink(f"/proc/{name}/ns/pid")
                 count += len(os.listdir(f"/proc/{name}/task"))
-            except FileNotFoundError:
+            except OSError:
                 pass
     return count
 
@@ -73,7 +75,6 @@ class Ps(RecorderCase):
     def test_unfilled_metrics_are_listed_as_unavailable_and_never_zero(self):
         row = self.row()
         self.assertIn("task_syscall_fails", row["unavailable"])
-        self.assertIn("task_pss_size", row["unavailable"])
         for name in row["unavailable"]:
             self.assertNotIn(name, row)
 
