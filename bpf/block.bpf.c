@@ -2,14 +2,13 @@
 /* Time of block requests, from submission to completion, billed to who submitted them. See block.bpf.h. */
 #include "block.bpf.h"
 
-static __always_inline bool tm_io_register(struct task_struct *t, struct tm_task *st, u64 start_ns)
+static __always_inline bool tm_io_register(u64 task, struct tm_task *st)
 {
-	struct tm_io_entry entry = {.start_ns = start_ns};
-	u64 key = (u64)t;
+	struct tm_io_entry entry = {.made_ns = st->made_ns};
 
 	if (st->uses_block)
 		return true;
-	if (bpf_map_update_elem(&tm_io, &key, &entry, BPF_ANY)) {
+	if (bpf_map_update_elem(&tm_io, &task, &entry, BPF_ANY)) {
 		tm_count_drop(TM_DROP_BLOCK_MAP);
 		return false;
 	}
@@ -19,13 +18,14 @@ static __always_inline bool tm_io_register(struct task_struct *t, struct tm_task
 
 static __always_inline void tm_request_started(struct request *rq)
 {
-	struct task_struct *t = bpf_get_current_task_btf();
-	struct tm_task *st = tm_task_get(t);
-	struct tm_request request = {.task = (u64)t, .task_start_ns = tm_start_ns(t), .tid = t->pid};
+	struct tm_request request = {.task = bpf_get_current_task()};
+	struct tm_task *st = tm_current_get();
 	u64 key = (u64)rq;
 
-	if (!st || st->finished || !tm_io_register(t, st, request.task_start_ns))
+	if (!st || st->finished || !tm_io_register(request.task, st))
 		return;
+	request.task_made_ns = st->made_ns;
+	request.tid = st->tid;
 	request.since_ns = bpf_ktime_get_boot_ns();
 	if (bpf_map_update_elem(&tm_requests, &key, &request, BPF_ANY))
 		tm_count_drop(TM_DROP_BLOCK_MAP);
@@ -39,7 +39,7 @@ static __always_inline bool tm_io_raise(struct tm_io_window *w, u32 epoch, u64 w
 
 		if (tm_io_is_of(before, epoch) && before >= word)
 			return false;
-		if (__sync_val_compare_and_swap(&w->word, before, word) == before)
+		if (tm_replace(&w->word, before, word))
 			return true;
 	}
 	return false;
@@ -52,7 +52,7 @@ static __always_inline void tm_io_completed(struct request *rq, const struct tm_
 	u32 epoch = tm_epoch;
 	struct tm_io_window *w;
 
-	if (!entry || entry->start_ns != request->task_start_ns)
+	if (!entry || entry->made_ns != request->task_made_ns)
 		return;
 	if (word >> TM_IO_VALUE_BITS)
 		word = (1ull << TM_IO_VALUE_BITS) - 1;

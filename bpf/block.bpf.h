@@ -28,14 +28,14 @@ struct tm_io_window {
 };
 
 struct tm_io_entry {
-	u64 start_ns;		/* of the task: identity */
+	u64 made_ns;		/* of the task's struct tm_task */
 	struct tm_io_window windows[2];
 };
 
 struct tm_request {
 	u64 since_ns;
 	u64 task;		/* key of tm_io */
-	u64 task_start_ns;
+	u64 task_made_ns;
 	u32 tid;
 	u32 pad;
 };

@@ -26,7 +26,7 @@ static __always_inline void tm_group_enter(struct task_struct *t, struct tm_task
 {
 	u64 *threads;
 
-	if (__sync_fetch_and_or(&st->counted, 1))
+	if (!tm_claim(&st->counted))
 		return;
 	threads = tm_group_find((u64)t->signal);
 	if (threads)
@@ -46,11 +46,10 @@ static __always_inline bool tm_group_leave(struct task_struct *t, struct tm_task
 
 	if (!threads)
 		return t->pid == t->tgid && !st->counted && t->signal->live.counter <= 0;
-	left = st->counted ? __sync_fetch_and_add(threads, -1) - 1 : *threads;
+	left = st->counted ? tm_decrement(threads) : *threads;
 	if (left || t->signal->live.counter > 0)
 		return false;
-	bpf_map_delete_elem(&tm_groups, &key);
-	return true;
+	return bpf_map_delete_elem(&tm_groups, &key) == 0;
 }
 
 /* At sched_process_free of a leader, after every thread has gone: was the end of the process never told? */

@@ -50,6 +50,14 @@ const btf_type* TracepointPrototype(const btf* types, const btf_type* type) {
   return prototype != nullptr && btf_is_func_proto(prototype) ? prototype : nullptr;
 }
 
+bool IsStructWithMember(const btf* types, const btf_type* type, std::string_view name, std::string_view member) {
+  if (!btf_is_struct(type) || name != btf__name_by_offset(types, type->name_off)) return false;
+  for (__u16 i = 0; i < btf_vlen(type); ++i) {
+    if (member == btf__name_by_offset(types, btf_members(type)[i].name_off)) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 absl::StatusOr<KernelSupport> KernelSupport::Read(const std::string& path) {
@@ -64,6 +72,7 @@ absl::StatusOr<KernelSupport> KernelSupport::Read(const std::string& path) {
   const __u32 count = btf__type_cnt(types.get());
   for (__u32 id = 1; id < count; ++id) {
     const btf_type* type = btf__type_by_id(types.get(), id);
+    support.has_task_storage_ |= IsStructWithMember(types.get(), type, "task_struct", "bpf_storage");
     const btf_type* prototype = TracepointPrototype(types.get(), type);
     if (prototype == nullptr) continue;
     Arguments arguments;

@@ -26,10 +26,14 @@ class KernelSupport {
   // Arguments of a raw tracepoint as `tp_btf` programs get them; nullopt: this kernel does not have it.
   std::optional<Arguments> Tracepoint(const std::string& name) const;
 
+  // Tracing programs can use task storage (since 5.13): task_struct has the member that it hangs on.
+  bool has_task_storage() const { return has_task_storage_; }
+
   size_t tracepoint_count() const { return tracepoints_.size(); }
 
  private:
   std::map<std::string, Arguments> tracepoints_;
+  bool has_task_storage_ = false;
 };
 
 // Capabilities that loading BPF programs needs and this process lacks, e.g. {"CAP_BPF", "CAP_PERFMON"}; CAP_SYS_ADMIN

@@ -175,6 +175,7 @@ int BPF_PROG(tm_free, struct task_struct *t)
 
 	if (st && t->group_leader == t && tm_group_unfinished(t, st))
 		tm_send_final(t, st, true);
+	tm_task_forget(t);
 	return 0;
 }
 

@@ -10,13 +10,16 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdarg>
+#include <cstddef>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
 #include "bpf/kernel_support.h"
 #include "bpf/programs.h"
 #include "bpf/taskmon.skel.h"
+#include "bpf/taskmon_hash.skel.h"
 
 namespace taskmon::bpf {
 namespace {
@@ -52,6 +55,29 @@ class Fd {
  private:
   int fd_;
 };
+
+// Both flavours have the same maps, programs and variables, so one skeleton type serves both.
+static_assert(sizeof(taskmon_bpf) == sizeof(taskmon_hash_bpf));
+static_assert(offsetof(taskmon_bpf::taskmon_bpf__rodata, tm_oom_from_signal) ==
+              offsetof(taskmon_hash_bpf::taskmon_hash_bpf__rodata, tm_oom_from_signal));
+static_assert(offsetof(taskmon_bpf::taskmon_bpf__bss, tm_send_all) ==
+              offsetof(taskmon_hash_bpf::taskmon_hash_bpf__bss, tm_send_all));
+static_assert(offsetof(taskmon_bpf::taskmon_bpf__data, tm_sched_since_ns) ==
+              offsetof(taskmon_hash_bpf::taskmon_hash_bpf__data, tm_sched_since_ns));
+
+taskmon_bpf* OpenSkeleton(bool task_storage) {
+  auto* skeleton = static_cast<taskmon_bpf*>(std::calloc(1, sizeof(taskmon_bpf)));
+  if (skeleton == nullptr) return nullptr;
+  int error = -taskmon_bpf__create_skeleton(skeleton);
+  if (error == 0) {
+    if (!task_storage) skeleton->skeleton->data = taskmon_hash_bpf__elf_bytes(&skeleton->skeleton->data_sz);
+    error = -bpf_object__open_skeleton(skeleton->skeleton, nullptr);
+  }
+  if (error == 0) return skeleton;
+  taskmon_bpf__destroy(skeleton);
+  errno = error;
+  return nullptr;
+}
 
 uint64_t BootNs() {
   timespec now{};
@@ -99,15 +125,17 @@ std::string FailedProgram(const std::string& log) {
   return end == std::string::npos ? "" : log.substr(begin + 6, end - begin - 6);
 }
 
-// What the verifier complained about, or failing that libbpf's first message.
+// What the verifier complained about; failing that the map that could not be made, or libbpf's first message.
 std::string LastVerifierLine(const std::string& log) {
   const size_t end = log.find("\nprocessed ");
   if (end != std::string::npos) {
     const size_t begin = log.rfind('\n', end - 1);
     return log.substr(begin + 1, end - begin - 1);
   }
-  const size_t begin = log.starts_with("libbpf: ") ? 8 : 0;
-  return log.substr(begin, log.find('\n') - begin);
+  const size_t map = log.find("libbpf: map '");  // messages about retries come before it
+  const size_t line = map == std::string::npos ? 0 : map;
+  const size_t begin = log.compare(line, 8, "libbpf: ") == 0 ? line + 8 : line;
+  return log.substr(begin, log.find('\n', begin) - begin);
 }
 
 absl::Status LoadError(int error, const std::string& log) {
@@ -124,8 +152,12 @@ absl::Status LoadError(int error, const std::string& log) {
 
 class ProbeImpl : public Probe {
  public:
-  ProbeImpl(const ProbeOptions& options, std::vector<ProgramChoice> choices)
-      : options_(options), choices_(std::move(choices)), links_(choices_.size()), buffer_(kReadBytes) {}
+  ProbeImpl(const ProbeOptions& options, std::vector<ProgramChoice> choices, bool task_storage)
+      : options_(options),
+        task_storage_(task_storage),
+        choices_(std::move(choices)),
+        links_(choices_.size()),
+        buffer_(kReadBytes) {}
 
   absl::Status Load() override;
   absl::Status Attach(tm_hook_group group) override;
@@ -154,6 +186,7 @@ class ProbeImpl : public Probe {
   static int OnRingRecord(void* self, void* data, size_t size);
 
   const ProbeOptions options_;
+  const bool task_storage_;
   std::vector<ProgramChoice> choices_;
   Skeleton skeleton_;
   std::vector<Link> links_;  // by index of choices_
@@ -182,7 +215,7 @@ absl::Status ProbeImpl::Load() {
 
 int ProbeImpl::TryLoad(std::string* log) {
   ScopedLog scope;
-  skeleton_.reset(taskmon_bpf__open());
+  skeleton_.reset(OpenSkeleton(task_storage_));
   int error = skeleton_ == nullptr ? errno : 0;
   if (error == 0) {
     Configure();
@@ -372,6 +405,7 @@ Hook ProbeImpl::HookAt(size_t index) const {
   hook.group = choice.spec->group;
   hook.available = choice.load;
   hook.reason = choice.reason;
+  if (choice.load) hook.limits = choice.spec->limits;
   hook.attached = links_[index] != nullptr || (choice.spec->tracepoint == nullptr && iterator_ != nullptr);
   if (skeleton_ == nullptr || !choice.load) return hook;
   bpf_prog_info info{};
@@ -411,7 +445,7 @@ absl::StatusOr<std::unique_ptr<Probe>> Probe::Open(const ProbeOptions& options) 
   for (const ProgramChoice& choice : choices) {
     if (choice.spec->required && !choice.load) return absl::FailedPreconditionError(choice.reason);
   }
-  return std::make_unique<ProbeImpl>(options, std::move(choices));
+  return std::make_unique<ProbeImpl>(options, std::move(choices), kernel->has_task_storage());
 }
 
 const char* HookGroupName(tm_hook_group group) {

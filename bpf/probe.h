@@ -37,6 +37,7 @@ struct Hook {
   uint64_t runs = 0;  // since load; counted only while statistics are on
   uint64_t run_time_ns = 0;
   std::string reason;  // why it is unavailable; empty otherwise
+  std::string limits;  // available, but what newer kernels let us do better; empty when nothing
 };
 
 using DropCounters = std::array<uint64_t, TM_DROP_MAX>;

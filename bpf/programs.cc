@@ -12,6 +12,12 @@ constexpr const char* kTask = "struct task_struct *";
 constexpr const char* kRequest = "struct request *";
 constexpr const char* kSock = "struct sock *";
 
+constexpr const char* kVictimByNumber =
+    "mark_victim names the victim by number only: its kill is counted once, on its leading thread";
+constexpr const char* kLateStart =
+    "without block_io_start requests count from the scheduler's insertion or the issue to the device, and those that a "
+    "kworker issues are billed to the kworker";
+
 // Empty when the program fits.
 std::string WhyNot(const ProgramSpec& spec, const KernelSupport& kernel) {
   if (spec.tracepoint == nullptr) return "";
@@ -40,7 +46,7 @@ std::span<const ProgramSpec> Programs() {
       {"tm_signal_deliver", "signal_deliver", TM_HOOKS_SIGNAL, "signal", 0, false, {}},
       {"tm_sys_exit", "sys_exit", TM_HOOKS_SYSCALL, "syscall", 0, false, {"struct pt_regs *", nullptr}},
       {"tm_mark_victim_task", "mark_victim", TM_HOOKS_OOM, "oom", 0, false, {kTask}},
-      {"tm_mark_victim_tid", "mark_victim", TM_HOOKS_OOM, "oom", 1, false, {"int"}},
+      {"tm_mark_victim_tid", "mark_victim", TM_HOOKS_OOM, "oom", 1, false, {"int"}, kVictimByNumber},
       {"tm_page_cache_add", "mm_filemap_add_to_page_cache", TM_HOOKS_PAGE_CACHE, "add", 0, false, {}},
       {"tm_page_cache_dirty_folio", "writeback_dirty_folio", TM_HOOKS_PAGE_CACHE, "dirty", 0, false, {}},
       {"tm_page_cache_dirty_page", "writeback_dirty_page", TM_HOOKS_PAGE_CACHE, "dirty", 1, false, {}},
@@ -53,8 +59,8 @@ std::span<const ProgramSpec> Programs() {
        {"struct address_space *", "long unsigned int", "long unsigned int"}},
       {"tm_block_io_start", "block_io_start", TM_HOOKS_BLOCK, "block", 0, false, {kRequest}},
       {"tm_block_io_done", "block_io_done", TM_HOOKS_BLOCK, "block", 0, false, {kRequest}},
-      {"tm_block_rq_insert", "block_rq_insert", TM_HOOKS_BLOCK, "block", 1, false, {kRequest}},
-      {"tm_block_rq_issue", "block_rq_issue", TM_HOOKS_BLOCK, "block", 1, false, {kRequest}},
+      {"tm_block_rq_insert", "block_rq_insert", TM_HOOKS_BLOCK, "block", 1, false, {kRequest}, kLateStart},
+      {"tm_block_rq_issue", "block_rq_issue", TM_HOOKS_BLOCK, "block", 1, false, {kRequest}, kLateStart},
       {"tm_block_rq_complete", "block_rq_complete", TM_HOOKS_BLOCK, "block", 1, false, {kRequest, nullptr, nullptr}},
       {"tm_sock_send", "sock_send_length", TM_HOOKS_NET, "send", 0, false, {kSock, "int"}},
       {"tm_sock_recv", "sock_recv_length", TM_HOOKS_NET, "recv", 0, false, {kSock, "int", "int"}},

@@ -23,6 +23,7 @@ struct ProgramSpec {
   bool required;
   // The leading argument types that the program relies on; null: any.
   std::vector<const char*> arguments;
+  const char* limits = "";  // what variant 0 of the role would do better; empty: nothing
 };
 
 struct ProgramChoice {

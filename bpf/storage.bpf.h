@@ -63,17 +63,13 @@ struct tm_task {
 	u64 hooked[TM_C_MAX - TM_C_HOOKED];
 	struct tm_max windows[2][TM_SCHED_MAXIMA];
 
+	u64 made_ns;		/* this struct: tells the task from a later one at the same address */
 	u64 process_start_ns;
 	struct tm_lookup lookup;
 	struct tm_exit_capture at_exit;
 };
 
-struct tm_tasks_map {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct tm_task);
-};
+#include "task_storage.bpf.h"
 
 struct tm_ring_map {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -119,7 +115,6 @@ struct tm_sent_map {
 };
 
 extern struct tm_sent_map tm_sent SEC(".maps");
-extern struct tm_tasks_map tm_tasks SEC(".maps");
 extern struct tm_ring_map tm_ring SEC(".maps");
 extern struct tm_drops_map tm_drops SEC(".maps");
 extern struct tm_groups_map tm_groups SEC(".maps");
@@ -159,16 +154,6 @@ static __always_inline void tm_touch(u32 tid)
 		*sent = 0;
 }
 
-static __always_inline struct tm_task *tm_task_get(struct task_struct *t)
-{
-	return bpf_task_storage_get(&tm_tasks, t, NULL, 0);
-}
-
-static __always_inline struct tm_task *tm_current_get(void)
-{
-	return tm_task_get(bpf_get_current_task_btf());
-}
-
 static __always_inline void tm_current_add(const enum tm_counter counter, u64 n)
 {
 	struct tm_task *st = tm_current_get();
@@ -180,13 +165,14 @@ static __always_inline void tm_current_add(const enum tm_counter counter, u64 n)
 /* Process context only. */
 static __always_inline struct tm_task *tm_task_create(struct task_struct *t)
 {
-	struct tm_task *st = bpf_task_storage_get(&tm_tasks, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct tm_task *st = tm_task_get_or_make(t);
 
 	if (!st) {
 		tm_count_drop(TM_DROP_STORAGE);
 		return NULL;
 	}
 	st->tid = t->pid;
+	st->made_ns = bpf_ktime_get_boot_ns();
 	st->process_start_ns = tm_start_ns(t->group_leader);
 	return st;
 }

@@ -70,17 +70,27 @@ constexpr ProcessGaugeSource kProcessGauges[] = {
 };
 
 struct MaximumSource {
-  v1::Metric metric;
   tm_maximum maximum;
   tm_hook_group hook;
+  v1::Metric metric;
+  v1::Metric at;
+  v1::Metric cpu;
+  v1::Metric who;  // METRIC_UNSPECIFIED: the hook knows nobody
 };
 
 constexpr MaximumSource kMaxima[] = {
-    {v1::TASK_SWITCH_OFFCPU_TIME_MAX, TM_M_OFFCPU_NS, TM_HOOKS_SCHED},
-    {v1::TASK_RUNQ_WAIT_TIME_MAX, TM_M_RUNQ_NS, TM_HOOKS_SCHED},
-    {v1::TASK_IO_WAIT_TIME_MAX, TM_M_IOWAIT_NS, TM_HOOKS_SCHED},
-    {v1::TASK_IO_REQUEST_TIME_MAX, TM_M_IO_REQUEST_NS, TM_HOOKS_BLOCK},
+    {TM_M_OFFCPU_NS, TM_HOOKS_SCHED, v1::TASK_SWITCH_OFFCPU_TIME_MAX, v1::TASK_SWITCH_OFFCPU_TIME_MAX_AT,
+     v1::TASK_SWITCH_OFFCPU_TIME_MAX_CPU, v1::TASK_SWITCH_OFFCPU_TIME_MAX_BY},
+    {TM_M_RUNQ_NS, TM_HOOKS_SCHED, v1::TASK_RUNQ_WAIT_TIME_MAX, v1::TASK_RUNQ_WAIT_TIME_MAX_AT,
+     v1::TASK_RUNQ_WAIT_TIME_MAX_CPU, v1::TASK_RUNQ_WAIT_TIME_MAX_BY},
+    {TM_M_IOWAIT_NS, TM_HOOKS_SCHED, v1::TASK_IO_WAIT_TIME_MAX, v1::TASK_IO_WAIT_TIME_MAX_AT,
+     v1::TASK_IO_WAIT_TIME_MAX_CPU, v1::METRIC_UNSPECIFIED},
+    {TM_M_IO_REQUEST_NS, TM_HOOKS_BLOCK, v1::TASK_IO_REQUEST_TIME_MAX, v1::TASK_IO_REQUEST_TIME_MAX_AT,
+     v1::TASK_IO_REQUEST_TIME_MAX_CPU, v1::TASK_IO_REQUEST_TIME_MAX_DEVICE},
 };
+
+// Below, nobody asks for the circumstances, and storing them would cost more than the maximum.
+constexpr uint64_t kWitnessFromNs = 1'000'000;
 
 static_assert(v1::Metric_MAX < kMetricSlots, "raise kMetricSlots");
 
@@ -140,7 +150,13 @@ void FillProcessGauges(const uint64_t (&gauges)[TM_P_MAX], uint32_t valid_bits, 
 
 void FillMaxima(const tm_max (&maxima)[TM_M_MAX], HookGroups attached, TaskSample* sample) {
   for (const MaximumSource& source : kMaxima) {
-    if (attached.test(source.hook)) Set(source.metric, maxima[source.maximum].value_ns, sample);
+    if (!attached.test(source.hook)) continue;
+    const tm_max& maximum = maxima[source.maximum];
+    Set(source.metric, maximum.value_ns, sample);
+    if (maximum.value_ns < kWitnessFromNs) continue;
+    Set(source.at, maximum.at_ns, sample);
+    Set(source.cpu, maximum.cpu, sample);
+    if (source.who != v1::METRIC_UNSPECIFIED) Set(source.who, maximum.witness, sample);
   }
 }
 

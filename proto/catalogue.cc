@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <map>
 #include <unordered_map>
 
 namespace taskmon {
@@ -13,13 +14,20 @@ std::string Lower(std::string text) {
   return text;
 }
 
+v1::Metric MaximumNamed(const std::string& name, const std::vector<MetricDesc>& all) {
+  auto it = std::find_if(all.begin(), all.end(), [&](const MetricDesc& metric) { return metric.name == name; });
+  return it == all.end() ? v1::METRIC_UNSPECIFIED : it->id;
+}
+
 std::vector<MetricDesc> BuildCatalogue() {
   std::vector<MetricDesc> all;
+  std::map<v1::Metric, std::string> witness_of;
   const google::protobuf::EnumDescriptor* metrics = v1::Metric_descriptor();
   for (int i = 0; i < metrics->value_count(); ++i) {
     const google::protobuf::EnumValueDescriptor* value = metrics->value(i);
     if (value->number() == v1::METRIC_UNSPECIFIED) continue;
     const v1::MetricInfo& info = value->options().GetExtension(v1::info);
+    witness_of[static_cast<v1::Metric>(value->number())] = info.witness_of();
     all.push_back({.id = static_cast<v1::Metric>(value->number()),
                    .name = Lower(value->name()),
                    .short_name = info.short_name(),
@@ -33,6 +41,7 @@ std::vector<MetricDesc> BuildCatalogue() {
                    .help = info.help(),
                    .hook = info.hook()});
   }
+  for (MetricDesc& metric : all) metric.witness_of = MaximumNamed(witness_of[metric.id], all);
   std::sort(all.begin(), all.end(), [](const MetricDesc& a, const MetricDesc& b) { return a.id < b.id; });
   return all;
 }

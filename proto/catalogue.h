@@ -25,7 +25,8 @@ struct MetricDesc {
   int64_t scale;  // held values are integers of 1/scale unit; at least 1
   std::string source;
   std::string help;
-  std::string hook;  // empty: needs no hook
+  std::string hook;                                // empty: needs no hook
+  v1::Metric witness_of = v1::METRIC_UNSPECIFIED;  // the window maximum whose circumstances it tells
 };
 
 // Every metric in the order of its number.

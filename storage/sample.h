@@ -19,7 +19,7 @@
 namespace taskmon {
 
 // Room for metric numbers 0 … kMetricSlots - 1; not part of any format.
-inline constexpr size_t kMetricSlots = 72;
+inline constexpr size_t kMetricSlots = 80;
 
 using MetricId = uint16_t;
 using MetricSet = std::bitset<kMetricSlots>;

@@ -29,7 +29,7 @@ void Count(const v1::EventBatch& batch, Tally* tally, Context* context) {
   tally->missed += batch.missed();
   for (const v1::Event& event : batch.events()) {
     tally->gap |= event.type() == v1::GAP;
-    tally->redacted |= event.redacted_size() > 0 || event.task().cmdline_redacted();
+    tally->redacted |= event.redacted_size() > 0 || event.task().cmdline_redacted() || event.task().exe_redacted();
   }
   if (batch.missed() > 0) Note(fmt::format("{} events missed: this reader is too slow", batch.missed()), context);
 }

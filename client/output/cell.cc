@@ -137,6 +137,7 @@ Presence PresenceOf(const Field& field, const TaskRow& row) {
     return presence == Presence::kNotAsked ? Presence::kUnavailable : presence;
   }
   if (field.attribute == Attribute::kCmdline && row.info->cmdline_redacted()) return Presence::kRedacted;
+  if (field.attribute == Attribute::kExe && row.info->exe_redacted()) return Presence::kRedacted;
   return Presence::kPresent;
 }
 

@@ -38,7 +38,7 @@ void AppendTask(const v1::Event& event, JsonObject* object) {
   object->Number("ppid", task.ppid());
   object->String("comm", task.comm());
   if (!task.cmdline_redacted()) object->String("cmdline", task.cmdline());
-  object->String("exe", task.exe());
+  if (!task.exe_redacted()) object->String("exe", task.exe());
   object->String("start_time", query::FormatRfc3339(task.start_time_ns()));
   object->Number("start_ns", task.start_ns());
   object->String("user", task.user());
@@ -65,6 +65,7 @@ void AppendMetrics(const v1::Event& event, JsonObject* object) {
   std::vector<std::string> unavailable;
   std::vector<std::string> redacted;
   if (event.task().cmdline_redacted()) redacted.push_back("cmdline");
+  if (event.task().exe_redacted()) redacted.push_back("exe");
   for (const MetricDesc& metric : AllMetrics()) {
     const MetricCell cell = cells.Get(metric.id);
     if (cell.presence == Presence::kPresent) object->Metric(metric, cell.value);

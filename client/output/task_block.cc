@@ -9,6 +9,7 @@
 
 #include "client/output/escape.h"
 #include "client/output/units.h"
+#include "client/output/witness_text.h"
 
 namespace taskmon::client {
 namespace {
@@ -48,7 +49,7 @@ std::string Identity(const TaskRow& row) {
   text += Line("parent", std::to_string(info.ppid()));
   text += Line("owner", Owner(info));
   text += Line("cmdline", info.cmdline_redacted() ? "*" : TerminalSafe(info.cmdline()));
-  text += Line("exe", TerminalSafe(info.exe()));
+  text += Line("exe", info.exe_redacted() ? "*" : TerminalSafe(info.exe()));
   text += Line("app", TerminalSafe(info.app()));
   text += Line("unit", TerminalSafe(info.unit()));
   text += Line("container", TerminalSafe(info.container()));
@@ -94,7 +95,7 @@ std::vector<std::string> Entries(v1::Group group, const TaskRow& row, const std:
                                  bool raw, Missing* missing) {
   std::vector<std::string> entries;
   for (const MetricDesc& metric : AllMetrics()) {
-    if (metric.group != group) continue;
+    if (metric.group != group || metric.witness_of != v1::METRIC_UNSPECIFIED) continue;
     const Field field{.metric = &metric};
     const Presence presence = PresenceOf(field, row);
     if (presence == Presence::kUnavailable) missing->unavailable += " " + metric.short_name;
@@ -138,6 +139,8 @@ std::string TaskBlock(const TaskRow& row, const std::map<v1::Metric, CounterRate
     const std::vector<std::string> entries = Entries(group, row, rates, raw, &missing);
     if (!entries.empty()) text += "\n" + GroupTitle(group) + "\n" + InColumns(entries, width);
   }
+  const std::vector<std::string> witnesses = WitnessLines(row);
+  if (!witnesses.empty()) text += fmt::format("\nLongest waits of the tick\n  {}\n", fmt::join(witnesses, "\n  "));
   text += MissingLine("Not available (taskmonctl doctor says why)", missing.unavailable, terminal);
   text += MissingLine("Hidden from this user (group taskmon sees them)", missing.redacted, terminal);
   return text;

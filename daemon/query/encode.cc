@@ -59,16 +59,17 @@ std::string MendUtf8(std::string_view text) {
   return mended;
 }
 
-void EncodeTaskInfo(const TaskInfo& info, const std::string& boot_id, bool cmdline_visible, v1::TaskInfo* out) {
+void EncodeTaskInfo(const TaskInfo& info, const std::string& boot_id, NamesVisible visible, v1::TaskInfo* out) {
   out->set_tid(info.key.tid);
   out->set_tgid(info.tgid);
   out->set_ppid(info.ppid);
   out->set_start_ns(info.key.start_ns);
   out->set_start_time_ns(info.start_wall_ns);
   out->set_comm(MendUtf8(info.comm));
-  if (cmdline_visible) out->set_cmdline(MendUtf8(info.cmdline));
-  out->set_cmdline_redacted(!cmdline_visible);
-  out->set_exe(MendUtf8(info.exe));
+  if (visible.cmdline) out->set_cmdline(MendUtf8(info.cmdline));
+  out->set_cmdline_redacted(!visible.cmdline);
+  if (visible.exe) out->set_exe(MendUtf8(info.exe));
+  out->set_exe_redacted(!visible.exe);
   out->set_uid(info.uid);
   out->set_gid(info.gid);
   out->set_user(MendUtf8(info.user));
@@ -107,7 +108,7 @@ uint32_t BatchBuilder::TickIndex(const Tick& tick) {
 uint32_t BatchBuilder::TaskIndex(const Row& row) {
   const auto [entry, added] = tasks_.try_emplace(row.sample->info, static_cast<uint32_t>(batch_.tasks_size()));
   if (added) {
-    EncodeTaskInfo(row.info(), row.snapshot->boot_id, row.cmdline_visible, batch_.add_tasks());
+    EncodeTaskInfo(row.info(), row.snapshot->boot_id, row.names_visible(), batch_.add_tasks());
     bytes_ += TextBytes(row.info());
   }
   return entry->second;

@@ -20,7 +20,7 @@ namespace taskmon::query {
 std::string MendUtf8(std::string_view text);
 
 // `boot_id` stands in when the task's is empty.
-void EncodeTaskInfo(const TaskInfo& info, const std::string& boot_id, bool cmdline_visible, v1::TaskInfo* out);
+void EncodeTaskInfo(const TaskInfo& info, const std::string& boot_id, NamesVisible visible, v1::TaskInfo* out);
 
 // Fills values, unavailable and redacted of a Sample or an Event.
 template <typename Message>

@@ -155,7 +155,7 @@ v1::Event EncodeEvent(const Event& event, const Caller& caller) {
   out.set_lost(event.lost);
   if (event.task == nullptr) return out;
   const EventRow life(event, caller);
-  EncodeTaskInfo(*event.task, "", life.row.cmdline_visible, out.mutable_task());
+  EncodeTaskInfo(*event.task, "", life.row.names_visible(), out.mutable_task());
   if (event.type == EventType::kExit) EncodeExit(event, life, &out);
   return out;
 }

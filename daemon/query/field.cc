@@ -115,7 +115,7 @@ std::optional<std::string_view> ReadText(const Row& row, const Field& field) {
   switch (field.attribute) {
     case Attribute::kComm: return info.comm;
     case Attribute::kCmdline: return row.cmdline_visible ? std::optional<std::string_view>(info.cmdline) : std::nullopt;
-    case Attribute::kExe: return info.exe;
+    case Attribute::kExe: return row.names_visible().exe ? std::optional<std::string_view>(info.exe) : std::nullopt;
     case Attribute::kUser: return Known(info.user);
     case Attribute::kApp: return info.app;
     case Attribute::kCgroup: return info.cgroup;

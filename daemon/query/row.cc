@@ -73,6 +73,12 @@ int64_t Increase(const Row& row, v1::Metric metric) {
   }
 }
 
+// Circumstances of a maximum that is over; a wait still open that is longer has none yet.
+std::optional<int64_t> Witness(const Row& row, v1::Metric metric, v1::Metric maximum) {
+  if (row.idle() || ResolveValue(row, maximum) != Stored(row, maximum)) return std::nullopt;
+  return Stored(row, metric);
+}
+
 }  // namespace
 
 std::optional<int64_t> ResolveValue(const Row& row, v1::Metric metric) {
@@ -88,7 +94,9 @@ std::optional<int64_t> ResolveValue(const Row& row, v1::Metric metric) {
       return row.idle() ? std::nullopt : Stored(row, metric);
     default: break;
   }
-  return Describe(metric).kind == v1::WINDOW_MAX ? ClosedMax(row, metric) : Stored(row, metric);
+  const MetricDesc& desc = Describe(metric);
+  if (desc.witness_of != v1::METRIC_UNSPECIFIED) return Witness(row, metric, desc.witness_of);
+  return desc.kind == v1::WINDOW_MAX ? ClosedMax(row, metric) : Stored(row, metric);
 }
 
 std::optional<double> ResolveRate(const Row& row, v1::Metric metric) {
@@ -116,6 +124,9 @@ MetricSet WithSources(MetricSet metrics) {
       // The mean over several ticks is weighted by lookups.
       {v1::TASK_PAGE_CACHE_HIT_PERCENT, v1::TASK_PAGE_CACHE_LOOKUP_COUNT},
   };
+  for (const MetricDesc& metric : AllMetrics()) {
+    if (metrics[metric.id] && metric.witness_of != v1::METRIC_UNSPECIFIED) metrics.set(metric.witness_of);
+  }
   for (const auto& [metric, source] : kSources) {
     if (metrics[metric]) metrics.set(source);
   }

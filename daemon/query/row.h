@@ -12,13 +12,20 @@
 
 namespace taskmon::query {
 
+struct NamesVisible {
+  bool cmdline = true;
+  bool exe = true;
+};
+
 struct Row {
   const Snapshot* snapshot = nullptr;
   const TaskSample* sample = nullptr;
-  bool guarded_visible = true;  // the caller may see this task's guarded metrics
+  bool guarded_visible = true;  // the caller may see this task's guarded metrics and its executable's path
   bool cmdline_visible = true;  // … and its command line, which is guarded only where /proc has hidepid
 
   const TaskInfo& info() const { return *sample->info; }
+  // A kernel thread has no executable to hide.
+  NamesVisible names_visible() const { return {cmdline_visible, guarded_visible || info().kthread}; }
   bool idle() const { return sample->tick_seq != snapshot->tick.seq; }
 };
 

@@ -62,15 +62,25 @@ void StepFolder::FoldValue(const Row& row, v1::Metric metric, Folded* folded) co
   if (Describe(metric).kind == v1::WINDOW_MAX) {
     // Known for a part of the step is known: a maximum of fewer ticks is still one that happened.
     const std::optional<int64_t> value = ResolveValue(row, metric);
-    if (!value) return;
-    sum.values[metric] = std::max(sum.values[metric], *value);
+    if (!value || (sum.valid[metric] && *value <= sum.values[metric])) return;
+    sum.values[metric] = *value;
     sum.valid.set(metric);
-    return;
+    return TakeWitnesses(row, metric, &sum);
   }
+  if (Describe(metric).witness_of != v1::METRIC_UNSPECIFIED) return;  // comes with its maximum
   sum.valid.set(metric, row.sample->valid[metric]);
   if (!row.sample->valid[metric]) return;
   sum.values[metric] = row.sample->values[metric];
   if (!row.idle()) sum.deltas[metric] += row.sample->deltas[metric];
+}
+
+void StepFolder::TakeWitnesses(const Row& row, v1::Metric maximum, TaskSample* sum) const {
+  for (v1::Metric metric : metrics_) {
+    if (Describe(metric).witness_of != maximum) continue;
+    const std::optional<int64_t> value = ResolveValue(row, metric);
+    sum->valid.set(metric, value.has_value());
+    sum->values[metric] = value.value_or(0);
+  }
 }
 
 void StepFolder::FoldCacheHits(const Row& row, Folded* folded) const {

@@ -48,6 +48,7 @@ class StepFolder {
 
   void FoldTask(const Snapshot& snapshot, const std::shared_ptr<const TaskSample>& sample);
   void FoldValue(const Row& row, v1::Metric metric, Folded* folded) const;
+  void TakeWitnesses(const Row& row, v1::Metric maximum, TaskSample* sum) const;
   void FoldCacheHits(const Row& row, Folded* folded) const;
   void MarkEnded(const Snapshot& snapshot);
 

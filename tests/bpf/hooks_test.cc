@@ -111,6 +111,7 @@ TEST_F(HooksTest, FailedCallsCountAndRestartedOnesDoNot) {
 
 TEST_F(HooksTest, NothingIsCountedWhileDetached) {
   Start({TM_HOOKS_LIFECYCLE, TM_HOOKS_SYSCALL});
+  if (IsSkipped()) return;
   probe_->Detach(TM_HOOKS_SYSCALL);
   const auto final = FinalOf([] {
     close(-1);
@@ -121,6 +122,7 @@ TEST_F(HooksTest, NothingIsCountedWhileDetached) {
 
 TEST_F(HooksTest, WrittenPagesAreAddedAndDirtied) {
   Start({TM_HOOKS_LIFECYCLE, TM_HOOKS_PAGE_CACHE});
+  if (IsSkipped()) return;
   const auto final = FinalOf([] {
     char path[] = "/var/tmp/taskmon-dirty-XXXXXX";
     const int fd = mkstemp(path);
@@ -157,8 +159,9 @@ TEST_P(LookupTest, EachPageReadIsLookedUpOnce) {
       return 0;
     };
   };
-  EXPECT_EQ(CountOf(TM_HOOKS_PAGE_CACHE_LOOKUP, TM_C_PAGE_CACHE_LOOKUPS, body(1)), 256u);
+  const uint64_t once = CountOf(TM_HOOKS_PAGE_CACHE_LOOKUP, TM_C_PAGE_CACHE_LOOKUPS, body(1));
   if (IsSkipped()) return;
+  EXPECT_EQ(once, 256u);
   EXPECT_EQ(CountOf(TM_HOOKS_PAGE_CACHE_LOOKUP, TM_C_PAGE_CACHE_LOOKUPS, body(3)), 768u);
 }
 
@@ -168,6 +171,7 @@ INSTANTIATE_TEST_SUITE_P(ReadSizes, LookupTest, testing::Values(kPage, 8 * kPage
 // The longest request of a task that reads cold pages lies within its own waiting time, and names the file's device.
 TEST_F(HooksTest, ABlockRequestIsBilledToWhoSubmittedIt) {
   Start({TM_HOOKS_LIFECYCLE, TM_HOOKS_SCHED, TM_HOOKS_BLOCK});
+  if (IsSkipped()) return;
   const ColdFile file(64);
   struct stat info {};
   ASSERT_EQ(stat(file.path(), &info), 0);
@@ -192,6 +196,7 @@ TEST_F(HooksTest, ABlockRequestIsBilledToWhoSubmittedIt) {
 
 TEST_F(HooksTest, ABlockRequestIsReportedOnceByThePasses) {
   Start({TM_HOOKS_LIFECYCLE, TM_HOOKS_SCHED, TM_HOOKS_BLOCK});
+  if (IsSkipped()) return;
   const ColdFile file(8);
   Gate done, never;
   Child child([&] {
@@ -215,6 +220,7 @@ TEST_F(HooksTest, AFullRequestMapIsCounted) {
   ProbeOptions options;
   options.block_requests = 1;
   Start({TM_HOOKS_LIFECYCLE, TM_HOOKS_BLOCK}, options);
+  if (IsSkipped()) return;
   // Each of them stays alive and so keeps its entry: the second finds the map full.
   const ColdFile file(64);
   Gate done, never;
@@ -286,6 +292,7 @@ int UdpExchange() {
 
 TEST_F(HooksTest, TcpBytesAreExactAndPeekedOnesCountOnce) {
   Start({TM_HOOKS_LIFECYCLE, TM_HOOKS_NET});
+  if (IsSkipped()) return;
   const auto final = FinalOf(TcpExchange);
   ASSERT_EQ(final.exit_code, 0);
   EXPECT_EQ(final.counters[TM_C_NET_TX], 10'100u);
@@ -296,6 +303,7 @@ TEST_F(HooksTest, TcpBytesAreExactAndPeekedOnesCountOnce) {
 
 TEST_F(HooksTest, UdpBytesAreExact) {
   Start({TM_HOOKS_LIFECYCLE, TM_HOOKS_NET});
+  if (IsSkipped()) return;
   const auto final = FinalOf(UdpExchange);
   ASSERT_EQ(final.exit_code, 0);
   EXPECT_EQ(final.counters[TM_C_NET_TX], 1'010u);
@@ -305,6 +313,7 @@ TEST_F(HooksTest, UdpBytesAreExact) {
 
 TEST_F(HooksTest, UnixBytesAreKeptApart) {
   Start({TM_HOOKS_LIFECYCLE, TM_HOOKS_NET});
+  if (IsSkipped()) return;
   const auto final = FinalOf([] {
     int fds[2];
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) != 0) return 1;
@@ -320,6 +329,7 @@ TEST_F(HooksTest, UnixBytesAreKeptApart) {
 
 TEST_F(HooksTest, ConnectionsCountForWhoMakesThemEvenWhenRefused) {
   Start({TM_HOOKS_LIFECYCLE, TM_HOOKS_CONNECT});
+  if (IsSkipped()) return;
   const auto final = FinalOf([] {
     if (TcpExchange() != 0) return 1;
     sockaddr_in nobody;
@@ -370,6 +380,7 @@ class SmallCgroup {
 
 TEST_F(HooksTest, AnOomVictimIsNamedAndCounted) {
   Start({TM_HOOKS_LIFECYCLE, TM_HOOKS_OOM});
+  if (IsSkipped()) return;
   const SmallCgroup cgroup;
   if (cgroup.path().empty()) GTEST_SKIP() << "no memory cgroup can be made";
   Child child([] {
@@ -387,12 +398,16 @@ TEST_F(HooksTest, AnOomVictimIsNamedAndCounted) {
   EXPECT_EQ(final.exit_code, SIGKILL);
   const auto victims = Of<tm_oom_record>(TM_RECORD_OOM, child.tid());
   ASSERT_EQ(victims.size(), 1u);
+  for (const Hook& hook : probe_->Hooks()) {
+    if (hook.name == "mark_victim" && !hook.limits.empty()) return;  // known by number only
+  }
   EXPECT_EQ(victims[0].id.start_ns, final.id.start_ns);
   EXPECT_STREQ(victims[0].comm, final.comm);
 }
 
 TEST_F(HooksTest, EveryGroupAttachesTwiceAndDetaches) {
   Start({TM_HOOKS_LIFECYCLE});
+  if (IsSkipped()) return;
   ASSERT_TRUE(probe_->SetStatistics(true).ok());
   for (int i = 0; i < TM_HOOK_GROUP_MAX; ++i) {
     const auto group = static_cast<tm_hook_group>(i);

@@ -174,11 +174,11 @@ void Spin(uint64_t ns) {
   }
 }
 
-void PinTo(int cpu) {
+void PinTo(int cpu, pid_t tid) {
   cpu_set_t set;
   CPU_ZERO(&set);
   CPU_SET(cpu, &set);
-  if (sched_setaffinity(0, sizeof(set), &set) != 0) std::abort();
+  if (sched_setaffinity(tid, sizeof(set), &set) != 0) std::abort();
 }
 
 }  // namespace taskmon::bpf

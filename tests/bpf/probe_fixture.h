@@ -110,6 +110,6 @@ std::string TaskPath(pid_t tid, const std::string& file);
 bool AwaitState(pid_t tid, char state);
 // Burns this thread's CPU time.
 void Spin(uint64_t ns);
-void PinTo(int cpu);
+void PinTo(int cpu, pid_t tid = 0);
 
 }  // namespace taskmon::bpf

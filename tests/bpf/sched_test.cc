@@ -98,11 +98,13 @@ TEST_F(SchedTest, ColdReadsAreIoWait) {
 
 TEST_F(SchedTest, TwoSpinnersOnOneCpuWaitForEachOther) {
   auto body = [] {
-    PinTo(0);
     Spin(100 * kMs);
     return 0;
   };
   Child one(body), other(body);
+  // Before they wake: a wait for another CPU could be the longest.
+  PinTo(0, one.tid());
+  PinTo(0, other.tid());
   one.Go();
   other.Go();
   one.Wait();
@@ -113,7 +115,9 @@ TEST_F(SchedTest, TwoSpinnersOnOneCpuWaitForEachOther) {
   for (const auto& final : {first, second}) {
     if (final.maxima[TM_M_RUNQ_NS].value_ns == 0) continue;
     EXPECT_LE(final.maxima[TM_M_RUNQ_NS].value_ns, final.counters[TM_C_RUN_DELAY_NS]);
-    EXPECT_GE(final.counters[TM_C_OFFCPU_NS] + 10 * kMs, final.counters[TM_C_RUN_DELAY_NS]);
+    // The wait before the first run is no off-CPU time; no wait is longer than the longest.
+    EXPECT_GE(final.counters[TM_C_OFFCPU_NS] + final.maxima[TM_M_RUNQ_NS].value_ns + 10 * kMs,
+              final.counters[TM_C_RUN_DELAY_NS]);
   }
   // Whoever was preempted knows by whom.
   const auto& worst = first.maxima[TM_M_RUNQ_NS].value_ns > second.maxima[TM_M_RUNQ_NS].value_ns ? first : second;
@@ -161,16 +165,17 @@ TEST_F(SchedTest, NoMaximumIsLostOverManyWindows) {
   uint64_t before = PassOf(child.tid()).counters[TM_C_OFFCPU_NS];
   Pass();
   before = PassOf(child.tid()).counters[TM_C_OFFCPU_NS];
+  bool late = false;
   for (int i = 0; i < 200; ++i) {
     Nap(2 * kMs);
     const auto tasks = Pass(false);
     auto found = tasks.find(child.tid());
     if (found == tasks.end()) continue;
     const uint64_t rise = found->second.counters[TM_C_OFFCPU_NS] - before;
-    // The switch-in may fall between the end of the window and the reading of the counter, or the other way round.
-    if (rise > 2 * kMs) {
-      EXPECT_GT(found->second.maxima[TM_M_OFFCPU_NS].value_ns, 0u);
-    }
+    // The switch-in may fall between the end of the window and the reading of the counter: its maximum comes next time.
+    const bool without = rise > 0 && found->second.maxima[TM_M_OFFCPU_NS].value_ns == 0;
+    EXPECT_FALSE(without && late);
+    late = without;
     before = found->second.counters[TM_C_OFFCPU_NS];
   }
 }
@@ -191,9 +196,19 @@ TEST_F(SchedTest, TheFinalRecordHasWhatNoPassReported) {
   EXPECT_GE(final.maxima[TM_M_OFFCPU_NS].value_ns, 20 * kMs);
 }
 
+// A forked child holds the probe's links too, and a link is detached when its last holder closes it.
+void CloseInheritedLinks() {
+  for (int fd = 3; fd < 256; ++fd) {
+    char target[64] = "";
+    if (readlink(("/proc/self/fd/" + std::to_string(fd)).c_str(), target, sizeof(target) - 1) < 0) continue;
+    if (std::string_view(target).starts_with("anon_inode:bpf")) close(fd);
+  }
+}
+
 TEST_F(SchedTest, TimeWithoutTheHookIsUnknownNotOffCpu) {
   Gate gate, done;
   Child child([&] {
+    CloseInheritedLinks();
     for (;;) {
       gate.Await();
       done.Signal();
@@ -207,7 +222,8 @@ TEST_F(SchedTest, TimeWithoutTheHookIsUnknownNotOffCpu) {
   EXPECT_FALSE(probe_->IsAttached(TM_HOOKS_SCHED));
   EXPECT_EQ(PassOf(child.tid()).off_since_ns, 0u);
   Nap(100 * kMs);
-  ASSERT_TRUE(probe_->Attach(TM_HOOKS_SCHED).ok());
+  const absl::Status attached = probe_->Attach(TM_HOOKS_SCHED);
+  ASSERT_TRUE(attached.ok()) << attached;
   gate.Signal();
   done.Await();
   ASSERT_TRUE(AwaitState(child.tid(), 'S'));

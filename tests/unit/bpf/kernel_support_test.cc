@@ -48,6 +48,11 @@ class FakeKernel {
     btf__add_typedef(types_, ("btf_trace_" + tracepoint).c_str(), btf__add_ptr(types_, prototype));
     return *this;
   }
+  FakeKernel& WithMember(const std::string& name, const std::string& member) {
+    btf__add_struct(types_, name.c_str(), 8);
+    btf__add_field(types_, member.c_str(), long_, 0, 0);
+    return *this;
+  }
   KernelSupport Read() {
     __u32 size = 0;
     const void* data = btf__raw_data(types_, &size);
@@ -69,6 +74,12 @@ std::map<std::string, ProgramChoice> Choose(FakeKernel& kernel) {
   const KernelSupport support = kernel.Read();
   for (ProgramChoice& choice : ChoosePrograms(support)) choices.emplace(choice.spec->name, choice);
   return choices;
+}
+
+TEST(KernelSupportTest, TaskStorageIsThereWhenTasksHaveAPlaceForIt) {
+  EXPECT_FALSE(FakeKernel().WithMember("task_struct", "pid").Read().has_task_storage());
+  EXPECT_FALSE(FakeKernel().WithMember("sock", "bpf_storage").Read().has_task_storage());
+  EXPECT_TRUE(FakeKernel().WithMember("task_struct", "bpf_storage").Read().has_task_storage());
 }
 
 TEST(KernelSupportTest, TellsArgumentsInCWithoutQualifiers) {

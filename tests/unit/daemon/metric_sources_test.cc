@@ -57,7 +57,8 @@ TEST(MetricSources, EveryMetricButTheSmapsGroupAndDerivedOnesIsFilledFromARecord
   for (const MetricDesc& metric : AllMetrics()) {
     const bool by_builder = metric.aggregation == v1::LEADER || metric.aggregation == v1::STATE ||
                             metric.aggregation == v1::MAX || metric.aggregation == v1::OLDEST;
-    const bool elsewhere = metric.group == v1::SMAPS || metric.aggregation == v1::DERIVED || by_builder;
+    const bool elsewhere = metric.group == v1::SMAPS || metric.aggregation == v1::DERIVED || by_builder ||
+                           metric.witness_of != v1::METRIC_UNSPECIFIED;
     EXPECT_EQ(sample.valid.test(metric.id), !elsewhere) << metric.name;
   }
 }

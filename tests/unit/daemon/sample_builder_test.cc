@@ -234,6 +234,33 @@ TEST_F(SampleBuilderTest, MaximaAreTheLargestOfTheThreadsAndLastOneTick) {
   EXPECT_EQ(Find(*result.snapshot, 100)->values[v1::TASK_SWITCH_OFFCPU_TIME_MAX], 0);
 }
 
+TEST_F(SampleBuilderTest, MaximumOfAMillisecondAndMoreCarriesItsWitness) {
+  tm_task_record leader = TaskRecord(kShell, "sh", 7);
+  leader.maxima[TM_M_OFFCPU_NS] = {.value_ns = 3'000'000, .at_ns = kSecond, .cpu = 1, .witness = 4711};
+  leader.maxima[TM_M_RUNQ_NS] = {.value_ns = 999'999, .at_ns = kSecond, .cpu = 1, .witness = 4711};
+  tm_task_record worker = TaskRecord(kWorker, "worker", 7);
+  worker.maxima[TM_M_OFFCPU_NS] = {.value_ns = 5'000'000, .at_ns = 2 * kSecond, .cpu = 0, .witness = 4712};
+  auto result = TickWith({leader, worker});
+  const TaskSample* process = Find(*result.snapshot, 100);
+  EXPECT_EQ(process->values[v1::TASK_SWITCH_OFFCPU_TIME_MAX_BY], 4712)
+      << "the longest of the threads, with its witness";
+  EXPECT_EQ(process->values[v1::TASK_SWITCH_OFFCPU_TIME_MAX_AT], static_cast<int64_t>(2 * kSecond));
+  EXPECT_EQ(Find(*result.snapshot, 100, true)->values[v1::TASK_SWITCH_OFFCPU_TIME_MAX_CPU], 1);
+  EXPECT_FALSE(process->valid.test(v1::TASK_RUNQ_WAIT_TIME_MAX_BY));
+}
+
+TEST_F(SampleBuilderTest, SmapsValuesCarryTheTimeTheyWereRead) {
+  TickWith({TaskRecord(kShell, "sh", 7)});
+  builder_.OnSmaps({.tgid = 100, .start_ns = kShell.start_ns, .taken_boot_ns = 1500, .values = {.pss = 4096}});
+  auto result = TickWith({});
+  const TaskSample* process = Find(*result.snapshot, 100);
+  EXPECT_EQ(process->values[v1::TASK_PSS_SIZE], 4096);
+  EXPECT_EQ(process->taken_boot_ns.at(v1::TASK_PSS_SIZE), 1500);
+  Ring(ExecRecord(kShell, 100, "new", "/bin/new", "new", 2 * kSecond));
+  result = TickWith({TaskRecord(kShell, "new", 8)});
+  EXPECT_FALSE(Find(*result.snapshot, 100)->valid.test(v1::TASK_PSS_SIZE)) << "exec made another address space";
+}
+
 TEST_F(SampleBuilderTest, WaitInProgressOfAProcessIsItsLongest) {
   tm_task_record leader = TaskRecord(kShell, "sh", 7);
   leader.off_since_ns = 3 * kSecond;

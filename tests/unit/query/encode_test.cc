@@ -34,7 +34,7 @@ TEST(EncodeTaskInfo, CarriesEveryAttribute) {
     info.rules = {"r1", "r2"};
   });
   v1::TaskInfo out;
-  EncodeTaskInfo(*task.Build(1)->info, "boot-9", true, &out);
+  EncodeTaskInfo(*task.Build(1)->info, "boot-9", {}, &out);
   EXPECT_EQ(out.tid(), 7);
   EXPECT_EQ(out.tgid(), 5);
   EXPECT_EQ(out.ppid(), 1);
@@ -48,15 +48,17 @@ TEST(EncodeTaskInfo, CarriesEveryAttribute) {
   EXPECT_TRUE(out.kthread() && out.thread() && !out.tracked() && !out.cmdline_redacted());
   EXPECT_THAT(out.rules(), ElementsAre("r1", "r2"));
   EXPECT_EQ(out.boot_id(), "boot-9");
-  EncodeTaskInfo(*task.Build(1)->info, "", false, &out);
+  EncodeTaskInfo(*task.Build(1)->info, "", {.cmdline = false}, &out);
   EXPECT_TRUE(out.cmdline_redacted());
 }
 
 TEST(EncodeTaskInfo, AHiddenCommandLineDoesNotLeave) {
   v1::TaskInfo out;
-  EncodeTaskInfo(*TaskBuilder(7).Build(1)->info, "", false, &out);
+  EncodeTaskInfo(*TaskBuilder(7).Build(1)->info, "", {.cmdline = false, .exe = false}, &out);
   EXPECT_TRUE(out.cmdline_redacted());
   EXPECT_EQ(out.cmdline(), "");
+  EXPECT_TRUE(out.exe_redacted());
+  EXPECT_EQ(out.exe(), "");
 }
 
 TEST(BatchBuilder, ListsWhatIsUnavailableAndWhatIsRedacted) {

@@ -51,6 +51,16 @@ TEST(ResolveValue, AnIdleTaskKeepsTotalsAndGaugesButHasNoMaxima) {
   EXPECT_EQ(ResolveRate(row, v1::TASK_RUNTIME_NS), 0.0);
 }
 
+TEST(ResolveValue, AWitnessIsKnownForAMaximumThatIsOver) {
+  TaskBuilder task = TaskBuilder(1);
+  task.Set(v1::TASK_SWITCH_OFFCPU_TIME_MAX, 30 * kMs).Set(v1::TASK_SWITCH_OFFCPU_TIME_MAX_BY, 4711);
+  EXPECT_EQ(ResolveValue(Only(World(5, {task})), v1::TASK_SWITCH_OFFCPU_TIME_MAX_BY), 4711);
+  task.Set(v1::TASK_OFFCPU_SINCE, BootAt(5) - 50 * kMs);  // a longer wait is open: who ends it is not known yet
+  EXPECT_EQ(ResolveValue(Only(World(5, {task})), v1::TASK_SWITCH_OFFCPU_TIME_MAX_BY), std::nullopt);
+  task.Set(v1::TASK_OFFCPU_SINCE, 0).IdleSince(4);
+  EXPECT_EQ(ResolveValue(Only(World(5, {task})), v1::TASK_SWITCH_OFFCPU_TIME_MAX_BY), std::nullopt);
+}
+
 TEST(ResolveValue, AWaitStillOpenCountsUpToTheTick) {
   const TaskBuilder asleep = TaskBuilder(1)
                                  .IdleSince(4)

@@ -54,6 +54,16 @@ TEST(StepFolder, CountersStayTotalsAndTheirIncreasesAreSummed) {
   EXPECT_DOUBLE_EQ(*ResolveRate(steps[0].row(0), v1::TASK_RUNTIME_NS), 0.2e9);
 }
 
+TEST(StepFolder, TheLargestMaximumKeepsItsWitness) {
+  auto tick = [](uint64_t seq, int64_t max, int64_t by) {
+    return World(seq, {TaskBuilder(1).Set(v1::TASK_RUNQ_WAIT_TIME_MAX, max).Set(v1::TASK_RUNQ_WAIT_TIME_MAX_BY, by)});
+  };
+  const std::vector<Step> steps = Fold(10 * kSecond, {tick(1, 3 * kMs, 11), tick(2, 9 * kMs, 22), tick(3, kMs, 33)});
+  ASSERT_EQ(steps.size(), 1u);
+  EXPECT_EQ(ResolveValue(steps[0].row(0), v1::TASK_RUNQ_WAIT_TIME_MAX), 9 * kMs);
+  EXPECT_EQ(ResolveValue(steps[0].row(0), v1::TASK_RUNQ_WAIT_TIME_MAX_BY), 22);
+}
+
 TEST(StepFolder, TheFirstTickHasNoLengthAndAddsNone) {
   Snapshot first = World(1, {TaskBuilder(1).Set(v1::TASK_RUNTIME_NS, 90 * kSecond, 0)});
   first.tick.elapsed_ns = 0;
