@@ -33,8 +33,8 @@ void JudgeHooks(const MetricDesc& metric, const Figures& figures, v1::MetricHeal
   for (const bpf::Hook& hook : figures.sampler.hooks) {
     if (metric.hook != bpf::HookGroupName(hook.group)) continue;
     if (hook.attached) {
-      health->set_health(v1::WORKS);
-      health->set_reason("");
+      health->set_health(hook.limits.empty() ? v1::WORKS : v1::DEGRADED);
+      health->set_reason(hook.limits);
       return;
     }
     health->set_reason(hook.available ? fmt::format("hook {} is not attached: {}", hook.name, HookReason(hook, figures))

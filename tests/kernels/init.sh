@@ -3,7 +3,7 @@
 # Process 1 of the virtual machine: runs taskmond and the tests of the kernel side; the host reads what stands between
 # "@@begin NAME" and "@@end NAME EXIT_CODE SECONDS" on the console.
 /bin/busybox --install -s /bin
-export PATH=/bin:/usr/bin HOME=/ LANG=C
+export PATH=/usr/bin:/bin HOME=/ LANG=C GTEST_COLOR=no
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
@@ -39,6 +39,9 @@ state_dir = "/var/tmp/taskmon"
 interval = "500ms"
 [kernel]
 hooks = ["sched", "signal", "syscall", "oom", "page_cache", "page_cache_lookup", "block", "net", "connect"]
+[smaps]
+per_target = "500ms"
+per_second = "250ms"
 TOML
   taskmond --config /tmp/taskmond.toml >/tmp/taskmond.log 2>&1 &
   taskmond=$!
@@ -92,9 +95,9 @@ fi
 section log 10 cat /tmp/taskmond.log
 
 # Each must end with one clear line.
-section refuse_caps 60 setpriv --bounding-set=-perfmon,-sys_admin taskmond --config /tmp/taskmond.toml
-section refuse_user 60 setpriv --reuid=65534 --regid=65534 --clear-groups taskmond --config /dev/null --socket /tmp/s \
-  --state-dir /tmp/nobody
+section refuse_caps 60 /usr/bin/setpriv --bounding-set=-perfmon,-sys_admin taskmond --config /tmp/taskmond.toml
+section refuse_user 60 /usr/bin/setpriv --reuid=65534 --regid=65534 --clear-groups \
+  taskmond --config /dev/null --socket /tmp/s --state-dir /tmp/nobody
 mkdir -p /tmp/empty
 mount --bind /tmp/empty /sys/kernel/btf && section refuse_btf 60 taskmond --config /tmp/taskmond.toml
 umount /sys/kernel/btf

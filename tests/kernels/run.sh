@@ -14,6 +14,7 @@ INDEX_MAX_AGE_MIN=1440
 DOWNLOAD_TIMEOUT_S=300
 BOOT_TIMEOUT_S=${TASKMON_KERNEL_TIMEOUT_S:-1500}
 
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
 say() { printf '%s\n' "$*" >&2; }
 die() { say "kernels: $*"; exit 2; }
 
@@ -34,8 +35,8 @@ install_packages() {
   done
   [ ${#missing[@]} = 0 ] && return
   say "installing: ${missing[*]}"
-  DEBIAN_FRONTEND=noninteractive apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
 # The archive that this machine itself installs from; security and other archives beside it are left out.
@@ -48,7 +49,8 @@ mirror() {
 private_apt() {
   local command=$1 dir=$work/apt/$2
   shift 2
-  timeout "$DOWNLOAD_TIMEOUT_S" "$command" -q=2 -o Dir::Etc::sourcelist="$dir/sources.list" -o Dir::Etc::sourceparts=/dev/null \
+  timeout "$DOWNLOAD_TIMEOUT_S" "$command" -q=2 \
+    -o Dir::Etc::sourcelist="$dir/sources.list" -o Dir::Etc::sourceparts=/dev/null \
     -o Dir::State::lists="$dir/lists" -o Dir::State::status=/dev/null -o Dir::Cache="$dir/cache" \
     -o Acquire::Languages=none -o APT::Sandbox::User=root "$@"
 }
@@ -96,7 +98,8 @@ fetch_kernel() {
     echo "$image" >"$dir/package"
     return
   done
-  return 1
+  [ -s "$dir/package" ] || return 1
+  say "$name: the archive is not reachable; taking what was fetched before"
 }
 
 # One directory with busybox, the programs and their libraries; the kernels share it.
@@ -128,17 +131,26 @@ kernel_disk() {
 }
 
 boot() {
-  local name=$1 dir=$work/$1 vmlinuz code=0
+  local name=$1 dir=$work/$1 vmlinuz cpu=Nehalem code=0 try
   rm -rf "$dir/root"
   cp -al "$work/root" "$dir/root"
   python3 "$here/modules.py" "$dir/tree" "$dir/root/modules" virtio_pci virtio_blk ext4
   (cd "$dir/root" && find . | cpio --quiet -o -H newc -R 0:0) >"$dir/initramfs"
-  kernel_disk "$dir/disk"
   vmlinuz=$(find "$dir/tree" -name 'vmlinuz*' -type f | head -n 1)
-  timeout -k 10 "$BOOT_TIMEOUT_S" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m 1536 \
-    -nodefaults -display none -no-reboot -serial "file:$dir/console" -kernel "$vmlinuz" -initrd "$dir/initramfs" \
-    -drive "file=$dir/disk,if=virtio,format=raw,cache=unsafe" \
-    -append "console=ttyS0 loglevel=3 panic=-1 rdinit=/init" </dev/null >"$dir/qemu.log" 2>&1 || code=$?
+  [ "$name" = newest ] || cpu+=,-cx16
+  # The emulation sometimes fails a kernel before it gets to us; what happens after init began is never repeated.
+  for try in 1 2 3 4 5; do
+    kernel_disk "$dir/disk"
+    code=0
+    timeout -k 10 "$BOOT_TIMEOUT_S" qemu-system-x86_64 -accel tcg,thread=single -cpu "$cpu" -smp 2 -m 1536 \
+      -nodefaults -display none -no-reboot -serial "file:$dir/console" -kernel "$vmlinuz" -initrd "$dir/initramfs" \
+      -drive "file=$dir/disk,if=virtio,format=raw,cache=unsafe" \
+      -append "console=ttyS0 loglevel=3 initramfs_async=0 oops=panic panic=-1 rdinit=/init" \
+      </dev/null >"$dir/qemu.log" 2>&1 || code=$?
+    if [ $code = 124 ] || grep -q '^@@begin' "$dir/console"; then break; fi
+    say "$name: died before init, attempt $try"
+    cp "$dir/console" "$dir/console.died-$try"
+  done
   rm -f "$dir/disk" "$dir/initramfs"
   case $code in
     0) ;;

@@ -16,10 +16,10 @@ echo 3 >/proc/sys/vm/drop_caches
 while read -r line; do :; done <$file
 i=0
 while [ $i -lt 20000 ]; do i=$((i + 1)); done
-: </nonexistent
-nc -l -p 4711 -s 127.0.0.1 -w 5 </dev/null >/dev/null &
-sleep 1
-echo "through the loopback" | nc -w 2 127.0.0.1 4711
+true </nonexistent
+timeout 30 nc -l -p 4711 </dev/null >/dev/null &
+sleep 2
+echo "through the loopback" | timeout 10 nc 127.0.0.1 4711
 dd if=/dev/zero of=/var/tmp/workload.dd bs=64k count=32 conv=fsync 2>/dev/null
 touch /tmp/workload.ready
 while :; do sleep 0.2; done
