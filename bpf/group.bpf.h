@@ -52,12 +52,17 @@ static __always_inline bool tm_group_leave(struct task_struct *t, struct tm_task
 	return bpf_map_delete_elem(&tm_groups, &key) == 0;
 }
 
-/* At sched_process_free of a leader, after every thread has gone: was the end of the process never told? */
+/*
+ * At sched_process_free of a leader: was the end of the process never told? The leader can be reaped and freed while a
+ * thread that was released before it has its last switch still to come: as long as one is counted, it will tell.
+ */
 static __always_inline bool tm_group_unfinished(struct task_struct *leader, struct tm_task *st)
 {
-	u64 key = (u64)leader->signal;
+	u64 key = (u64)leader->signal, *threads = bpf_map_lookup_elem(&tm_groups, &key);
 
-	if (bpf_map_delete_elem(&tm_groups, &key) == 0)
+	if (threads && *threads)
+		return false;
+	if (threads && bpf_map_delete_elem(&tm_groups, &key) == 0)
 		return true;
 	return !st->counted && !st->group_finished;
 }

@@ -43,6 +43,7 @@ struct tm_task {
 	u32 counted;		/* in tm_groups */
 	u32 uses_block;		/* has an entry in tm_io */
 	u32 flags;		/* those of enum tm_task_flags that stick */
+	u32 interrupted;	/* a system call was to be restarted; a signal handler may turn that into EINTR */
 	u32 finished;		/* final record sent */
 	u32 group_finished;	/* with TM_TASK_GROUP_DEAD */
 

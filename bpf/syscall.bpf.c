@@ -2,25 +2,75 @@
 /* Failed system calls. The dearest hook of all: attached only while someone wants it. */
 #include "storage.bpf.h"
 
+#if defined(__TARGET_ARCH_arm64)
+struct pt_regs {
+	int syscallno;
+} __attribute__((preserve_access_index));
+enum { TM_NR_RT_SIGRETURN = 139 };
+#define tm_syscall_nr(regs) ((regs)->syscallno)
+#else
+struct pt_regs {
+	unsigned long orig_ax;
+} __attribute__((preserve_access_index));
+enum { TM_NR_RT_SIGRETURN = 15 };
+#define tm_syscall_nr(regs) ((regs)->orig_ax)
+#endif
+
 enum {
+	TM_EINTR = 4,
 	TM_MAX_ERRNO = 4095,
 	TM_ERESTARTSYS = 512,		/* the first of the codes that restart a call: include/linux/errno.h */
 	TM_ERESTART_RESTARTBLOCK = 516,	/* the last */
 };
 
-/* Restarted calls have not failed: user space never sees these codes. */
-static __always_inline bool tm_failed(long ret)
+static __always_inline bool tm_is_error(long ret)
 {
-	if (ret >= 0 || ret < -TM_MAX_ERRNO)
+	return ret < 0 && ret >= -TM_MAX_ERRNO;
+}
+
+/* Restarted calls have not failed: user space never sees these codes. */
+static __always_inline bool tm_is_restart(long ret)
+{
+	return ret <= -TM_ERESTARTSYS && ret >= -TM_ERESTART_RESTARTBLOCK;
+}
+
+/*
+ * The return from a signal handler "returns" once more what the interrupted call had returned. That was counted at the
+ * call's own exit, unless the call was to be restarted and the handler's presence turned that into EINTR afterwards.
+ */
+static __always_inline bool tm_sigreturn_failed(struct tm_task *st, long ret)
+{
+	bool interrupted = st->interrupted;
+
+	st->interrupted = 0;
+	return interrupted && ret == -TM_EINTR;
+}
+
+static __always_inline bool tm_call_failed(struct tm_task *st, long ret)
+{
+	if (tm_is_restart(ret)) {
+		st->interrupted = 1;
 		return false;
-	return ret > -TM_ERESTARTSYS || ret < -TM_ERESTART_RESTARTBLOCK;
+	}
+	if (ret == -TM_EINTR)
+		st->interrupted = 0;
+	return true;
 }
 
 SEC("tp_btf/sys_exit")
-int BPF_PROG(tm_sys_exit, void *regs, long ret)
+int BPF_PROG(tm_sys_exit, struct pt_regs *regs, long ret)
 {
-	if (tm_failed(ret))
-		tm_current_add(TM_C_SYSCALL_FAILS, 1);
+	struct tm_task *st;
+	bool failed;
+
+	if (!tm_is_error(ret))
+		return 0;
+	st = tm_current_get();
+	if (!st)
+		return 0;
+	failed = tm_syscall_nr(regs) == TM_NR_RT_SIGRETURN ? tm_sigreturn_failed(st, ret) : tm_call_failed(st, ret);
+	if (failed)
+		st->hooked[TM_C_SYSCALL_FAILS - TM_C_HOOKED] += 1;
 	return 0;
 }
 

@@ -7,7 +7,6 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -173,6 +172,23 @@ int restart_pipe[2];
 
 void FeedPipe(int) { Must(write(restart_pipe[1], "x", 1) == 1, "write"); }
 
+// A signal to this very thread, when it will long be waiting.
+void InterruptSoon() {
+  static timer_t timer;
+  static bool made = false;
+  if (!made) {
+    sigevent event = {};
+    event.sigev_notify = SIGEV_THREAD_ID;
+    event.sigev_signo = SIGALRM;
+    event._sigev_un._tid = gettid();
+    Must(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0, "timer_create");
+    made = true;
+  }
+  itimerspec soon = {};
+  soon.it_value.tv_nsec = 20'000'000;
+  Must(timer_settime(timer, 0, &soon, nullptr) == 0, "timer_settime");
+}
+
 void PrepareRestart(const Args&, Report*) {
   Must(pipe2(restart_pipe, O_CLOEXEC) == 0, "pipe2");
   HandleWith(SIGALRM, FeedPipe, SA_RESTART);
@@ -182,9 +198,7 @@ void PrepareRestart(const Args&, Report*) {
 void RestartCalls(const Args& args, Report* report) {
   int64_t restarted = 0;
   for (int64_t i = 0; i < args[0]; ++i) {
-    itimerval timer = {};
-    timer.it_value.tv_usec = 20'000;
-    setitimer(ITIMER_REAL, &timer, nullptr);
+    InterruptSoon();
     char byte;
     restarted += read(restart_pipe[0], &byte, 1) == 1;
   }
@@ -200,13 +214,26 @@ void PrepareInterrupt(const Args&, Report*) {
 void InterruptCalls(const Args& args, Report* report) {
   int64_t failed = 0;
   for (int64_t i = 0; i < args[0]; ++i) {
-    itimerval timer = {};
-    timer.it_value.tv_usec = 20'000;
-    setitimer(ITIMER_REAL, &timer, nullptr);
+    InterruptSoon();
     char byte;
     failed += read(restart_pipe[0], &byte, 1) < 0 && errno == EINTR;
   }
   report->Set("failed", failed);
+}
+
+void PrepareBrokenPipe(const Args&, Report*) {
+  PrepareInterrupt({}, nullptr);
+  close(restart_pipe[0]);
+  HandleWith(SIGPIPE, Handle, 0);
+}
+
+// Each failed write brings a signal of its own.
+void WriteToNobody(const Args& args, Report* report) {
+  const int before = handled;
+  int64_t failed = 0;
+  for (int64_t i = 0; i < args[0]; ++i) failed += write(restart_pipe[1], "x", 1) < 0 && errno == EPIPE;
+  report->Set("failed", failed);
+  report->Set("handled", handled - before);
 }
 
 pid_t CloneWithTid(pid_t tid) {
@@ -225,7 +252,8 @@ pid_t CloneWithTid(pid_t tid) {
   LeaveAtOnce(static_cast<int>(life));
 }
 
-// args: lives. All bear the same number: clone3 lets root choose it, where writing ns_last_pid would race with everyone.
+// args: lives. All bear the same number: clone3 lets root choose it, where writing ns_last_pid would race with
+// everyone.
 void ReuseTid(const Args& args, Report* report) {
   const pid_t first = fork();
   if (first == 0) LiveAs(1);
@@ -271,6 +299,7 @@ constexpr Thing kThings[] = {
     {"fails", "TIMES, four calls each", 1, nullptr, FailCalls},
     {"restarts", "TIMES", 1, PrepareRestart, RestartCalls},
     {"interrupts", "TIMES", 1, PrepareInterrupt, InterruptCalls},
+    {"broken_pipe", "TIMES", 1, PrepareBrokenPipe, WriteToNobody},
     {"reuse_tid", "LIVES", 1, nullptr, ReuseTid},
     {"reuse_thread", "", 0, nullptr, ReuseThreadTid},
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A thing of which the truth tests do a counted number. `prepare` runs before the workload says that it is ready, so that
-// what it costs is not part of the change; `act` does the thing and reports how much of it was done.
+// A thing of which the truth tests do a counted number. `prepare` runs before the workload says that it is ready, so
+// that what it costs is not part of the change; `act` does the thing and reports how much of it was done.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-//     truth_workload [--thread | --leader-exits] [--dir SCRATCH] THING [ARG...]
+//     truth_workload [--thread | --leader-exits] [--last] [--dir SCRATCH] THING [ARG...]
 //
 // Does a counted number of a thing for the truth tests. Standard input and output are pipes to the test:
 //
@@ -11,9 +11,10 @@
 //           kernel told it}            <--    end of file
 //     _exit at once                           reads the final record
 //
-// From "ready" to the end it does nothing beside the thing but one read of one byte, one write of one line, and one read
-// of nothing. With --thread all of it happens in a second thread while the leader sleeps in join; with --leader-exits the
-// leader ends instead.
+// From "ready" to the end it does nothing beside the thing but one read of one byte, one write of one line, and one
+// read of nothing. With --last it acts after the end of file instead, so that what it did is in the final record,
+// maxima too. With --thread all of it happens in a second thread while the leader sleeps in join; with --leader-exits
+// the leader ends instead.
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
@@ -33,6 +34,7 @@ namespace {
 struct CommandLine {
   bool thread = false;
   bool leader_exits = false;
+  bool last = false;
   int64_t execs_left = -1;  // not negative: started by ExecAgain
   const Thing* thing = nullptr;
   Args args;
@@ -51,7 +53,7 @@ const Thing* Find(const std::string& name) {
 }
 
 [[noreturn]] void Usage() {
-  std::fprintf(stderr, "truth_workload [--thread | --leader-exits] [--dir SCRATCH] THING [ARG...]\n");
+  std::fprintf(stderr, "truth_workload [--thread | --leader-exits] [--last] [--dir SCRATCH] THING [ARG...]\n");
   for (const auto things : {LifeThings(), SchedThings(), MemoryThings(), FileThings(), SocketThings()}) {
     for (const Thing& thing : things) std::fprintf(stderr, "  %-14s %s\n", thing.name, thing.help);
   }
@@ -67,6 +69,8 @@ CommandLine Parse(int argc, char** argv) {
       line.thread = true;
     } else if (word == "--leader-exits") {
       line.thread = line.leader_exits = true;
+    } else if (word == "--last") {
+      line.last = true;
     } else if (word == "--dir" && i + 1 < argc) {
       scratch_dir = argv[++i];
     } else if (word == "--execs-left" && i + 1 < argc) {
@@ -139,11 +143,12 @@ void Play(const CommandLine& line) {
   WriteLine(ready.Json());
   char go;
   Must(read(STDIN_FILENO, &go, 1) == 1, "read the test's word to go");
+  if (line.last) WaitForTest();
   const Kernel begin = Kernel::Now();
   line.thing->act(line.args, &result);
   ReportKernel(begin, Kernel::Now(), &result);
   WriteLine(result.Json());
-  WaitForTest();
+  if (!line.last) WaitForTest();
 }
 
 // The act went on beyond exec.
