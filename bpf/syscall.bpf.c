@@ -6,17 +6,16 @@
 struct pt_regs {
 	int syscallno;
 } __attribute__((preserve_access_index));
-enum { TM_NR_RT_SIGRETURN = 139 };
-#define tm_syscall_nr(regs) ((regs)->syscallno)
+#define tm_syscall_nr(regs) ((s64)(regs)->syscallno)
 #else
 struct pt_regs {
 	unsigned long orig_ax;
 } __attribute__((preserve_access_index));
-enum { TM_NR_RT_SIGRETURN = 15 };
-#define tm_syscall_nr(regs) ((regs)->orig_ax)
+#define tm_syscall_nr(regs) ((s64)(regs)->orig_ax)
 #endif
 
 enum {
+	TM_NO_SYSCALL = -1,		/* what rt_sigreturn leaves as the number of the call */
 	TM_EINTR = 4,
 	TM_MAX_ERRNO = 4095,
 	TM_ERESTARTSYS = 512,		/* the first of the codes that restart a call: include/linux/errno.h */
@@ -68,7 +67,7 @@ int BPF_PROG(tm_sys_exit, struct pt_regs *regs, long ret)
 	st = tm_current_get();
 	if (!st)
 		return 0;
-	failed = tm_syscall_nr(regs) == TM_NR_RT_SIGRETURN ? tm_sigreturn_failed(st, ret) : tm_call_failed(st, ret);
+	failed = tm_syscall_nr(regs) == TM_NO_SYSCALL ? tm_sigreturn_failed(st, ret) : tm_call_failed(st, ret);
 	if (failed)
 		st->hooked[TM_C_SYSCALL_FAILS - TM_C_HOOKED] += 1;
 	return 0;
