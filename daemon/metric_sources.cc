@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include "proto/catalogue.h"
-
 namespace taskmon::daemon {
 namespace {
 
@@ -94,12 +92,12 @@ constexpr uint64_t kWitnessFromNs = 1'000'000;
 
 static_assert(v1::Metric_MAX < kMetricSlots, "raise kMetricSlots");
 
-void Set(v1::Metric metric, uint64_t value, TaskSample* sample) {
-  sample->values[metric] = static_cast<int64_t>(value);
+}  // namespace
+
+void Set(v1::Metric metric, int64_t value, TaskSample* sample) {
+  sample->values[metric] = value;
   sample->valid.set(metric);
 }
-
-}  // namespace
 
 void CpuSplit::Update(uint64_t runtime_ns, uint64_t sampled_utime_ns, uint64_t sampled_stime_ns) {
   if (runtime_ns <= utime_ns_ + stime_ns_) return;

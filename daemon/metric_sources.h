@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "bpf/taskmon_abi.h"
+#include "proto/catalogue.h"
 #include "storage/sample.h"
 
 namespace taskmon::daemon {
@@ -28,6 +29,9 @@ class CpuSplit {
   uint64_t utime_ns_ = 0;
   uint64_t stime_ns_ = 0;
 };
+
+// Makes a metric of the sample known.
+void Set(v1::Metric metric, int64_t value, TaskSample* sample);
 
 // Fills every counter metric from `counters`. `valid_bits` (enum tm_valid) and `attached` say which are known.
 void FillCounters(const Counters& counters, const CpuSplit& split, uint32_t valid_bits, HookGroups attached,

@@ -20,12 +20,6 @@ namespace {
 constexpr size_t kMaxCmdline = 4096;
 constexpr size_t kContainerDigits = 12;
 
-std::string JoinArguments(std::string raw) {
-  while (!raw.empty() && raw.back() == '\0') raw.pop_back();
-  std::replace(raw.begin(), raw.end(), '\0', ' ');
-  return raw;
-}
-
 std::string ReadLink(const std::string& path) {
   char target[4096];
   const ssize_t n = readlink(path.c_str(), target, sizeof(target));
@@ -58,6 +52,12 @@ bool IsUnit(const std::string& component) {
 }
 
 }  // namespace
+
+std::string JoinArguments(std::string raw) {
+  while (!raw.empty() && raw.back() == '\0') raw.pop_back();
+  std::replace(raw.begin(), raw.end(), '\0', ' ');
+  return raw;
+}
 
 CgroupIdentity ParseCgroupPath(const std::string& path) {
   CgroupIdentity identity{.path = path};

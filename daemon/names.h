@@ -30,6 +30,9 @@ CgroupIdentity ParseCgroupPath(const std::string& path);
 // The text of /proc/TID/cgroup → the path in the v2 hierarchy, or systemd's where v2 says only "/".
 std::string CgroupPathFromProc(const std::string& text);
 
+// A command line as the kernel holds it, a NUL after each argument → the arguments joined by blanks. Pure.
+std::string JoinArguments(std::string raw);
+
 struct NameRequest {
   int32_t tgid = 0;  // 0: only the user is wanted
   uint64_t start_ns = 0;

@@ -15,14 +15,6 @@ constexpr uint64_t kNamesEveryTicks = 30;
 
 std::string Comm(const char (&comm)[TM_COMM_LEN]) { return std::string(comm, strnlen(comm, TM_COMM_LEN)); }
 
-// A command line as it lies in memory: arguments with a NUL after each.
-std::string JoinArguments(const char* args, size_t length) {
-  std::string text(args, length);
-  while (!text.empty() && text.back() == '\0') text.pop_back();
-  std::replace(text.begin(), text.end(), '\0', ' ');
-  return text;
-}
-
 void Add(Counters& sum, const Counters& value) {
   for (size_t i = 0; i < sum.size(); ++i) sum[i] += value[i];
 }
@@ -44,11 +36,6 @@ uint64_t IoWaitSince(const Thread& thread) { return (thread.flags & TM_TASK_IOWA
 // The smallest that is not 0.
 void KeepOldest(uint64_t candidate, uint64_t* oldest) {
   if (candidate != 0 && (*oldest == 0 || candidate < *oldest)) *oldest = candidate;
-}
-
-void Set(v1::Metric metric, int64_t value, TaskSample* sample) {
-  sample->values[metric] = value;
-  sample->valid.set(metric);
 }
 
 // What waits, states and flags come to for a process: see Aggregation in metric.proto.
@@ -286,7 +273,7 @@ void SampleBuilder::OnExec(const tm_exec_record& record) {
   thread->info_changed = true;
   process->draft.comm = thread->comm;
   process->draft.exe.assign(record.filename, strnlen(record.filename, TM_PATH_LEN));
-  process->draft.cmdline = JoinArguments(record.args, std::min<size_t>(record.args_len, TM_ARGS_LEN));
+  process->draft.cmdline = JoinArguments(std::string(record.args, std::min<size_t>(record.args_len, TM_ARGS_LEN)));
   process->smaps.reset();       // another address space
   process->wants_names = true;  // the real path behind links and interpreters, should it live long enough
   process->info_changed = true;
