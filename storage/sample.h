@@ -118,6 +118,12 @@ struct Event {
   std::shared_ptr<const TaskSample> final_sample;  // exit: totals of the whole life; null otherwise
   std::string detail;
   uint64_t lost = 0;  // gap: records lost
+  // Threshold crossings and rule decisions.
+  std::string rule;     // the rule that the task came under, or left; the rule whose threshold was crossed
+  bool begins = true;   // threshold: crossed (true), or back to normal
+  MetricId metric = 0;  // threshold: what was compared; 0: not a metric
+  double value = 0;     // threshold: what it was then, in catalogue units; counters as their rate per second
+  double baseline = 0;  // threshold: the fixed limit, or the median that an anomaly is measured from
 };
 
 }  // namespace taskmon
