@@ -94,6 +94,14 @@ static_assert(v1::Metric_MAX < kMetricSlots, "raise kMetricSlots");
 
 }  // namespace
 
+void Add(Counters& sum, const Counters& value) {
+  for (size_t i = 0; i < sum.size(); ++i) sum[i] += value[i];
+}
+
+void Subtract(Counters& sum, const Counters& value) {
+  for (size_t i = 0; i < sum.size(); ++i) sum[i] -= value[i];
+}
+
 void Set(v1::Metric metric, int64_t value, TaskSample* sample) {
   sample->values[metric] = value;
   sample->valid.set(metric);

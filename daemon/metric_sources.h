@@ -30,6 +30,10 @@ class CpuSplit {
   uint64_t stime_ns_ = 0;
 };
 
+// Counters of several threads in one.
+void Add(Counters& sum, const Counters& value);
+void Subtract(Counters& sum, const Counters& value);
+
 // Makes a metric of the sample known.
 void Set(v1::Metric metric, int64_t value, TaskSample* sample);
 

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/known_names.h"
+
+#include <utility>
+
+namespace taskmon::daemon {
+
+const std::string& KnownNames::User(uint32_t uid) {
+  auto [user, added] = users_.try_emplace(uid);
+  if (added) wanted_users_.push_back(uid);
+  return user->second;
+}
+
+const CgroupIdentity* KnownNames::Cgroup(uint64_t cgroup_id) const {
+  auto known = cgroups_.find(cgroup_id);
+  return known == cgroups_.end() ? nullptr : &known->second;
+}
+
+void KnownNames::LearnCgroup(uint64_t cgroup_id, const CgroupIdentity& identity) {
+  if (cgroups_.size() >= kMostCgroups) cgroups_.clear();
+  cgroups_[cgroup_id] = identity;
+}
+
+std::vector<NameRequest> KnownNames::TakeRequests() {
+  std::vector<NameRequest> requests;
+  for (uint32_t uid : std::exchange(wanted_users_, {})) requests.push_back({.uid = uid, .user = true});
+  return requests;
+}
+
+}  // namespace taskmon::daemon

@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/task_keeper.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace taskmon::daemon {
+namespace {
+
+std::string Comm(const char (&comm)[TM_COMM_LEN]) { return std::string(comm, strnlen(comm, TM_COMM_LEN)); }
+
+void MergeMaxima(const tm_max (&from)[TM_M_MAX], tm_max (&into)[TM_M_MAX]) {
+  for (int i = 0; i < TM_M_MAX; ++i) {
+    if (from[i].value_ns > into[i].value_ns) into[i] = from[i];
+  }
+}
+
+void UpdateField(Process* process, std::string* field, const std::string& value) {
+  if (*field == value) return;
+  *field = value;
+  process->info_changed = true;
+}
+
+void UpdateCgroup(Process* process, const CgroupIdentity& identity) {
+  UpdateField(process, &process->draft.cgroup, identity.path);
+  UpdateField(process, &process->draft.unit, identity.unit);
+  UpdateField(process, &process->draft.container, identity.container);
+}
+
+bool IsZombie(const tm_task_record& record) { return record.state == 'Z' || record.state == 'X'; }
+
+}  // namespace
+
+void TaskKeeper::OnRing(const tm_record_header& header) {
+  switch (header.kind) {
+    case TM_RECORD_FORK: return OnFork(reinterpret_cast<const tm_fork_record&>(header));
+    case TM_RECORD_EXEC: return OnExec(reinterpret_cast<const tm_exec_record&>(header));
+    case TM_RECORD_RENAME: return OnRename(reinterpret_cast<const tm_rename_record&>(header));
+    case TM_RECORD_FINAL: return OnFinal(reinterpret_cast<const tm_task_record&>(header));
+    case TM_RECORD_OOM: return OnOom(reinterpret_cast<const tm_oom_record&>(header));
+    default: return;
+  }
+}
+
+void TaskKeeper::OnTask(const tm_task_record& record) {
+  Process* process = ProcessOf(record);
+  Thread* known = table_.FindThread(record.id.tid, record.id.start_ns);
+  if (known == nullptr && IsZombie(record)) return OnZombie(process, record);
+  Thread* thread = known != nullptr ? known : ThreadOf(process, record.id);
+  thread->seen_pass = pass_;
+  UpdateThread(thread, record);
+  UpdateProcess(process, record);
+}
+
+// A dead task that its parent has not reaped yet: its life was told by its final record, only its row remains.
+void TaskKeeper::OnZombie(Process* process, const tm_task_record& record) {
+  if (record.id.tid != record.id.tgid || record.state == 'X') return;
+  if (!process->threads.empty()) return;  // the leader is dead, its threads live on
+  process->zombie_pass = pass_;
+  if (process->known) return;
+  process->exited = true;  // dead before taskmond started
+  for (size_t i = 0; i < process->dead.size(); ++i) process->dead[i] = record.counters[i];
+  process->split.Update(record.counters[TM_C_RUNTIME_NS], record.counters[TM_C_UTIME_NS],
+                        record.counters[TM_C_STIME_NS]);
+  UpdateProcess(process, record);
+}
+
+Process* TaskKeeper::ProcessOf(const tm_task_record& record) {
+  const tm_identity& id = record.id;
+  Process* process = table_.FindProcess(id.tgid, id.process_start_ns);
+  if (process != nullptr) return process;
+  process = table_.AddProcess(id.tgid, id.process_start_ns);
+  process->draft.comm = Comm(record.comm);
+  process->draft.kthread = (record.flags & TM_TASK_KTHREAD) != 0;
+  process->wants_names = !process->draft.kthread;
+  return process;
+}
+
+Thread* TaskKeeper::ThreadOf(Process* process, const tm_identity& id) {
+  Thread* thread = table_.FindThread(id.tid, id.start_ns);
+  if (thread == nullptr) {
+    thread = table_.AddThread(process, id.tid, id.start_ns);
+    process->changed = true;
+  }
+  if (process->threads.size() > 1 && !process->multi) {
+    process->multi = true;
+    for (const auto& each : process->threads) {
+      each->changed = true;
+      // Until now the process row stood for its only thread: deltas go on from there.
+      if (each.get() != thread) each->sample = process->sample;
+    }
+  }
+  return thread;
+}
+
+void TaskKeeper::UpdateThread(Thread* thread, const tm_task_record& record) {
+  Process* process = thread->process;
+  Counters counters;
+  std::copy(std::begin(record.counters), std::end(record.counters), counters.begin());
+  const bool baseline = !thread->known && !thread->born_in_tick && (record.flags & TM_TASK_PREEXISTING) != 0;
+  if (!baseline) accounted_runtime_ns_ += counters[TM_C_RUNTIME_NS] - thread->counters[TM_C_RUNTIME_NS];
+  Subtract(process->live, thread->counters);
+  Add(process->live, counters);
+  thread->counters = counters;
+  thread->split.Update(counters[TM_C_RUNTIME_NS], counters[TM_C_UTIME_NS], counters[TM_C_STIME_NS]);
+  MergeMaxima(record.maxima, thread->maxima);
+  MergeMaxima(record.maxima, process->maxima);
+  thread->flags = record.flags;
+  thread->valid = record.valid;
+  thread->nice = record.nice;
+  thread->priority = record.priority;
+  thread->cpu = record.cpu;
+  thread->state = record.state;
+  thread->off_since_ns = record.off_since_ns;
+  thread->known = true;
+  thread->changed = true;
+  process->changed = true;
+  process->used_flags |= record.flags & (TM_TASK_TCP_USED | TM_TASK_UDP_USED);
+  if (const std::string comm = Comm(record.comm); comm != thread->comm) {
+    thread->comm = comm;
+    thread->info_changed = true;
+  }
+}
+
+void TaskKeeper::UpdateProcess(Process* process, const tm_task_record& record) {
+  process->changed = true;
+  process->valid = record.valid;
+  std::copy(std::begin(record.process), std::end(record.process), process->gauges);
+  process->known = true;
+  if (process->wants_dead_sums && (record.valid & TM_VALID_SIGNAL) != 0) {
+    process->wants_dead_sums = false;
+    for (int i = 0; i < TM_C_HOOKED; ++i) process->dead[i] += record.dead[i];
+  }
+  if (record.id.tid == record.id.tgid) {
+    process->nice = record.nice;
+    process->priority = record.priority;
+    process->cpu = record.cpu;
+    if (const std::string comm = Comm(record.comm); comm != process->draft.comm) {
+      process->draft.comm = comm;
+      process->info_changed = true;
+    }
+    UpdateOwner(process, record.ppid, record.uid, record.gid, record.cgroup_id);
+  }
+}
+
+void TaskKeeper::UpdateOwner(Process* process, int32_t ppid, uint32_t uid, uint32_t gid, uint64_t cgroup_id) {
+  TaskInfo& draft = process->draft;
+  if (draft.ppid != ppid || draft.uid != uid || draft.gid != gid) process->info_changed = true;
+  draft.ppid = ppid;
+  draft.uid = uid;
+  draft.gid = gid;
+  UpdateField(process, &draft.user, names_.User(uid));
+  if (process->cgroup_id == cgroup_id) return;
+  process->cgroup_id = cgroup_id;
+  if (const CgroupIdentity* known = names_.Cgroup(cgroup_id)) {
+    UpdateCgroup(process, *known);
+  } else {
+    process->wants_names = true;
+  }
+}
+
+// A new process begins as a copy of its parent.
+Process* TaskKeeper::BirthOf(const tm_fork_record& record) {
+  Process* process = table_.AddProcess(record.id.tgid, record.id.process_start_ns);
+  process->born_in_tick = record.id.tid == record.id.tgid;
+  process->wants_dead_sums = false;
+  if (const Thread* parent = table_.FindThreadByTid(record.parent_tid)) {
+    process->draft = parent->process->draft;
+    process->cgroup_id = parent->process->cgroup_id;
+    process->wants_names = parent->process->wants_names;
+  } else {
+    process->wants_names = true;
+  }
+  process->draft.comm = Comm(record.comm);
+  process->draft.kthread = (record.flags & TM_TASK_KTHREAD) != 0;
+  UpdateOwner(process, record.parent_tgid, record.uid, record.gid, record.cgroup_id);
+  return process;
+}
+
+void TaskKeeper::OnFork(const tm_fork_record& record) {
+  if (table_.FindThread(record.id.tid, record.id.start_ns) != nullptr) return;  // a pass was faster
+  Process* process = table_.FindProcess(record.id.tgid, record.id.process_start_ns);
+  if (process == nullptr) process = BirthOf(record);
+  Thread* thread = ThreadOf(process, record.id);
+  thread->comm = Comm(record.comm);
+  thread->born_in_tick = true;
+  thread->changed = true;
+  process->changed = true;
+  const bool is_process = record.id.tid == record.id.tgid;
+  AddEvent(EventType::kFork, record.header.time_ns, is_process ? rows_.ProcessInfo(process) : rows_.ThreadInfo(thread));
+}
+
+void TaskKeeper::OnExec(const tm_exec_record& record) {
+  Process* process = table_.FindProcess(record.id.tgid, record.id.process_start_ns);
+  if (process == nullptr) process = table_.AddProcess(record.id.tgid, record.id.process_start_ns);  // its fork was lost
+  if (record.old_tid != record.id.tid) TakeOverLeadership(process, record);
+  Thread* thread = ThreadOf(process, record.id);
+  thread->comm = Comm(record.comm);
+  thread->info_changed = true;
+  process->draft.comm = thread->comm;
+  process->draft.exe.assign(record.filename, strnlen(record.filename, TM_PATH_LEN));
+  process->draft.cmdline = JoinArguments(std::string(record.args, std::min<size_t>(record.args_len, TM_ARGS_LEN)));
+  process->smaps.reset();       // another address space
+  process->wants_names = true;  // the real path behind links and interpreters, should it live long enough
+  process->info_changed = true;
+  UpdateOwner(process, record.ppid, record.uid, record.gid, record.cgroup_id);
+  AddEvent(EventType::kExec, record.header.time_ns, rows_.ProcessInfo(process));
+}
+
+// A thread other than the leader called exec: it takes the leader's tid and start time, and the old leader, which may
+// still be on its way out, is left with the thread's old number (fs/exec.c, de_thread).
+void TaskKeeper::TakeOverLeadership(Process* process, const tm_exec_record& record) {
+  Thread* caller = table_.FindThreadByTid(record.old_tid);
+  if (caller == nullptr || caller->process != process) return;
+  if (Thread* leader = table_.FindThread(record.id.tid, record.id.start_ns)) {
+    table_.Rename(leader, record.old_tid, leader->key.start_ns);
+  }
+  table_.Rename(caller, record.id.tid, record.id.start_ns);
+}
+
+void TaskKeeper::OnRename(const tm_rename_record& record) {
+  Thread* thread = table_.FindThread(record.id.tid, record.id.start_ns);
+  if (thread == nullptr) return;  // exec renames before its own record; a pass will bring the name otherwise
+  thread->comm = Comm(record.comm);
+  thread->info_changed = true;
+  thread->changed = true;
+  Process* process = thread->process;
+  process->changed = true;
+  if (thread->key.tid == process->tgid) {
+    process->draft.comm = thread->comm;
+    process->info_changed = true;
+  }
+}
+
+void TaskKeeper::OnOom(const tm_oom_record& record) {
+  Process* process = table_.FindProcess(record.id.tgid, record.id.process_start_ns);
+  if (process == nullptr) return;
+  AddEvent(EventType::kOomKill, record.header.time_ns, rows_.ProcessInfo(process));
+}
+
+void TaskKeeper::OnFinal(const tm_task_record& record) {
+  Process* process = ProcessOf(record);
+  Thread* thread = ThreadOf(process, record.id);
+  UpdateThread(thread, record);
+  const bool has_memory = (record.valid & TM_VALID_MM) != 0;
+  if (has_memory || !process->known) UpdateProcess(process, record);
+  if ((record.valid & TM_VALID_SIGNAL) != 0) {
+    process->gauges[TM_P_RSS_PEAK_BYTES] =
+        std::max<uint64_t>(process->gauges[TM_P_RSS_PEAK_BYTES], record.process[TM_P_RSS_PEAK_BYTES]);
+  }
+  if (process->multi) {
+    rows_.MakeThreadSample(thread, 0);
+    AddExit(record, record.id.start_ns, thread->sample);
+  }
+  Fold(thread);
+  if ((record.flags & TM_TASK_GROUP_DEAD) != 0) FinishProcess(process, record);
+}
+
+void TaskKeeper::Fold(Thread* thread) {
+  Process* process = thread->process;
+  Subtract(process->live, thread->counters);
+  Add(process->dead, thread->counters);
+  process->changed = true;
+  table_.RemoveThread(thread);
+}
+
+void TaskKeeper::FinishProcess(Process* process, const tm_task_record& record) {
+  while (!process->threads.empty()) Fold(process->threads.back().get());  // their final records were lost
+  process->exited = true;
+  rows_.MakeProcessSample(process, 0);
+  AddExit(record, process->start_ns, process->sample);
+}
+
+Event& TaskKeeper::AddExit(const tm_task_record& record, uint64_t start_ns,
+                           std::shared_ptr<const TaskSample> final_sample) {
+  Event& event = AddEvent(EventType::kExit, record.header.time_ns, final_sample->info);
+  event.wait_status = record.exit_code;
+  event.duration_ns = record.header.time_ns - std::min<uint64_t>(record.header.time_ns, start_ns);
+  event.final_sample = std::move(final_sample);
+  return event;
+}
+
+Event& TaskKeeper::AddEvent(EventType type, uint64_t boot_ns, std::shared_ptr<const TaskInfo> task) {
+  Event event;
+  event.type = type;
+  event.boot_ns = boot_ns;
+  event.wall_ns = rows_.WallNs(boot_ns);
+  event.task = std::move(task);
+  events_.push_back(std::move(event));
+  return events_.back();
+}
+
+void TaskKeeper::UpdateUser(uint32_t uid, const std::string& name) {
+  names_.LearnUser(uid, name);
+  for (auto& [key, process] : table_.processes()) {
+    if (process->draft.uid == uid) UpdateField(process.get(), &process->draft.user, name);
+  }
+}
+
+void TaskKeeper::OnNames(const NameAnswer& answer) {
+  const NameRequest& request = answer.request;
+  if (request.user) UpdateUser(request.uid, answer.user);
+  if (request.tgid == 0 || !answer.found) return;
+  if (request.cgroup) names_.LearnCgroup(request.cgroup_id, answer.cgroup);
+  Process* process = table_.FindProcess(request.tgid, request.start_ns);
+  if (process == nullptr) return;
+  if (request.cmdline && !answer.cmdline.empty()) UpdateField(process, &process->draft.cmdline, answer.cmdline);
+  if (request.exe && !answer.exe.empty()) UpdateField(process, &process->draft.exe, answer.exe);
+  if (const CgroupIdentity* known = names_.Cgroup(process->cgroup_id)) UpdateCgroup(process, *known);
+}
+
+void TaskKeeper::OnSmaps(const SmapsAnswer& answer) {
+  Process* process = table_.FindProcess(answer.tgid, answer.start_ns);
+  if (process == nullptr || process->exited) return;
+  process->smaps = answer;
+  process->changed = true;
+  for (const auto& thread : process->threads) thread->changed = true;
+}
+
+void TaskKeeper::RemoveUnseen() {
+  for (auto& [key, process] : table_.processes()) {
+    for (size_t i = process->threads.size(); i-- > 0;) {
+      Thread* thread = process->threads[i].get();
+      if (thread->seen_pass != pass_ && !thread->born_in_tick) Fold(thread);
+    }
+    if (process->threads.empty() && !process->exited) {
+      process->exited = true;
+      Event& event = AddEvent(EventType::kGap, 0, process->info);
+      event.detail = "ended unseen: its final record was lost";
+      event.lost = 1;
+    }
+  }
+}
+
+}  // namespace taskmon::daemon

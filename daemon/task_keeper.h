@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Keeps the task table true to what the kernel's records, /proc and smaps say, and notes what happens as events. Pure;
+// owned by SampleBuilder, on the sampler's thread.
+//
+// Identity is (tid, start time): a reused number is another task. A thread that ends is folded into its process at the
+// moment its final record arrives, so that the totals of a process never fall.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bpf/taskmon_abi.h"
+#include "daemon/known_names.h"
+#include "daemon/names.h"
+#include "daemon/row_maker.h"
+#include "daemon/smaps_reader.h"
+#include "daemon/task_table.h"
+#include "storage/sample.h"
+
+namespace taskmon::daemon {
+
+class TaskKeeper {
+ public:
+  explicit TaskKeeper(std::string boot_id) : rows_(std::move(boot_id)) {}
+
+  void OnRing(const tm_record_header& header);
+  void BeginPass() { ++pass_; }
+  void OnTask(const tm_task_record& record);
+  void OnNames(const NameAnswer& answer);
+  void OnSmaps(const SmapsAnswer& answer);
+  // After a pass over all tasks: who was not seen has ended, and the record that said so was lost.
+  void RemoveUnseen();
+
+  Event& AddEvent(EventType type, uint64_t boot_ns, std::shared_ptr<const TaskInfo> task);
+  // In the order in which they happened.
+  std::vector<Event> TakeEvents() { return std::exchange(events_, {}); }
+
+  RowMaker& rows() { return rows_; }
+  KnownNames& names() { return names_; }
+  TaskTable& table() { return table_; }
+  const TaskTable& table() const { return table_; }
+  uint64_t pass() const { return pass_; }
+  // CPU time that all tasks, live and dead, were seen to spend since the first tick, ns.
+  uint64_t accounted_runtime_ns() const { return accounted_runtime_ns_; }
+
+ private:
+  void OnFork(const tm_fork_record& record);
+  void OnExec(const tm_exec_record& record);
+  void OnRename(const tm_rename_record& record);
+  void OnFinal(const tm_task_record& record);
+  void OnOom(const tm_oom_record& record);
+  void OnZombie(Process* process, const tm_task_record& record);
+
+  Process* ProcessOf(const tm_task_record& record);
+  Process* BirthOf(const tm_fork_record& record);
+  Thread* ThreadOf(Process* process, const tm_identity& id);
+  void UpdateThread(Thread* thread, const tm_task_record& record);
+  void UpdateProcess(Process* process, const tm_task_record& record);
+  void UpdateOwner(Process* process, int32_t ppid, uint32_t uid, uint32_t gid, uint64_t cgroup_id);
+  void UpdateUser(uint32_t uid, const std::string& name);
+  void Fold(Thread* thread);
+  void FinishProcess(Process* process, const tm_task_record& record);
+  void TakeOverLeadership(Process* process, const tm_exec_record& record);
+  Event& AddExit(const tm_task_record& record, uint64_t start_ns, std::shared_ptr<const TaskSample> final_sample);
+
+  RowMaker rows_;
+  KnownNames names_;
+  TaskTable table_;
+  std::vector<Event> events_;
+  uint64_t pass_ = 0;
+  uint64_t accounted_runtime_ns_ = 0;
+};
+
+}  // namespace taskmon::daemon
