@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Decides which rule a process comes under: at once by who it is (name, command line, owner, cgroup, connections used),
+// and at each tick by its metrics. Pure; on the sampler's thread.
+//
+//   born ── inherits ──► exec, rename, owner, cgroup, names read, first connection ─► Decide   (all rules, no metrics)
+//                        each tick, its row ──────────────────────────────────────► Tick     (rules that read metrics)
+//                        new rules ───────────────────────────────────────────────► Decide, at the next tick
+//
+// The first rule by order that matches wins. What a task is changes its rule at once; where metrics cease to match, the
+// rule keeps it for its hold time, unless an earlier one matches. Of a task that no drop rule took, every rule's
+// thresholds are watched, whoever has it: crossings are told as events.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/query/row.h"
+#include "daemon/query/test_memory.h"
+#include "daemon/rules/rule_index.h"
+#include "daemon/rules/rule_set.h"
+#include "daemon/rules/standing.h"
+#include "storage/sample.h"
+
+namespace taskmon::rules {
+
+// What Decide is told of a process.
+struct Subject {
+  const TaskInfo* info = nullptr;
+  std::optional<bool> tcp_used;  // nullopt: nobody looks
+  std::optional<bool> udp_used;
+  bool names_known = true;  // command line, executable and cgroup have been read
+};
+
+class Admission {
+ public:
+  // Until rules are set, everything is pending.
+  void SetRules(std::shared_ptr<const RuleSet> rules);
+  const RuleSet* rules() const { return rules_.get(); }
+  const std::vector<RulePtr>& enabled() const { return index_.enabled(); }
+
+  // True when the rule or the outcome changed.
+  bool Decide(const Subject& subject, Occasion occasion, uint64_t boot_ns, Standing* standing);
+  // A child begins as its parent is.
+  void Inherit(const Standing& parent, uint64_t boot_ns, Standing* child);
+  // Once a tick for each living process, with its row. True as for Decide.
+  bool Tick(const query::Row& row, Standing* standing);
+  // The process has ended.
+  void Forget(Standing* standing);
+
+  // Thresholds crossed since the last call, and tasks that came under a rule by metrics or left it: events without
+  // times where those are the tick's.
+  std::vector<Event> TakeEvents();
+
+  // Living processes that are with the rule.
+  uint64_t matched(uint32_t place) const { return place < matched_.size() ? matched_[place] : 0; }
+  uint64_t tracked() const { return tracked_; }
+
+  // What the tests with memory of an enabled rule last said of a task; nullopt: the rule has none.
+  std::optional<query::Verdicts> VerdictsOf(uint32_t place, const TaskKey& key) const;
+
+ private:
+  struct Watch {  // a rule that reads metrics
+    uint32_t place;
+    query::TestMemory memory;
+  };
+
+  void Move(uint32_t place, Outcome outcome, Occasion occasion, uint64_t boot_ns, std::string detail,
+            Standing* standing);
+  void Count(const Standing& standing, int by);
+  bool Settle(uint32_t place, Occasion occasion, uint64_t boot_ns, std::string detail, Standing* standing);
+  Outcome OutcomeOf(uint32_t place) const;
+  uint64_t HoldOf(const Standing& standing) const;
+  void TellCrossings(Watch* watch, const query::Row& row, std::string* detail);
+  void TellRule(const query::Row& row, const RulePtr& before, const Standing& standing);
+  void Replace(Standing* standing);
+
+  std::shared_ptr<const RuleSet> rules_;
+  RuleIndex index_;
+  std::vector<Watch> watches_;
+  std::vector<uint64_t> matched_;  // by place
+  uint64_t tracked_ = 0;
+  std::vector<Event> events_;
+  Snapshot scratch_snapshot_;
+  TaskSample scratch_sample_;
+};
+
+}  // namespace taskmon::rules
