@@ -94,6 +94,16 @@ void ExpressionLexer::SkipBlanks() {
 
 absl::StatusOr<Token> ExpressionLexer::Next() {
   SkipBlanks();
+  const size_t begin = at_;
+  absl::StatusOr<Token> token = Read();
+  if (token.ok()) {
+    token->begin = begin;
+    token->end = at_;
+  }
+  return token;
+}
+
+absl::StatusOr<Token> ExpressionLexer::Read() {
   if (at_ == text_.size()) return Token{TokenKind::kEnd, "", column_};
   if (text_[at_] == '"') return Quoted();
   if (!IsWordByte(text_[at_])) return Symbol();

@@ -17,6 +17,8 @@ struct Token {
   TokenKind kind = TokenKind::kEnd;
   std::string text;  // quoted: without quotes and escapes
   int column = 1;    // characters (not bytes) from 1
+  size_t begin = 0;  // bytes of the expression's text
+  size_t end = 0;
 };
 
 class ExpressionLexer {
@@ -29,6 +31,7 @@ class ExpressionLexer {
  private:
   void SkipBlanks();
   void Advance(size_t bytes);
+  absl::StatusOr<Token> Read();
   absl::StatusOr<Token> Quoted();
   absl::StatusOr<Token> Symbol();
 

@@ -9,13 +9,14 @@
 namespace taskmon::query {
 namespace {
 
-constexpr int64_t kMemory = 1 << 20;  // RE2's automata
+constexpr int64_t kMemory = 512 << 10;  // program and DFA cache of one regex
 
 }  // namespace
 
-absl::StatusOr<Regex> Regex::Compile(std::string_view pattern_untrusted) {
-  if (pattern_untrusted.size() > kMaxLength) {
-    return absl::InvalidArgumentError(fmt::format("regular expression longer than {} bytes", kMaxLength));
+absl::StatusOr<std::unique_ptr<const re2::RE2>> CompileRegex(std::string_view pattern_untrusted,
+                                                             const ExpressionLimits& limits) {
+  if (pattern_untrusted.size() > limits.max_regex_length) {
+    return absl::InvalidArgumentError(fmt::format("regular expression longer than {} bytes", limits.max_regex_length));
   }
   re2::RE2::Options options(re2::RE2::Quiet);
   options.set_encoding(re2::RE2::Options::EncodingLatin1);
@@ -24,10 +25,16 @@ absl::StatusOr<Regex> Regex::Compile(std::string_view pattern_untrusted) {
   auto regex =
       std::make_unique<const re2::RE2>(re2::StringPiece(pattern_untrusted.data(), pattern_untrusted.size()), options);
   if (!regex->ok()) return absl::InvalidArgumentError(fmt::format("bad regular expression: {}", regex->error()));
-  if (regex->ProgramSize() > kMaxProgram) {
+  if (regex->ProgramSize() > limits.max_regex_program) {
     return absl::InvalidArgumentError("regular expression too large; use fewer or smaller repetitions");
   }
-  return Regex(std::move(regex));
+  return regex;
+}
+
+absl::StatusOr<Regex> Regex::Compile(std::string_view pattern_untrusted) {
+  auto regex = CompileRegex(pattern_untrusted, kQueryLimits);
+  if (!regex.ok()) return regex.status();
+  return Regex(*std::move(regex));
 }
 
 Regex::Regex(std::unique_ptr<const re2::RE2> regex) : regex_(std::move(regex)) {}

@@ -10,18 +10,21 @@
 
 #include <absl/status/statusor.h>
 
+#include "daemon/query/expression_limits.h"
+
 namespace re2 {
 class RE2;
 }
 
 namespace taskmon::query {
 
+// InvalidArgument: not a regular expression, or beyond a limit; says which.
+absl::StatusOr<std::unique_ptr<const re2::RE2>> CompileRegex(std::string_view pattern_untrusted,
+                                                             const ExpressionLimits& limits);
+
 class Regex {
  public:
-  static constexpr size_t kMaxLength = 1024;
-  static constexpr int kMaxProgram = 2000;  // RE2 instructions
-
-  // InvalidArgument: not a regular expression, or beyond a limit; says which.
+  // As CompileRegex, with the limits of queries.
   static absl::StatusOr<Regex> Compile(std::string_view pattern_untrusted);
   ~Regex();
   Regex(Regex&&) noexcept;

@@ -42,10 +42,13 @@ class Admission {
   const RuleSet* rules() const { return rules_.get(); }
   const std::vector<RulePtr>& enabled() const { return index_.enabled(); }
 
-  // True when the rule or the outcome changed.
+  // True when the rule or the outcome changed. Rules that only metrics can make match wait for the next tick.
   bool Decide(const Subject& subject, Occasion occasion, uint64_t boot_ns, Standing* standing);
-  // A child begins as its parent is.
+  // A child begins as its parent is. Where rules ask for kinship, Decide follows.
   void Inherit(const Standing& parent, uint64_t boot_ns, Standing* child);
+  bool asks_kinship() const { return index_.asks_kinship(); }
+  // Decided by other rules than those of now, or not at all.
+  bool IsOutdated(const Standing& standing) const { return standing.generation != generation_; }
   // Once a tick for each living process, with its row. True as for Decide.
   bool Tick(const query::Row& row, Standing* standing);
   // The process has ended.
@@ -68,19 +71,33 @@ class Admission {
     query::TestMemory memory;
   };
 
-  void Move(uint32_t place, Outcome outcome, Occasion occasion, uint64_t boot_ns, std::string detail,
-            Standing* standing);
-  void Count(const Standing& standing, int by);
+  // The first rule that matches without asking metrics, and those that metrics may make match.
+  struct IdentityVerdict {
+    uint32_t place = kNoPlace;
+    std::vector<uint32_t> watched;
+    bool may_match = false;
+  };
+  struct MetricVerdict {
+    uint32_t place = kNoPlace;
+    std::string detail;
+  };
+
+  IdentityVerdict AskIdentity(const Subject& subject, uint64_t boot_ns);
+  MetricVerdict AskMetrics(const query::Row& row, const Standing& standing);
   bool Settle(uint32_t place, Occasion occasion, uint64_t boot_ns, std::string detail, Standing* standing);
+  bool HoldOrLeave(uint32_t place, uint64_t boot_ns, Standing* standing);
+  void Renew(Standing* standing);
+  void Count(const Standing& standing, int by);
   Outcome OutcomeOf(uint32_t place) const;
   uint64_t HoldOf(const Standing& standing) const;
-  void TellCrossings(Watch* watch, const query::Row& row, std::string* detail);
+  Event MakeEvent(EventType type, const query::Row& row) const;
+  std::string TellCrossings(Watch* watch, const query::Row& row);
   void TellRule(const query::Row& row, const RulePtr& before, const Standing& standing);
-  void Replace(Standing* standing);
 
   std::shared_ptr<const RuleSet> rules_;
   RuleIndex index_;
-  std::vector<Watch> watches_;
+  uint64_t generation_ = 0;        // of rules: grows with SetRules
+  std::vector<Watch> watches_;     // by place
   std::vector<uint64_t> matched_;  // by place
   uint64_t tracked_ = 0;
   std::vector<Event> events_;

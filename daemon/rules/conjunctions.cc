@@ -61,6 +61,10 @@ std::optional<Conjunctions> ReadConjunctions(const query::Expression& expression
   return Expand(*expression.root(), false);
 }
 
+std::string TextOf(const query::Expression& expression, const Node& test) {
+  return expression.text().substr(test.begin, test.end - test.begin);
+}
+
 std::vector<const Node*> ReadTests(const query::Expression& expression) {
   std::vector<const Node*> tests;
   if (expression.root() != nullptr) Collect(*expression.root(), &tests);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "daemon/query/expression_node.h"
@@ -25,5 +26,8 @@ std::optional<std::vector<Conjunction>> ReadConjunctions(const query::Expression
 
 // Every test of the expression, in the order of the text.
 std::vector<const query::Expression::Node*> ReadTests(const query::Expression& expression);
+
+// A test as it stands in the expression.
+std::string TextOf(const query::Expression& expression, const query::Expression::Node& test);
 
 }  // namespace taskmon::rules

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "daemon/rules/name_patterns.h"
+#include "daemon/query/regex_literals.h"
 
 namespace taskmon::rules {
 namespace {
@@ -46,14 +46,15 @@ void TakeNames(Kind kind, const std::vector<std::string>& names, KernelTest* out
   if (out->names.empty()) {
     return Decide(Kind::kNever, v1::KERNEL, fmt::format("never true: a name has at most {} bytes", kCommLength), out);
   }
-  const char* how = kind == Kind::kComm ? "exact name: one look-up in a hash" : "how a name begins: one look-up in a trie";
+  const char* how =
+      kind == Kind::kComm ? "exact name: one look-up in a hash" : "how a name begins: one look-up in a trie";
   Decide(kind, v1::KERNEL, how, out);
 }
 
 void ReadComm(const query::Test& test, Operator op, KernelTest* out) {
   if (IsEquality(op)) return TakeNames(Kind::kComm, test.texts, out);
-  const auto pattern = ReadNamePattern(test.texts.front());
-  if (pattern) return TakeNames(pattern->exact ? Kind::kComm : Kind::kPrefix, pattern->names, out);
+  const auto literals = query::LiteralsOf(test.regex->pattern());
+  if (literals) return TakeNames(literals->whole ? Kind::kComm : Kind::kPrefix, literals->texts, out);
   Decide(Kind::kNone, v1::USER, "regex: taskmond, once for each new name", out);
 }
 
@@ -108,8 +109,8 @@ void ReadMetric(const query::Test& test, const HookedMetrics& hooked, KernelTest
   const bool counter = metric.kind == v1::COUNTER;
   const auto index = counter ? hooked.counter(metric.id) : hooked.maximum(metric.id);
   if (!index) return;
-  const double limit = test.op == Operator::kGreater ? std::floor(test.numbers.front())
-                                                     : std::ceil(test.numbers.front()) - 1;
+  const double limit =
+      test.op == Operator::kGreater ? std::floor(test.numbers.front()) : std::ceil(test.numbers.front()) - 1;
   if (limit < 0) return;
   const bool rate = counter && test.counter == query::CounterAs::kRate;
   // Rates are fractions: only "more than" a whole number is the same there.

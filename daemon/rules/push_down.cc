@@ -143,31 +143,6 @@ class Tables {
   std::unordered_map<std::string, uint64_t> bits_;
 };
 
-// The text of a test: from where it begins to where the next one does, less what joins them.
-std::string TextOf(const std::string& text, size_t begin, size_t end) {
-  std::string part = text.substr(begin, end - begin);
-  char quote = 0;
-  int open = 0;
-  size_t length = part.size();
-  for (size_t i = 0; i < part.size(); ++i) {
-    const char character = part[i];
-    if (quote != 0) {
-      if (character == '\\' && i + 1 < part.size() && (part[i + 1] == quote || part[i + 1] == '\\')) ++i;
-      else if (character == quote) quote = 0;
-      continue;
-    }
-    if (character == '"') quote = character;
-    if (character == '(') ++open;
-    const bool joins = character == '&' || character == '|' || (character == ')' && --open < 0);
-    if (!joins) continue;
-    length = i;
-    break;
-  }
-  part.resize(length);
-  while (!part.empty() && part.back() == ' ') part.pop_back();
-  return part;
-}
-
 }  // namespace
 
 std::vector<PlannedPart> PlanParts(const query::Expression& expression, const HookedMetrics& hooked,
@@ -182,12 +157,10 @@ std::vector<PlannedPart> PlanParts(const query::Expression& expression, const Ho
     }
   }
   std::vector<PlannedPart> parts;
-  for (size_t i = 0; i < tests.size(); ++i) {
-    const KernelTest test = ReadKernelTest(*tests[i], hooked, facts);
-    const size_t begin = static_cast<size_t>(tests[i]->column - 1);
-    const size_t end = i + 1 < tests.size() ? static_cast<size_t>(tests[i + 1]->column - 1) : expression.text().size();
-    PlannedPart part{.text = TextOf(expression.text(), begin, end), .stage = test.stage, .how = test.how};
-    if (test.stage == v1::KERNEL && !decided.contains(tests[i])) {
+  for (const Node* node : tests) {
+    const KernelTest test = ReadKernelTest(*node, hooked, facts);
+    PlannedPart part{.text = TextOf(expression, *node), .stage = test.stage, .how = test.how};
+    if (test.stage == v1::KERNEL && !decided.contains(node)) {
       part.stage = v1::USER;
       part.how = "taskmond: it stands beside a test that the kernel cannot decide";
     }
@@ -231,8 +204,8 @@ FactsWanted WantedFacts(const std::vector<RulePtr>& enabled) {
       if (node->kind != Node::Kind::kTest) continue;
       const Attribute attribute = node->test.field->attribute;
       wanted.users |= attribute == Attribute::kUser;
-      wanted.cgroups |= attribute == Attribute::kCgroup || attribute == Attribute::kUnit ||
-                        attribute == Attribute::kContainer;
+      wanted.cgroups |=
+          attribute == Attribute::kCgroup || attribute == Attribute::kUnit || attribute == Attribute::kContainer;
     }
   }
   return wanted;

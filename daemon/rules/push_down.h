@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The push-down plan: for each part of each rule whether the kernel decides it or taskmond, and what the kernel is told.
-// Pure: rules and facts in, plan out; made anew when rules change or a cgroup or user that a rule speaks of is met.
+// The push-down plan: for each part of each rule whether the kernel decides it or taskmond, and what the kernel is
+// told. Pure: rules and facts in, plan out; made anew when rules change or a cgroup or user that a rule speaks of is
+// met.
 //
 //   expression ─► disjunction of conjunctions of tests
 //     one test on a key (name, owner, cgroup, flag)       ─► the key's entry names the rule
@@ -35,7 +36,8 @@ std::vector<PlannedPart> PlanParts(const query::Expression& expression, const Ho
 // The stages of all parts, each once, ascending; an expression without tests is the kernel's.
 std::vector<v1::Stage> StagesOf(const std::vector<PlannedPart>& parts);
 
-// What the kernel is told of the enabled rules; a rule's place is its index among them. `send_unwanted`: baseline "all".
+// What the kernel is told of the enabled rules; a rule's place is its index among them. `send_unwanted`: baseline
+// "all".
 bpf::KernelRules PushDown(const std::vector<RulePtr>& enabled, const HookedMetrics& hooked, const MachineFacts& facts,
                           bool send_unwanted);
 

@@ -58,30 +58,6 @@ bool IsConnectionFlag(const query::Test& test) {
          (test.field->metric->id == v1::TASK_TCP_USED || test.field->metric->id == v1::TASK_UDP_USED);
 }
 
-bool ReadsMetrics(const query::Expression& expression) {
-  const auto tests = ReadTests(expression);
-  return std::any_of(tests.begin(), tests.end(), [](const Node* node) {
-    return !node->identity && !(node->kind == Node::Kind::kTest && IsConnectionFlag(node->test));
-  });
-}
-
-bool ReadsNames(const query::Expression& expression) {
-  const auto tests = ReadTests(expression);
-  return std::any_of(tests.begin(), tests.end(), [](const Node* node) {
-    if (node->kind != Node::Kind::kTest) return false;
-    switch (node->test.field->attribute) {
-      case Attribute::kCmdline:
-      case Attribute::kExe:
-      case Attribute::kApp:
-      case Attribute::kUser:
-      case Attribute::kCgroup:
-      case Attribute::kUnit:
-      case Attribute::kContainer: return true;
-      default: return false;
-    }
-  });
-}
-
 }  // namespace
 
 std::optional<std::vector<std::string>> NamesNeeded(const query::Expression& expression) {
@@ -93,14 +69,44 @@ std::optional<std::vector<std::string>> NamesNeeded(const query::Expression& exp
   return names;
 }
 
+RuleIndex::Kind RuleIndex::KindOf(const query::Expression& expression) {
+  Kind kind;
+  for (const Node* node : ReadTests(expression)) {
+    if (node->kind != Node::Kind::kTest) {
+      kind.metrics = true;
+      continue;
+    }
+    switch (node->test.field->attribute) {
+      case Attribute::kMetric: kind.metrics |= !IsConnectionFlag(node->test); break;
+      case Attribute::kAge:
+      case Attribute::kTracked:
+      case Attribute::kRules: kind.metrics = kind.time = true; break;
+      case Attribute::kCmdline:
+      case Attribute::kExe:
+      case Attribute::kApp:
+      case Attribute::kUser:
+      case Attribute::kCgroup:
+      case Attribute::kUnit:
+      case Attribute::kContainer: kind.names = true; break;
+      case Attribute::kTid:
+      case Attribute::kTgid:
+      case Attribute::kPpid:
+      case Attribute::kStartTime: kind.kinship = true; break;
+      default: break;
+    }
+  }
+  return kind;
+}
+
 RuleIndex::RuleIndex(const RuleSet& rules) {
   for (const RulePtr& rule : rules.rules()) {
     if (!rule->rule.enabled) continue;
     const uint32_t place = static_cast<uint32_t>(enabled_.size());
     enabled_.push_back(rule);
     places_[rule.get()] = place;
-    reads_metrics_.push_back(ReadsMetrics(rule->expression));
-    if (first_by_names_ == kNoPlace && ReadsNames(rule->expression)) first_by_names_ = place;
+    kinds_.push_back(KindOf(rule->expression));
+    asks_kinship_ |= kinds_.back().kinship;
+    if (first_by_names_ == kNoPlace && kinds_.back().names) first_by_names_ = place;
     const auto names = NamesNeeded(rule->expression);
     if (!names) for_any_name_.push_back(place);
     for (size_t i = 0; names && i < names->size(); ++i) by_name_[(*names)[i]].push_back(place);

@@ -34,15 +34,29 @@ class RuleIndex {
   // The first rule that reads a command line, an executable, a cgroup or a user; kNoPlace: none does.
   uint32_t first_by_names() const { return first_by_names_; }
   // Whether a rule reads what changes from tick to tick.
-  bool reads_metrics(uint32_t place) const { return reads_metrics_[place]; }
+  bool reads_metrics(uint32_t place) const { return kinds_[place].metrics; }
+  // … by itself, without any news of the task: its age, and what rules say of it.
+  bool reads_time(uint32_t place) const { return kinds_[place].time; }
+  // Whether a rule asks who its parent is, or for numbers that fork gives.
+  bool asks_kinship() const { return asks_kinship_; }
 
  private:
+  // What the tests of a rule read.
+  struct Kind {
+    bool metrics = false;
+    bool time = false;
+    bool names = false;
+    bool kinship = false;
+  };
+  static Kind KindOf(const query::Expression& expression);
+
   std::vector<RulePtr> enabled_;
-  std::vector<bool> reads_metrics_;
+  std::vector<Kind> kinds_;  // by place
   std::vector<uint32_t> for_any_name_;
   std::unordered_map<std::string, std::vector<uint32_t>> by_name_;
   std::unordered_map<const CheckedRule*, uint32_t> places_;
   uint32_t first_by_names_ = UINT32_MAX;
+  bool asks_kinship_ = false;
 };
 
 }  // namespace taskmon::rules

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How one process stands with the rules: what was decided of it, when and why, and what came before. Plain data, part of
-// the task table's Process; only Admission changes it.
+// How one process stands with the rules: what was decided of it, when and why, and what came before. Plain data, part
+// of the task table's Process; only Admission changes it.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@
 namespace taskmon::rules {
 
 enum class Outcome : uint8_t {
-  kPending = 1,   // not decided yet; recorded as if tracked
+  kPending = 1,  // not decided yet; recorded as if tracked
   kTracked = 2,
   kBaseline = 3,  // no rule matched
   kDropped = 4,
@@ -56,16 +56,16 @@ struct Standing {
   std::deque<Decision> before;  // newest first
   uint64_t forgotten = 0;
   uint64_t hold_until_boot_ns = 0;  // its metrics match no more; 0: they do, or are not asked
-  uint64_t version = 0;             // of the rules that it was decided by; 0: not yet
+  bool names_pending = false;       // a rule that reads names comes before what matches without them
+  bool inherited = false;           // has its parent's rule, and has done nothing since that changes who it is
 
-  // Places among the enabled rules, valid for `version`.
+  // Admission's own: places among the enabled rules, valid for its generation of rules.
+  uint64_t generation = 0;
   uint32_t place = kNoPlace;           // of now.rule
   uint32_t identity_place = kNoPlace;  // the first rule that who it is, and what it used, makes match
-  std::vector<uint32_t> watched;       // rules that its metrics may still make match, ascending
-  bool may_match = false;              // … one of them tracks
-  bool inherited = false;              // has its parent's rule, and nothing has changed since
+  std::vector<uint32_t> watched;       // rules that its metrics may make match, ascending
+  bool may_match = false;              // one of them tracks
 
-  bool decided() const { return version != 0; }
   bool tracked() const { return now.outcome == Outcome::kTracked || now.outcome == Outcome::kPending; }
 };
 
