@@ -60,14 +60,3 @@ function(taskmon_test name)
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${kind};${ARG_LABELS}"
                        SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
 endfunction()
-
-# taskmon_embed(target file.cc Function path/to/file): compiles a copy of a text file in, as
-# std::string_view taskmon::rules::Function().
-function(taskmon_embed target source name path)
-  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${path})
-  file(READ ${CMAKE_SOURCE_DIR}/${path} text)
-  set(content "// Generated from ${path}.\n#include \"daemon/rules/shipped.h\"\n\nnamespace taskmon::rules {\n\n")
-  string(APPEND content "std::string_view ${name}() { return R\"TASKMON(${text})TASKMON\"; }\n\n}\n")
-  file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/${source} CONTENT "@content@" @ONLY)
-  target_sources(${target} PRIVATE ${CMAKE_CURRENT_BINARY_DIR}/${source})
-endfunction()

@@ -37,11 +37,22 @@ struct Config {
   uint64_t smaps_per_target_ns = 10'000'000;  // longest stall of one process
   uint64_t smaps_per_second_ns = 5'000'000;   // all reads together; 0: never read
 
+  // Who, besides uid 0, may read the rules; the edit of rules is the admin group's.
+  enum class RulesReadableBy { kEveryone, kReaders };
+  RulesReadableBy rules_readable_by = RulesReadableBy::kEveryone;
+  uint32_t rules_keep_versions = 1000;
+  uint64_t rules_max_bytes = 64ull << 20;
+
+  // What becomes of tasks that no rule decides.
+  enum class Baseline { kAll, kNone };
+  Baseline baseline = Baseline::kAll;
+
   std::string reader_group = "taskmon";       // members see everything
   std::string admin_group = "taskmon-admin";  // members may change rules, too
   uint32_t max_subscriptions = 256;
 
   std::string ring_path() const { return state_dir + "/history.db"; }
+  std::string rules_path() const { return state_dir + "/rules.db"; }
 };
 
 // Applies a TOML text to `config`. InvalidArgument: "taskmond.toml:7: unknown key 'intervall' …".

@@ -20,6 +20,7 @@
 #include <spdlog/spdlog.h>
 
 #include "daemon/clocks.h"
+#include "daemon/rules/default_rules.h"
 
 namespace taskmon::daemon {
 namespace {
@@ -82,6 +83,7 @@ absl::Status Daemon::Start() {
   listener_ = std::move(*listener);
   uint64_t last_seq = 0;
   if (absl::Status status = OpenStorage(&last_seq); !status.ok()) return status;
+  if (absl::Status status = OpenRules(); !status.ok()) return status;
   if (absl::Status status = StartSampling(last_seq); !status.ok()) return status;
   return StartServing();
 }
@@ -108,6 +110,25 @@ absl::Status Daemon::OpenStorage(uint64_t* last_seq) {
   return absl::OkStatus();
 }
 
+absl::Status Daemon::OpenRules() {
+  auto book = rules::RuleBook::Open({.store = {.path = config_.rules_path(),
+                                               .max_versions = config_.rules_keep_versions,
+                                               .max_bytes = config_.rules_max_bytes},
+                                     .defaults = std::string(rules::DefaultRuleText()),
+                                     .now_wall_ns = WallNowNs,
+                                     .now_boot_ns = BootNowNs});
+  if (!book.ok()) {
+    return absl::Status(book.status().code(),
+                        fmt::format("{}: {}", config_.rules_path(), std::string(book.status().message())));
+  }
+  rules_ = std::move(*book);
+  for (const std::string& remark : rules_->TakeRemarks()) spdlog::error("{}", remark);
+  const rules::RuleSetPtr set = rules_->Current();
+  spdlog::info("{} rules, version {}", set->size(), set->version());
+  rule_engine_ = rules::MakeUnavailableRuleEngine();
+  return absl::OkStatus();
+}
+
 absl::Status Daemon::StartSampling(uint64_t last_seq) {
   auto probe = bpf::Probe::Open({.ring_bytes = config_.ring_bytes});
   if (!probe.ok()) return probe.status();
@@ -122,6 +143,7 @@ absl::Status Daemon::StartSampling(uint64_t last_seq) {
                                                       .smaps = &smaps_,
                                                       .smaps_wanted = &smaps_wanted_,
                                                       .demand = &demand_,
+                                                      .rules = rules_.get(),
                                                       .self = &self_});
   names_.Start();
   smaps_.Start();
@@ -143,12 +165,21 @@ absl::Status Daemon::StartServing() {
                        .doctor = [this] { return MakeDoctor(config_, ReadFigures(), KernelRelease()); },
                        .stored_until_wall_ns = [this] { return writer_->stats().ring.newest_wall_ns; },
                        .max_streams = config_.max_subscriptions});
+  rule_service_ = std::make_unique<RuleService>(
+      RuleService::Sources{.peers = peers_.get(),
+                           .book = rules_.get(),
+                           .engine = rule_engine_.get(),
+                           .newest = [this] { return hub_.Newest(); },
+                           .readers_only = config_.rules_readable_by == Config::RulesReadableBy::kReaders,
+                           .reader_group = config_.reader_group,
+                           .admin_group = config_.admin_group});
   grpc::ServerBuilder builder;
   grpc::ResourceQuota quota("taskmond");
   quota.SetMaxThreads(static_cast<int>(config_.max_subscriptions) + 32);
   builder.SetResourceQuota(quota);
   builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
   builder.RegisterService(service_.get());
+  builder.RegisterService(rule_service_.get());
   server_ = builder.BuildAndStart();
   if (server_ == nullptr) return absl::InternalError("the gRPC server did not start");
   return absl::OkStatus();

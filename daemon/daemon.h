@@ -17,6 +17,9 @@
 #include "daemon/peers.h"
 #include "daemon/reports.h"
 #include "daemon/sampler.h"
+#include "daemon/rule_service.h"
+#include "daemon/rules/rule_book.h"
+#include "daemon/rules/rule_engine.h"
 #include "daemon/service.h"
 
 namespace taskmon::daemon {
@@ -37,6 +40,7 @@ class Daemon {
 
  private:
   absl::Status OpenStorage(uint64_t* last_seq);
+  absl::Status OpenRules();
   absl::Status StartSampling(uint64_t last_seq);
   absl::Status StartServing();
   void AcceptAll();
@@ -51,10 +55,13 @@ class Daemon {
   SmapsWanted smaps_wanted_;
   HookDemand demand_;
   std::unique_ptr<Writer> writer_;
+  std::unique_ptr<rules::RuleBook> rules_;
+  std::unique_ptr<rules::RuleEngine> rule_engine_;
   std::unique_ptr<Sampler> sampler_;
   std::unique_ptr<query::Engine> engine_;
   std::unique_ptr<Peers> peers_;
   std::unique_ptr<Service> service_;
+  std::unique_ptr<RuleService> rule_service_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<Listener> listener_;
 };

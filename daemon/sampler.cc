@@ -146,6 +146,11 @@ void Sampler::TakeAnswers() {
   for (const SmapsAnswer& answer : parts_.smaps->TakeAnswers()) builder_.OnSmaps(answer);
 }
 
+void Sampler::TakeRuleEdits(std::vector<Event>* events) {
+  for (Event& event : parts_.rules->TakeEvents()) events->push_back(std::move(event));
+  for (const std::string& remark : parts_.rules->TakeRemarks()) spdlog::error("{}", remark);
+}
+
 void Sampler::PostSmapsTargets(uint64_t boot_ns) {
   parts_.smaps_wanted->Expire(boot_ns);
   std::vector<SmapsTarget> targets = builder_.SmapsTargets();
@@ -178,6 +183,7 @@ absl::Status Sampler::Tick() {
   if (elapsed > options_.interval_ns + options_.interval_ns / 2) ++late_ticks_;
   SampleBuilder::Result result = builder_.EndTick(
       {.seq = next_seq_++, .wall_ns = wall_ns, .boot_ns = boot_ns, .elapsed_ns = elapsed, .lost_records = lost});
+  TakeRuleEdits(&result.events);
   auto events = std::make_shared<const std::vector<Event>>(std::move(result.events));
   parts_.names->Post(std::move(result.requests));
   PostSmapsTargets(boot_ns);

@@ -21,6 +21,7 @@
 #include "daemon/hook_demand.h"
 #include "daemon/hook_meter.h"
 #include "daemon/names.h"
+#include "daemon/rules/rule_book.h"
 #include "daemon/sample_builder.h"
 #include "daemon/self_stats.h"
 #include "daemon/smaps_reader.h"
@@ -58,6 +59,7 @@ class Sampler {
     SmapsReader* smaps;
     SmapsWanted* smaps_wanted;
     HookDemand* demand;
+    rules::RuleBook* rules;
     SelfStats* self;
   };
 
@@ -76,6 +78,7 @@ class Sampler {
   absl::Status Tick();
   bool AttachWanted(uint64_t boot_ns, int64_t wall_ns);
   void TakeAnswers();
+  void TakeRuleEdits(std::vector<Event>* events);
   void PostSmapsTargets(uint64_t boot_ns);
   void NoteTick(uint64_t began_boot_ns);
   uint64_t LostRecords();

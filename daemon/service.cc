@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "daemon/clocks.h"
+#include "daemon/grpc_status.h"
 #include "daemon/query/event_selector.h"
 #include "daemon/query/plan.h"
 
@@ -18,50 +19,27 @@ namespace {
 // How soon a stream notices that its client has gone.
 constexpr absl::Duration kPoll = absl::Milliseconds(200);
 
-grpc::Status ToGrpc(const absl::Status& status) {
-  return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message())};
-}
-
 // The metrics that a selection names, as columns or in its expression. "Everything" names none: it takes what is there.
 MetricSet NamedMetrics(const v1::Selection& selection, const query::Plan& plan) {
   return selection.metrics().empty() ? plan.expression().metrics() : plan.needed();
 }
 
-grpc::Status Unknown() { return {grpc::StatusCode::UNAUTHENTICATED, "this connection has no credentials"}; }
-
 }  // namespace
 
-// Counts one open stream for as long as it lives; false when there are too many.
-class Service::StreamSlot {
- public:
-  explicit StreamSlot(Service* service) : service_(service) {
-    granted_ = service_->open_streams_.fetch_add(1) < service_->sources_.max_streams;
-    if (!granted_) service_->refused_streams_.fetch_add(1);
-  }
-  ~StreamSlot() { service_->open_streams_.fetch_sub(1); }
-  StreamSlot(const StreamSlot&) = delete;
-  StreamSlot& operator=(const StreamSlot&) = delete;
-
-  bool granted() const { return granted_; }
-  grpc::Status Refusal() const {
-    return {grpc::StatusCode::RESOURCE_EXHAUSTED,
-            fmt::format("{} streams are open already; raise access.max_subscriptions in taskmond.toml",
-                        service_->sources_.max_streams)};
-  }
-
- private:
-  Service* const service_;
-  bool granted_ = false;
-};
+grpc::Status Service::TooManyStreams() const {
+  return {
+      grpc::StatusCode::RESOURCE_EXHAUSTED,
+      fmt::format("{} streams are open already; raise access.max_subscriptions in taskmond.toml", streams_.limit())};
+}
 
 grpc::Status Service::GetStatus(grpc::ServerContext* context, const v1::StatusRequest*, v1::Status* reply) {
-  if (!sources_.peers->Find(context->peer())) return Unknown();
+  if (!sources_.peers->Find(context->peer())) return NoCredentials();
   *reply = sources_.status();
   return grpc::Status::OK;
 }
 
 grpc::Status Service::GetDoctor(grpc::ServerContext* context, const v1::DoctorRequest*, v1::Doctor* reply) {
-  if (!sources_.peers->Find(context->peer())) return Unknown();
+  if (!sources_.peers->Find(context->peer())) return NoCredentials();
   *reply = sources_.doctor();
   return grpc::Status::OK;
 }
@@ -69,9 +47,9 @@ grpc::Status Service::GetDoctor(grpc::ServerContext* context, const v1::DoctorRe
 grpc::Status Service::ListTasks(grpc::ServerContext* context, const v1::ListTasksRequest* request,
                                 grpc::ServerWriter<v1::TaskBatch>* writer) {
   const auto caller = sources_.peers->Find(context->peer());
-  if (!caller) return Unknown();
-  const StreamSlot slot(this);
-  if (!slot.granted()) return slot.Refusal();
+  if (!caller) return NoCredentials();
+  const Slots::Slot slot = streams_.Take();
+  if (!slot.granted()) return TooManyStreams();
   return ToGrpc(sources_.engine->ListTasks(*request, *caller, [&](const v1::TaskBatch& batch) {
     if (request->at().empty()) sources_.smaps_wanted->MarkAnswer(request->selection(), batch, BootNowNs());
     return writer->Write(batch);
@@ -81,9 +59,9 @@ grpc::Status Service::ListTasks(grpc::ServerContext* context, const v1::ListTask
 grpc::Status Service::ReadHistory(grpc::ServerContext* context, const v1::HistoryRequest* request,
                                   grpc::ServerWriter<v1::TaskBatch>* writer) {
   const auto caller = sources_.peers->Find(context->peer());
-  if (!caller) return Unknown();
-  const StreamSlot slot(this);
-  if (!slot.granted()) return slot.Refusal();
+  if (!caller) return NoCredentials();
+  const Slots::Slot slot = streams_.Take();
+  if (!slot.granted()) return TooManyStreams();
   return ToGrpc(sources_.engine->ReadHistory(*request, *caller,
                                              [&](const v1::TaskBatch& batch) { return writer->Write(batch); }));
 }
@@ -91,9 +69,9 @@ grpc::Status Service::ReadHistory(grpc::ServerContext* context, const v1::Histor
 grpc::Status Service::WatchTasks(grpc::ServerContext* context, const v1::WatchTasksRequest* request,
                                  grpc::ServerWriter<v1::TaskBatch>* writer) {
   const auto caller = sources_.peers->Find(context->peer());
-  if (!caller) return Unknown();
-  const StreamSlot slot(this);
-  if (!slot.granted()) return slot.Refusal();
+  if (!caller) return NoCredentials();
+  const Slots::Slot slot = streams_.Take();
+  if (!slot.granted()) return TooManyStreams();
   const auto plan = query::Plan::Make(request->selection());
   if (!plan.ok()) return ToGrpc(plan.status());
   const HookDemand::Claim claim = sources_.demand->Watch(NamedMetrics(request->selection(), *plan));
@@ -124,9 +102,9 @@ grpc::Status Service::WatchTasks(grpc::ServerContext* context, const v1::WatchTa
 grpc::Status Service::ReadEvents(grpc::ServerContext* context, const v1::EventsRequest* request,
                                  grpc::ServerWriter<v1::EventBatch>* writer) {
   const auto caller = sources_.peers->Find(context->peer());
-  if (!caller) return Unknown();
-  const StreamSlot slot(this);
-  if (!slot.granted()) return slot.Refusal();
+  if (!caller) return NoCredentials();
+  const Slots::Slot slot = streams_.Take();
+  if (!slot.granted()) return TooManyStreams();
   // Stored events up to the newest tick, then those of the ticks after it: nothing falls between, nothing comes twice.
   const auto newest = sources_.hub->Newest();
   if (request->follow() && newest != nullptr) WaitUntilStored(context, newest->tick.wall_ns);

@@ -10,7 +10,7 @@
 
 #include <fmt/format.h>
 
-#include "daemon/rules/shipped.h"
+#include "daemon/rules/default_apps.h"
 
 namespace taskmon::rules {
 namespace {
@@ -62,7 +62,7 @@ AppCatalogue AppCatalogue::Load(const std::string& directory, std::vector<std::s
   if (!directory.empty()) {
     for (const std::string& path : TomlFiles(directory)) ReadEntries(path, &entries, problems);
   }
-  std::vector<AppEntry> shipped = ParseApps(ShippedApps(), "apps.toml", problems);
+  std::vector<AppEntry> shipped = ParseApps(DefaultAppText(), "apps.toml", problems);
   if (entries.size() + shipped.size() > kMaxEntries) {
     problems->push_back(fmt::format("{}: more than {} entries; the last are left out", directory, kMaxEntries));
     entries.erase(entries.begin() + static_cast<ptrdiff_t>(kMaxEntries - shipped.size()), entries.end());

@@ -101,8 +101,8 @@ absl::Status RuleBook::Load() {
   if (!left_out.empty()) {
     const std::string what = fmt::format("left out {} rules that this taskmond does not understand", left_out.size());
     if (absl::Status status = Store(&*set, {.what = what}); !status.ok()) return status;
-    remarks_.insert(remarks_.end(), left_out.begin(), left_out.end());
-    remarks_.push_back(fmt::format("the rules as they were are version {}", newest));
+    for (std::string& line : left_out) Remark(std::move(line));
+    Remark(fmt::format("the rules as they were are version {}", newest));
   }
   Publish(std::make_shared<const RuleSet>(*std::move(set)), {}, {});
   return absl::OkStatus();
@@ -167,7 +167,12 @@ absl::Status RuleBook::Store(RuleSet* set, const EditOptions& options) {
 void RuleBook::NoteDamage() {
   if (store_->set_aside() == set_aside_) return;
   set_aside_ = store_->set_aside();
-  remarks_.push_back(fmt::format("the rule file was damaged and is set aside as {}; a new one is begun", set_aside_));
+  Remark(fmt::format("the rule file was damaged and is set aside as {}; a new one is begun", set_aside_));
+}
+
+void RuleBook::Remark(std::string line) {
+  absl::MutexLock lock(&current_mutex_);
+  remarks_.push_back(std::move(line));
 }
 
 void RuleBook::Publish(RuleSetPtr set, const std::vector<RuleChange>& changes, const EditOptions& options) {
@@ -228,7 +233,7 @@ std::vector<Event> RuleBook::TakeEvents() {
 }
 
 std::vector<std::string> RuleBook::TakeRemarks() {
-  absl::MutexLock lock(&edit_mutex_);
+  absl::MutexLock lock(&current_mutex_);
   return std::exchange(remarks_, {});
 }
 

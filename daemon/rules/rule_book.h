@@ -74,7 +74,7 @@ class RuleBook {
   std::vector<Event> TakeEvents() ABSL_LOCKS_EXCLUDED(current_mutex_);
 
   // Lines for the log: what Open had to do, and since then every file set aside.
-  std::vector<std::string> TakeRemarks() ABSL_LOCKS_EXCLUDED(edit_mutex_);
+  std::vector<std::string> TakeRemarks() ABSL_LOCKS_EXCLUDED(current_mutex_);
 
  private:
   RuleBook(Options options, std::unique_ptr<storage::RuleStore> store);
@@ -86,17 +86,18 @@ class RuleBook {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(edit_mutex_) ABSL_LOCKS_EXCLUDED(current_mutex_);
   absl::Status Store(RuleSet* set, const EditOptions& options) ABSL_EXCLUSIVE_LOCKS_REQUIRED(edit_mutex_);
   void NoteDamage() ABSL_EXCLUSIVE_LOCKS_REQUIRED(edit_mutex_);
+  void Remark(std::string line) ABSL_LOCKS_EXCLUDED(current_mutex_);
   void Publish(RuleSetPtr set, const std::vector<RuleChange>& changes, const EditOptions& options)
       ABSL_LOCKS_EXCLUDED(current_mutex_);
 
   const Options options_;
   absl::Mutex edit_mutex_ ABSL_ACQUIRED_BEFORE(current_mutex_);
   const std::unique_ptr<storage::RuleStore> store_ ABSL_PT_GUARDED_BY(edit_mutex_);
-  std::vector<std::string> remarks_ ABSL_GUARDED_BY(edit_mutex_);
   std::string set_aside_ ABSL_GUARDED_BY(edit_mutex_);  // told already
   // Held for moments only.
   mutable absl::Mutex current_mutex_;
   RuleSetPtr current_ ABSL_GUARDED_BY(current_mutex_);
+  std::vector<std::string> remarks_ ABSL_GUARDED_BY(current_mutex_);
   std::vector<Event> events_ ABSL_GUARDED_BY(current_mutex_);
   uint64_t untold_ ABSL_GUARDED_BY(current_mutex_) = 0;
 };

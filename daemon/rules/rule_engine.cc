@@ -17,8 +17,8 @@ class UnavailableRuleEngine : public RuleEngine {
   absl::StatusOr<v1::ExpressionExplanation> ExplainExpression(const query::Expression&) const override {
     return Unavailable();
   }
-  absl::StatusOr<v1::RuleTrial> TestRule(const query::Expression&, const v1::TestRuleRequest&,
-                                         const query::Caller&) const override {
+  absl::StatusOr<v1::RuleTrial> TestRule(const query::Expression&, const v1::TestRuleRequest&, const query::Caller&,
+                                         const std::function<bool()>&) const override {
     return Unavailable();
   }
 };

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -37,10 +38,12 @@ class RuleEngine {
   // Fills parts, stages and hook_groups; the service adds the rest.
   virtual absl::StatusOr<v1::ExpressionExplanation> ExplainExpression(const query::Expression& expression) const = 0;
 
-  // `request.expression` is what `expression` was parsed from. OutOfRange: nothing is stored for that time.
+  // Over the times of the request, whose expression `expression` stands for. `cancelled` is to be asked now and then.
+  // OutOfRange: nothing is stored for that time. InvalidArgument: no TIME.
   virtual absl::StatusOr<v1::RuleTrial> TestRule(const query::Expression& expression,
                                                  const v1::TestRuleRequest& request_untrusted,
-                                                 const query::Caller& caller) const = 0;
+                                                 const query::Caller& caller,
+                                                 const std::function<bool()>& cancelled) const = 0;
 };
 
 // Knows nothing: figures are unavailable, questions answered by FailedPrecondition.

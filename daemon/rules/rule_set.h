@@ -32,7 +32,7 @@ using RulePtr = std::shared_ptr<const CheckedRule>;
 class RuleSet {
  public:
   static constexpr size_t kMaxRules = 10'000;
-  static constexpr size_t kMaxBytes = 8u << 20;  // of names, expressions and notes
+  static constexpr size_t kMaxBytes = 4u << 20;  // of names, expressions and notes
   static constexpr uint32_t kOrderGap = 10;
 
   RuleSet() = default;
