@@ -35,7 +35,7 @@ class Baseline {
     double floor = 0;  // the metric's absolute one
   };
 
-  static constexpr double kDefaultDistance = 6;
+  static constexpr double kDefaultDistance = 8;
   // How long a stream must be for what was before it to matter no more.
   static constexpr uint64_t kLookBackNs = 600'000'000'000;
 

@@ -146,9 +146,7 @@ class TestMemory::Question {
     const Tick& tick = memory_.tick_;
     Run run{.since_boot_ns = tick.boot_ns};
     if (node.whole_tick) run.since_boot_ns -= std::min(tick.boot_ns - 1, tick.elapsed_ns);
-    // Rates are unknown at the first tick of a stream, so its second one may be the first that tells anything.
-    run.maybe_longer =
-        memory_.number_ <= memory_.began_number_ + 1 && row_.info().key.start_ns < memory_.began_boot_ns_;
+    run.maybe_longer = memory_.number_ <= memory_.told_number_ && row_.info().key.start_ns < memory_.began_boot_ns_;
     return run;
   }
 
@@ -241,7 +239,7 @@ void TestMemory::BeginTick(const Snapshot& snapshot) {
   if (number_ != 0 && !same_boot) tasks_.clear();
   number_ += continues ? 1 : 2;
   if (!continues) {
-    began_number_ = number_;
+    told_number_ = tick.elapsed_ns > 0 ? number_ : number_ + 1;
     began_boot_ns_ = tick.boot_ns;
   }
   tick_ = tick;

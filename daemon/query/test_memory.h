@@ -105,8 +105,8 @@ class TestMemory {
 
   // Ticks are numbered from 1 as they come, and a gap takes one number more.
   uint64_t number_ = 0;
-  uint64_t began_number_ = 0;  // of the first tick since the last gap
-  uint64_t began_boot_ns_ = 0;
+  uint64_t told_number_ = 0;    // of the first tick since the last gap that has rates
+  uint64_t began_boot_ns_ = 0;  // of the first tick since the last gap
   uint64_t swept_number_ = 0;
   Tick tick_;
   std::string boot_id_;
