@@ -26,6 +26,16 @@ bool Before(const TaskInfo& a, const TaskInfo& b) {
   return a.key.start_ns < b.key.start_ns;
 }
 
+// What only rule decisions and threshold crossings have; NULL elsewhere, and NULL costs nothing.
+void BindDecision(const Event& event, Statement* insert) {
+  event.rule.empty() ? insert->BindNull() : insert->BindText(event.rule);
+  if (event.type != EventType::kThreshold) {
+    insert->BindNull().BindNull().BindNull().BindNull();
+    return;
+  }
+  insert->Bind(event.begins).Bind(int64_t{event.metric}).BindReal(event.value).BindReal(event.baseline);
+}
+
 }  // namespace
 
 absl::Status RingFile::Open() {
@@ -54,8 +64,9 @@ absl::Status RingFile::PrepareStatements() {
       {&insert_journal_, "INSERT INTO journal(seq, boot, wall_ns, data) VALUES(?, ?, ?, ?)"},
       {&select_journal_, "SELECT seq, wall_ns, data, boot FROM journal ORDER BY seq"},
       {&insert_event_,
-       "INSERT INTO event(seq, wall_ns, boot_ns, type, wait_status, duration_ns, lost, detail, info, final)"
-       " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"},
+       "INSERT INTO event(seq, wall_ns, boot_ns, type, wait_status, duration_ns, lost, detail, info, final, rule, "
+       "begins,"
+       " metric, value, baseline) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"},
       {&insert_chunk_,
        "INSERT INTO chunk(boot, first_seq, last_seq, min_wall_ns, max_wall_ns, tick_count, row_count, ticks, "
        "last_event)"
@@ -262,6 +273,7 @@ absl::Status RingFile::WriteEvent(const Snapshot& snapshot, Event* event) {
   insert.Bind(event->wait_status).Bind(event->duration_ns).Bind(event->lost).BindText(event->detail);
   event->task != nullptr ? insert.Bind(ids.info) : insert.BindNull();
   event->final_sample != nullptr ? insert.BindBlob(final) : insert.BindNull();
+  BindDecision(*event, &insert);
   absl::StatusOr<bool> row = insert.Step();
   if (row.ok()) event->id = static_cast<uint64_t>(insert.Int(0));
   insert.Reset();

@@ -88,11 +88,13 @@ absl::Status RingReaderImpl::Init(const std::vector<ColumnSpec>& columns) {
   for (const ColumnSpec& column : columns) {
     if (column.kind == ColumnKind::kCounter && !column.stored) counters_.set(column.id);
   }
+  absl::StatusOr<int64_t> version = db_.QueryInt("PRAGMA user_version");
+  if (!version.ok()) return version.status();
   const std::string info = fmt::format(
       "SELECT t.tid, t.thread, t.start_ns, b.boot_id, {} FROM task_info i JOIN task t ON t.id = i.task"
       " JOIN boot b ON b.id = t.boot WHERE i.id = ?",
       kInfoColumns);
-  const std::pair<Statement*, std::string_view> all[] = {
+  const std::pair<Statement*, std::string> all[] = {
       {&next_chunk_,
        "SELECT id, boot, last_seq, first_seq, ticks FROM chunk"
        " WHERE id > ? AND last_seq > ? AND max_wall_ns >= ? AND min_wall_ns <= ? ORDER BY id LIMIT 1"},
@@ -113,8 +115,10 @@ absl::Status RingReaderImpl::Init(const std::vector<ColumnSpec>& columns) {
        " UNION ALL SELECT min(wall_ns) FROM journal WHERE wall_ns > ?1)"},
       {&event_range_, "SELECT min(id), max(id) FROM event INDEXED BY event_by_wall WHERE wall_ns BETWEEN ? AND ?"},
       {&events_,
-       "SELECT id, type, wall_ns, boot_ns, wait_status, duration_ns, lost, detail, info, final FROM event"
-       " WHERE id > ? AND id <= ? AND +wall_ns BETWEEN ? AND ? AND (1 << type) & ? ORDER BY id LIMIT ?"},
+       fmt::format(
+           "SELECT id, type, wall_ns, boot_ns, wait_status, duration_ns, lost, detail, info, final, {} FROM event"
+           " WHERE id > ? AND id <= ? AND +wall_ns BETWEEN ? AND ? AND (1 << type) & ? ORDER BY id LIMIT ?",
+           *version >= 2 ? "rule, begins, metric, value, baseline" : "NULL, NULL, NULL, NULL, NULL")},
   };
   for (const auto& [statement, sql] : all) {
     absl::StatusOr<Statement> prepared = db_.Prepare(sql);
@@ -414,6 +418,12 @@ absl::StatusOr<Event> RingReaderImpl::ReadEvent() {
     (*sample)->info = event.task;
     event.final_sample = *std::move(sample);
   }
+  event.rule = events_.Text(10);
+  if (event.type != EventType::kThreshold) return event;
+  event.begins = events_.IsNull(11) || events_.Int(11) != 0;
+  event.metric = static_cast<MetricId>(events_.Int(12));
+  event.value = events_.Real(13);
+  event.baseline = events_.Real(14);
   return event;
 }
 

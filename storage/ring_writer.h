@@ -37,6 +37,12 @@ struct RingOptions {
   std::vector<ColumnSpec> columns;
 };
 
+// Rows that belong to a tick that was appended before.
+struct PastTick {
+  uint64_t seq = 0;
+  std::vector<std::shared_ptr<const TaskSample>> tasks;  // any order; tick_seq as in a snapshot of that tick
+};
+
 struct RingStats {
   uint64_t bytes = 0;          // database + WAL + shm
   int64_t oldest_wall_ns = 0;  // 0: empty
@@ -58,6 +64,13 @@ class RingWriter {
   // Stores one tick and the events up to it, durably. Gives each event its id. On an error (ResourceExhausted: disk
   // full) nothing of the tick is stored, and the writer can be used again; the next tick stored is complete in itself.
   virtual absl::Status Append(const Snapshot& snapshot, std::vector<Event>* events) = 0;
+
+  // Supplements ticks of the current boot that are stored already: readers find these rows in them as if they had been
+  // appended with their tick; a row of a task that the tick has already replaces that row. All or nothing, in one
+  // transaction. Ticks that are no more stored are left out without an error. InvalidArgument: a tick newer than the
+  // last one appended, ticks that do not ascend, a task twice in a tick, or more than kMaxPastTicks ticks.
+  virtual absl::Status AddPast(const std::vector<PastTick>& ticks) = 0;
+  static constexpr size_t kMaxPastTicks = 4096;
 
   // Closes the open chunk and checkpoints. Called once, at an orderly stop; the destructor does not.
   virtual absl::Status Close() = 0;

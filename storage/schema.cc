@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/schema.h"
 
+#include <iterator>
+
 #include <fmt/format.h>
 
 namespace taskmon::storage {
@@ -44,7 +46,8 @@ CREATE TABLE event(
   seq INTEGER NOT NULL, wall_ns INTEGER NOT NULL, boot_ns INTEGER NOT NULL, type INTEGER NOT NULL,
   info INTEGER,                 -- task_info as it was then; NULL: no task
   wait_status INTEGER, duration_ns INTEGER, lost INTEGER, detail TEXT,
-  final BLOB);
+  final BLOB,                   -- the last sample of a task that ended
+  rule TEXT, begins INTEGER, metric INTEGER, value REAL, baseline REAL);
 CREATE INDEX event_by_wall ON event(wall_ns);
 )sql";
 
@@ -58,6 +61,33 @@ absl::Status CreateTables(Database* db) {
     if (!status.ok()) return status;
   }
   return transaction->Commit();
+}
+
+// What each version added to the one before it.
+constexpr const char* kUpgrades[] = {
+    nullptr,
+    // 1 -> 2
+    R"sql(
+ALTER TABLE event ADD COLUMN rule TEXT;
+ALTER TABLE event ADD COLUMN begins INTEGER;
+ALTER TABLE event ADD COLUMN metric INTEGER;
+ALTER TABLE event ADD COLUMN value REAL;
+ALTER TABLE event ADD COLUMN baseline REAL;
+)sql",
+};
+static_assert(std::size(kUpgrades) == kFormatVersion);
+
+absl::Status Upgrade(Database* db) {
+  absl::StatusOr<int64_t> version = db->QueryInt("PRAGMA user_version");
+  if (!version.ok()) return version.status();
+  if (*version == kFormatVersion) return absl::OkStatus();
+  if (*version < 1) return absl::DataLossError("not a taskmon history file");
+  absl::StatusOr<Transaction> transaction = Transaction::Begin(db, Transaction::Kind::kWrite);
+  if (!transaction.ok()) return transaction.status();
+  absl::Status status;
+  for (int64_t from = *version; from < kFormatVersion && status.ok(); ++from) status = db->Exec(kUpgrades[from]);
+  if (status.ok()) status = db->Exec(fmt::format("PRAGMA user_version={}", kFormatVersion).c_str());
+  return status.ok() ? transaction->Commit() : status;
 }
 
 }  // namespace
@@ -87,7 +117,9 @@ absl::Status CheckSchema(Database* db) {
 absl::Status CreateOrCheckSchema(Database* db) {
   absl::StatusOr<int64_t> objects = db->QueryInt("SELECT count(*) FROM sqlite_schema");
   if (!objects.ok()) return objects.status();
-  return *objects == 0 ? CreateTables(db) : CheckSchema(db);
+  if (*objects == 0) return CreateTables(db);
+  absl::Status status = CheckSchema(db);
+  return status.ok() ? Upgrade(db) : status;
 }
 
 absl::Status SaveMetricKinds(Database* db, const std::vector<ColumnSpec>& columns) {

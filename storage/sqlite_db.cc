@@ -51,6 +51,11 @@ Statement& Statement::Bind(int64_t v) {
   return *this;
 }
 
+Statement& Statement::BindReal(double v) {
+  bind_error_ |= sqlite3_bind_double(statement_.get(), ++bound_, v);
+  return *this;
+}
+
 Statement& Statement::BindText(std::string_view v) {
   // A null pointer would bind NULL.
   const char* text = v.data() == nullptr ? "" : v.data();

@@ -28,6 +28,7 @@ class Statement {
   Statement& Bind(int v) { return Bind(static_cast<int64_t>(v)); }
   Statement& Bind(uint32_t v) { return Bind(static_cast<int64_t>(v)); }
   Statement& Bind(bool v) { return Bind(static_cast<int64_t>(v)); }
+  Statement& BindReal(double v);
   Statement& BindText(std::string_view v);
   Statement& BindBlob(std::string_view v);
   Statement& BindNull();
@@ -39,6 +40,7 @@ class Statement {
   void Reset();
 
   int64_t Int(int column) const { return sqlite3_column_int64(statement_.get(), column); }
+  double Real(int column) const { return sqlite3_column_double(statement_.get(), column); }
   std::string Text(int column) const;
   std::string_view Blob(int column) const;  // valid until the next Step or Reset
   bool IsNull(int column) const { return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL; }
