@@ -21,7 +21,7 @@ namespace {
 constexpr size_t kMaxNameBytes = TM_COMM_LEN - 1;
 
 static_assert(kMaxKernelTerms == TM_MAX_TERMS && kMaxKernelThresholds == TM_MAX_THRESHOLDS);
-static_assert(kNoRule == TM_NO_RULE);
+static_assert(kNoRule == TM_NO_RULE && kMaxUserVerdicts == TM_MAX_VERDICTS);
 
 absl::Status CheckCount(const char* what, size_t count, size_t limit) {
   if (count <= limit) return absl::OkStatus();
@@ -225,7 +225,7 @@ absl::Status RuleMaps::Answer(std::span<const UserVerdict> verdicts) {
   const uint64_t dropped = dropped_verdicts_ - dropped_before;
   if (dropped == 0) return absl::OkStatus();
   return absl::ResourceExhaustedError(fmt::format("{} of {} verdicts dropped: at most {} between two passes", dropped,
-                                                  verdicts.size(), +TM_MAX_VERDICTS));
+                                                  verdicts.size(), kMaxUserVerdicts));
 }
 
 void RuleMaps::ForgetAnswers() {

@@ -259,14 +259,13 @@ static __always_inline bool tm_leave_out_record(struct task_struct *t, const str
 	return true;
 }
 
-/* A process that is forked inherits, unless it differs from its parent in what counts. */
-static __always_inline void tm_inherit_process(struct task_struct *child, struct tm_task *st,
-					       const struct tm_task *from)
+/* A process that is forked inherits, unless it differs from its parent in what counts, or that is not known yet. */
+static __always_inline void tm_inherit(struct task_struct *child, struct tm_task *st, const struct tm_task *from)
 {
 	tm_note_name(st, child->comm);
 	st->uid = tm_owner_at(st->task);
 	st->cgroup_id = tm_cgroup_at(st->task);
-	if (!from->generation || from->uid != st->uid || from->cgroup_id != st->cgroup_id) {
+	if (!from || !from->generation || from->uid != st->uid || from->cgroup_id != st->cgroup_id) {
 		tm_decide(st, TM_DECIDED_FORK);
 		return;
 	}
@@ -283,15 +282,14 @@ static __always_inline void tm_rules_at_fork(struct task_struct *parent, struct 
 {
 	struct tm_task *from;
 
-	if (!tm_rules_given() || !parent_st)
-		return; /* the next pass decides */
-	from = tm_leader_get(parent, parent_st);
-	if (!from)
+	if (!tm_rules_given())
 		return;
-	tm_refresh(from);
+	from = parent_st ? tm_leader_get(parent, parent_st) : NULL;
+	if (from)
+		tm_refresh(from);
 	if (child->pid == child->tgid)
-		tm_inherit_process(child, st, from);
-	else
+		tm_inherit(child, st, from);
+	else if (from)
 		st->decision = from->decision;
 }
 
