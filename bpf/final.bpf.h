@@ -86,7 +86,7 @@ static __always_inline void tm_fill_final(struct tm_task_record *r, struct task_
 	tm_fill_exit_capture(r, &st->at_exit);
 	tm_fill_last_maxima(r, t, st);
 	if (tm_rules_filter())
-		tm_fill_dead_sums(r->dead, tm_process_find(t, st));
+		tm_fill_dead_sums(r->dead, tm_process_find(st));
 }
 
 static __always_inline void tm_leave_out_life(struct task_struct *t, struct tm_task *st)

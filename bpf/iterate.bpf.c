@@ -126,7 +126,7 @@ static __always_inline void tm_fill_from_storage(struct tm_task_record *r, struc
 	tm_fill_maxima(r, t, st, closed);
 	tm_fill_off_cpu(r, t, st, state);
 	if (tm_rules_filter())
-		tm_fill_dead_sums(r->dead, tm_process_find(t, st));
+		tm_fill_dead_sums(r->dead, tm_process_find(st));
 }
 
 static __always_inline void tm_fill_process(struct tm_task_record *r, struct task_struct *t, u32 epoch)
@@ -179,7 +179,6 @@ static __always_inline void tm_mark_sent(struct task_struct *t, struct tm_task *
 /* Brings the decision up to date first: a thread takes its process's. */
 static __always_inline bool tm_is_sent_now(struct task_struct *t, struct tm_task *st, u32 closed)
 {
-	struct task_struct *leader = t->group_leader;
 	struct tm_task *leader_st;
 
 	if (!tm_rules_given() || t->exit_state)
@@ -187,8 +186,8 @@ static __always_inline bool tm_is_sent_now(struct task_struct *t, struct tm_task
 	leader_st = tm_leader_get(t, st);
 	if (!leader_st)
 		return true;
-	tm_refresh(leader, leader_st);
-	tm_join_use(t, st, leader_st);
+	tm_refresh(leader_st);
+	tm_join_use(leader_st, st->flags);
 	tm_watch(t, st, leader_st, closed);
 	if (leader_st != st)
 		st->decision = leader_st->decision;

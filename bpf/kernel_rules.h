@@ -31,7 +31,7 @@ inline constexpr int kMaxKernelTests = 64;
 inline constexpr int kMaxKernelTerms = 64;
 inline constexpr int kMaxKernelThresholds = 16;
 inline constexpr uint32_t kMaxKernelNames = 65536;  // exact names, and as many prefixes, owners and cgroups
-inline constexpr RuleRef kMaxRuleRef = kNoRule - 1;
+inline constexpr uint32_t kMaxUserVerdicts = 16384;  // between two passes
 
 struct KeyVerdict {
   RuleRef rule = kNoRule;

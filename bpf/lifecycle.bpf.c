@@ -46,7 +46,7 @@ int BPF_PROG(tm_fork, struct task_struct *parent, struct task_struct *child)
 		if (thread)
 			tm_group_enter(child, st);
 		if (thread && tm_rules_given())
-			tm_process_make(child, st);
+			tm_process_make(st);
 		tm_rules_at_fork(parent, parent_st, child, st);
 	}
 	if (!tm_leave_out_record(child, st))
@@ -200,7 +200,7 @@ int BPF_PROG(tm_free, struct task_struct *t)
 	if (st && t->group_leader == t && tm_group_unfinished(t, st))
 		tm_tell_end(t, st, true);
 	if (st && t->group_leader == t)
-		tm_process_forget(t, st);
+		tm_process_forget(st);
 	tm_task_forget(t);
 	return 0;
 }

@@ -13,6 +13,7 @@ struct tm_requests_map tm_requests SEC(".maps");
 struct tm_processes_map tm_processes SEC(".maps");
 struct tm_verdicts_map tm_verdicts SEC(".maps");
 struct tm_left_out_map tm_left_out SEC(".maps");
+struct tm_looks_map tm_looks SEC(".maps");
 
 const volatile __u32 tm_page_size = 4096;
 const volatile __u32 tm_wakeup_bytes = 0;

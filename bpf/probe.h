@@ -81,7 +81,7 @@ class Probe {
   // other error they stay too.
   virtual absl::Status SetRules(const KernelRules& rules) = 0;
   // Answers pending decisions, from the next pass on. An answer to a decision that no longer stands is void. At most
-  // TM_MAX_VERDICTS between two passes: the rest is dropped (TM_DROP_VERDICT), ResourceExhausted.
+  // kMaxUserVerdicts between two passes: the rest is dropped (TM_DROP_VERDICT), ResourceExhausted.
   virtual absl::Status SetVerdicts(std::span<const UserVerdict> verdicts) = 0;
   virtual LeftOut left_out() const = 0;
 

@@ -38,9 +38,9 @@ struct tm_processes_map {
 extern struct tm_processes_map tm_processes SEC(".maps");
 
 /* NULL: it has, or had, no threads, or none was seen by us. */
-static __always_inline struct tm_process *tm_process_find(struct task_struct *t, struct tm_task *st)
+static __always_inline struct tm_process *tm_process_find(const struct tm_task *st)
 {
-	u64 key = (u64)t->signal;
+	u64 key = st->signal;
 	struct tm_process *p;
 
 	if (!st->counted)
@@ -49,11 +49,11 @@ static __always_inline struct tm_process *tm_process_find(struct task_struct *t,
 	return p && p->start_ns == st->process_start_ns ? p : NULL;
 }
 
-static __always_inline struct tm_process *tm_process_make(struct task_struct *t, struct tm_task *st)
+static __always_inline struct tm_process *tm_process_make(const struct tm_task *st)
 {
 	static const struct tm_process fresh;
-	struct tm_process *p = tm_process_find(t, st);
-	u64 key = (u64)t->signal;
+	struct tm_process *p = tm_process_find(st);
+	u64 key = st->signal;
 
 	if (p || !st->counted)
 		return p;
@@ -66,11 +66,11 @@ static __always_inline struct tm_process *tm_process_make(struct task_struct *t,
 	return p;
 }
 
-static __always_inline void tm_process_forget(struct task_struct *leader, struct tm_task *st)
+static __always_inline void tm_process_forget(const struct tm_task *st)
 {
-	u64 key = (u64)leader->signal;
+	u64 key = st->signal;
 
-	if (tm_process_find(leader, st))
+	if (tm_process_find(st))
 		bpf_map_delete_elem(&tm_processes, &key);
 }
 
@@ -89,21 +89,16 @@ static __always_inline u64 *tm_process_grown(struct tm_process *p, u32 epoch)
 /* At a thread's TASK_DEAD switch, after its own final record. */
 static __always_inline void tm_process_fold(struct task_struct *t, struct tm_task *st)
 {
-	struct tm_process *p = tm_process_find(t, st);
-	u64 *grown;
+	struct tm_process *p = tm_process_find(st);
+	u64 joined = -(u64)(st->seen_in_process != 0), *grown;
 
 	if (!p)
 		return;
 	grown = tm_process_grown(p, tm_epoch);
 	for (int i = 0; i < TM_HOOKED_COUNTERS; i++) {
-		u64 final = st->hooked[i];
-
-		if (!final)
-			continue;
-		__sync_fetch_and_add(&p->dead[i], final);
-		__sync_fetch_and_add(&grown[i], final - st->seen[i]);
-		if (st->seen_in_process)
-			__sync_fetch_and_add(&p->live[i], -st->seen[i]);
+		__sync_fetch_and_add(&p->dead[i], st->hooked[i]);
+		__sync_fetch_and_add(&p->live[i], -(st->seen[i] & joined));
+		__sync_fetch_and_add(&grown[i], st->hooked[i] - st->seen[i]);
 	}
 	__sync_fetch_and_add(&p->dead[TM_SUM_RUN_DELAY], tm_run_delay_ns(t));
 	__sync_fetch_and_add(&p->dead[TM_SUM_MIGRATIONS], t->se.nr_migrations);

@@ -21,10 +21,7 @@ namespace {
 constexpr size_t kMaxNameBytes = TM_COMM_LEN - 1;
 
 static_assert(kMaxKernelTerms == TM_MAX_TERMS && kMaxKernelThresholds == TM_MAX_THRESHOLDS);
-static_assert(kNoRule == TM_NO_RULE);
-static_assert(static_cast<uint32_t>(KernelThreshold::Of::kTotal) == TM_THRESHOLD_TOTAL);
-static_assert(static_cast<uint32_t>(KernelThreshold::Of::kRate) == TM_THRESHOLD_RATE);
-static_assert(static_cast<uint32_t>(KernelThreshold::Of::kMaximum) == TM_THRESHOLD_MAXIMUM);
+static_assert(kNoRule == TM_NO_RULE && kMaxUserVerdicts == TM_MAX_VERDICTS);
 
 absl::Status CheckCount(const char* what, size_t count, size_t limit) {
   if (count <= limit) return absl::OkStatus();
@@ -139,11 +136,17 @@ void FillKeys(const KernelRules& rules, InnerMap& keys) {
   for (const auto& [cgroup, verdict] : rules.cgroups) keys.Put(Key(TM_KEY_CGROUP, cgroup), verdict);
 }
 
+uint32_t ValueOf(const KernelThreshold& threshold) {
+  switch (threshold.of) {
+    case KernelThreshold::Of::kTotal: return TM_VALUE_TOTAL + threshold.index - TM_C_HOOKED;
+    case KernelThreshold::Of::kRate: return TM_VALUE_RATE + threshold.index - TM_C_HOOKED;
+    case KernelThreshold::Of::kMaximum: break;
+  }
+  return TM_VALUE_MAXIMUM + threshold.index;
+}
+
 tm_threshold Threshold(const KernelThreshold& threshold) {
-  return {.kind = static_cast<uint32_t>(threshold.of),
-          .index = threshold.index,
-          .limit = threshold.limit,
-          .verdict = Verdict(threshold.verdict)};
+  return {.value = ValueOf(threshold), .pad = 0, .limit = threshold.limit, .verdict = Verdict(threshold.verdict)};
 }
 
 uint32_t KeyKinds(const KernelRules& rules) {
@@ -155,7 +158,7 @@ bool SameThresholds(const tm_rule_set& a, const tm_rule_set& b) {
   if (a.threshold_count != b.threshold_count) return false;
   for (uint32_t i = 0; i < a.threshold_count; ++i) {
     const tm_threshold &x = a.thresholds[i], &y = b.thresholds[i];
-    if (x.kind != y.kind || x.index != y.index || x.limit != y.limit) return false;
+    if (x.value != y.value || x.limit != y.limit) return false;
   }
   return true;
 }
@@ -222,7 +225,7 @@ absl::Status RuleMaps::Answer(std::span<const UserVerdict> verdicts) {
   const uint64_t dropped = dropped_verdicts_ - dropped_before;
   if (dropped == 0) return absl::OkStatus();
   return absl::ResourceExhaustedError(fmt::format("{} of {} verdicts dropped: at most {} between two passes", dropped,
-                                                  verdicts.size(), +TM_MAX_VERDICTS));
+                                                  verdicts.size(), kMaxUserVerdicts));
 }
 
 void RuleMaps::ForgetAnswers() {

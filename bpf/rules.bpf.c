@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /* Looking rules up: one look-up for each kind of key, however many keys there are. And the move to another cgroup. */
-#include "rules.bpf.h"
+#include "thresholds.bpf.h"
 
 struct tm_rule_keys {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -113,18 +113,49 @@ u64 tm_match(u64 name_head, u64 name_tail, u64 cgroup_id, u64 set_and_uid, u64 f
 	return found.rule;
 }
 
+u64 tm_crossed(u32 set, u32 looker)
+{
+	const struct tm_rule_set *rules = &tm_rules.sets[set & 1];
+	const struct tm_look *look = bpf_map_lookup_elem(&tm_looks, &looker);
+	u64 crossed = 0;
+
+	if (!look)
+		return 0;
+	for (u32 i = 0; i < TM_MAX_THRESHOLDS && i < rules->threshold_count; i++) {
+		u32 value = rules->thresholds[i].value;
+
+		if (value < TM_VALUES && look->values[value] > rules->thresholds[i].limit)
+			crossed |= 1u << i;
+	}
+	return crossed;
+}
+
+u64 tm_owner_at(u64 task)
+{
+	struct task_struct *t = (struct task_struct *)task;
+	const struct cred *cred = BPF_CORE_READ(t, real_cred);
+
+	return BPF_CORE_READ(cred, euid.val) | (BPF_CORE_READ(t, flags) & PF_KTHREAD ? 1ull << 32 : 0);
+}
+
+u64 tm_cgroup_at(u64 task)
+{
+	struct task_struct *t = (struct task_struct *)task;
+
+	return BPF_CORE_READ(t, cgroups, dfl_cgrp, kn, id);
+}
+
 /* Comes in the context of whoever moves the task, after all threads of a process that is moved as a whole have gone. */
 SEC("tp_btf/cgroup_attach_task")
 int BPF_PROG(tm_cgroup_attach, void *cgroup, const char *path, struct task_struct *t)
 {
-	struct task_struct *leader = t->group_leader;
 	struct tm_task *st;
 
 	if (!tm_rules_given() || t->exit_state)
 		return 0;
-	st = tm_task_get(leader);
+	st = tm_task_get(t->group_leader);
 	if (st)
-		tm_refresh(leader, st);
+		tm_refresh(st);
 	return 0;
 }
 

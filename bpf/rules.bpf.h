@@ -54,6 +54,13 @@ enum {
  */
 u64 tm_match(u64 name_head, u64 name_tail, u64 cgroup_id, u64 set_and_uid, u64 facts);
 
+/*
+ * Of the task at this address: owner, with bit 32 for a kernel thread; and cgroup. Global functions that read by number:
+ * since 6.2 each pointer followed costs the verifier a search of all the kernel's types, on each path that comes by.
+ */
+u64 tm_owner_at(u64 task);
+u64 tm_cgroup_at(u64 task);
+
 static __always_inline u32 tm_rules_index(void)
 {
 	return *(volatile u32 *)&tm_rules.active & 1;
@@ -99,48 +106,47 @@ static __always_inline void tm_note_change(struct tm_task *st, u32 at)
 	__sync_fetch_and_add(&st->changes, 1);
 }
 
-static __always_inline void tm_set_verdict(struct task_struct *leader, struct tm_task *st, u32 verdict, u32 at)
+static __always_inline void tm_set_verdict(struct tm_task *st, u32 verdict, u32 at)
 {
 	struct tm_decision *d = &st->decision;
 
 	/* Threads that were left out are idle as far as the iterator knows: it must look at them again. */
-	if (d->verdict == TM_VERDICT_UNWANTED && verdict != TM_VERDICT_UNWANTED && leader->signal->nr_threads > 1)
+	if (d->verdict == TM_VERDICT_UNWANTED && verdict != TM_VERDICT_UNWANTED && st->counted)
 		__sync_fetch_and_add(&tm_promotions, 1);
 	d->verdict = verdict;
 	d->at = at;
 	d->decided_ns = bpf_ktime_get_boot_ns();
 }
 
-static __always_inline u32 tm_decide_by_rules(struct task_struct *leader, struct tm_task *st, u32 index, u32 crossed)
+static __always_inline u32 tm_look_up(struct tm_task *st, u32 index)
 {
-	u64 facts =
-		(leader->flags & PF_KTHREAD ? TM_TASK_KTHREAD : 0) | st->used | (u64)crossed << TM_FACT_CROSSED_SHIFT;
+	u64 owner = tm_owner_at(st->task), cgroup_id = tm_cgroup_at(st->task);
+	u64 facts = (owner >> 32 ? TM_TASK_KTHREAD : 0) | st->used | (u64)st->crossed << TM_FACT_CROSSED_SHIFT;
 
-	st->uid = leader->real_cred->euid.val;
-	st->cgroup_id = tm_cgroup_id(leader);
-	return tm_match(st->name[0], st->name[1], st->cgroup_id, (u64)index << 32 | st->uid, facts);
+	st->uid = owner;
+	st->cgroup_id = cgroup_id;
+	return tm_match(st->name[0], st->name[1], cgroup_id, (u64)index << 32 | (u32)owner, facts);
 }
 
-/* Always: even where the last decision is not out of date. */
-static inline __noinline int tm_decide(struct task_struct *leader, struct tm_task *st, u32 at)
+/* Always: even where the last decision is not out of date. st is a leader's, here and below. */
+static inline __noinline int tm_decide(struct tm_task *st, u32 at)
 {
-	u32 index = tm_rules_index(), changes, rule;
+	u32 index = tm_rules_index(), changes;
 	const struct tm_rule_set *set = &tm_rules.sets[index];
 
 	if (!tm_claim(&st->deciding))
 		return 0;
 	changes = *(volatile u32 *)&st->changes;
 	if (!st->named)
-		tm_note_name(st, leader->comm);
+		tm_note_name(st, ((struct task_struct *)st->task)->comm);
 	if (st->thresholds_id != set->thresholds_id) {
 		st->thresholds_id = set->thresholds_id;
 		st->crossed = 0;
 	}
-	rule = tm_decide_by_rules(leader, st, index, st->crossed);
+	st->decision.rule = tm_look_up(st, index);
 	st->decision.seq++;
-	st->decision.rule = rule;
 	st->decision.rules_version = set->version;
-	tm_set_verdict(leader, st, tm_verdict_of(set, rule), at);
+	tm_set_verdict(st, tm_verdict_of(set, st->decision.rule), at);
 	st->generation = set->generation;
 	st->changes_decided = changes;
 	*(volatile u32 *)&st->deciding = 0;
@@ -148,7 +154,7 @@ static inline __noinline int tm_decide(struct task_struct *leader, struct tm_tas
 }
 
 /* TM_DECIDED_NEVER: the decision still holds. */
-static __always_inline u32 tm_out_of_date(struct task_struct *leader, const struct tm_task *st)
+static __always_inline u32 tm_out_of_date(const struct tm_task *st)
 {
 	if (!st->generation)
 		return TM_DECIDED_START;
@@ -156,9 +162,9 @@ static __always_inline u32 tm_out_of_date(struct task_struct *leader, const stru
 		return TM_DECIDED_RULES;
 	if (st->changes != st->changes_decided)
 		return st->changed_at;
-	if (st->uid != leader->real_cred->euid.val)
+	if (st->uid != (u32)tm_owner_at(st->task))
 		return TM_DECIDED_OWNER;
-	if (st->cgroup_id != tm_cgroup_id(leader))
+	if (st->cgroup_id != tm_cgroup_at(st->task))
 		return TM_DECIDED_CGROUP;
 	return TM_DECIDED_NEVER;
 }
@@ -169,38 +175,46 @@ static __always_inline bool tm_is_for_user(const struct tm_decision *d)
 	return d->verdict == TM_VERDICT_PENDING || d->at == TM_DECIDED_USER || d->at == TM_DECIDED_THRESHOLD;
 }
 
-/* What is told of connections comes first: it makes another decision, which the answer then does not fit. */
-static __always_inline void tm_take_answer(struct task_struct *leader, struct tm_task *st)
+/* used: flags that a task of the process has. */
+static __always_inline void tm_join_use(struct tm_task *st, u32 used)
 {
-	struct tm_process_key key = {.start_ns = st->process_start_ns, .tgid = leader->tgid};
+	used &= TM_USED_FLAGS;
+	if (!(used & ~st->used))
+		return;
+	st->used |= used;
+	tm_note_change(st, TM_DECIDED_CONNECTION);
+	tm_decide(st, TM_DECIDED_CONNECTION);
+	tm_touch(st->tid);
+}
+
+/* What is told of connections comes first: it makes another decision, which the answer then does not fit. */
+static __always_inline void tm_take_answer(struct tm_task *st)
+{
+	struct tm_process_key key = {.start_ns = st->process_start_ns, .tgid = st->tid};
 	struct tm_user_verdict *answer = bpf_map_lookup_elem(&tm_verdicts, &key);
 	u32 verdict;
 
 	if (!answer)
 		return;
 	st->flags |= answer->used & TM_USED_FLAGS;
-	if (st->flags & TM_USED_FLAGS & ~st->used) {
-		st->used |= st->flags & TM_USED_FLAGS;
-		tm_note_change(st, TM_DECIDED_CONNECTION);
-		tm_decide(leader, st, TM_DECIDED_CONNECTION);
-	}
+	tm_join_use(st, answer->used);
 	verdict = answer->wanted ? TM_VERDICT_WANTED : TM_VERDICT_UNWANTED;
 	if (answer->seq != st->decision.seq || st->decision.verdict == verdict || !tm_is_for_user(&st->decision))
 		return;
 	if (!answer->wanted)
 		st->crossed = 0;
-	tm_set_verdict(leader, st, verdict, TM_DECIDED_USER);
+	tm_set_verdict(st, verdict, TM_DECIDED_USER);
 }
 
 /* Brings the decision of a process up to date. Only while there are rules. */
-static inline __noinline int tm_refresh(struct task_struct *leader, struct tm_task *st)
+static inline __noinline int tm_refresh(struct tm_task *st)
 {
-	u32 at = tm_out_of_date(leader, st);
+	u32 at = tm_out_of_date(st);
 
 	if (at != TM_DECIDED_NEVER)
-		tm_decide(leader, st, at);
+		tm_decide(st, at);
 	if (tm_verdicts_waiting)
-		tm_take_answer(leader, st);
+		tm_take_answer(st);
 	return 0;
 }
 
@@ -245,15 +259,14 @@ static __always_inline bool tm_leave_out_record(struct task_struct *t, const str
 	return true;
 }
 
-/* A process that is forked inherits, unless it differs from its parent in what counts. */
-static __always_inline void tm_inherit_process(struct task_struct *child, struct tm_task *st,
-					       const struct tm_task *from)
+/* A process that is forked inherits, unless it differs from its parent in what counts, or that is not known yet. */
+static __always_inline void tm_inherit(struct task_struct *child, struct tm_task *st, const struct tm_task *from)
 {
 	tm_note_name(st, child->comm);
-	st->uid = child->real_cred->euid.val;
-	st->cgroup_id = tm_cgroup_id(child);
-	if (!from->generation || from->uid != st->uid || from->cgroup_id != st->cgroup_id) {
-		tm_decide(child, st, TM_DECIDED_FORK);
+	st->uid = tm_owner_at(st->task);
+	st->cgroup_id = tm_cgroup_at(st->task);
+	if (!from || !from->generation || from->uid != st->uid || from->cgroup_id != st->cgroup_id) {
+		tm_decide(st, TM_DECIDED_FORK);
 		return;
 	}
 	st->decision = from->decision;
@@ -267,18 +280,16 @@ static __always_inline void tm_inherit_process(struct task_struct *child, struct
 static __always_inline void tm_rules_at_fork(struct task_struct *parent, struct tm_task *parent_st,
 					     struct task_struct *child, struct tm_task *st)
 {
-	struct task_struct *leader = parent->group_leader;
 	struct tm_task *from;
 
-	if (!tm_rules_given() || !parent_st)
-		return; /* the next pass decides */
-	from = tm_leader_get(parent, parent_st);
-	if (!from)
+	if (!tm_rules_given())
 		return;
-	tm_refresh(leader, from);
+	from = parent_st ? tm_leader_get(parent, parent_st) : NULL;
+	if (from)
+		tm_refresh(from);
 	if (child->pid == child->tgid)
-		tm_inherit_process(child, st, from);
-	else
+		tm_inherit(child, st, from);
+	else if (from)
 		st->decision = from->decision;
 }
 
@@ -291,7 +302,7 @@ static __always_inline void tm_rules_at_exec(struct task_struct *t, struct tm_ta
 		st->decision.seq += TM_SEQ_AFTER_TAKEOVER;
 	tm_note_name(st, t->comm);
 	tm_note_change(st, TM_DECIDED_EXEC);
-	tm_decide(t, st, TM_DECIDED_EXEC);
+	tm_decide(st, TM_DECIDED_EXEC);
 }
 
 /* By exec's own rename the new owner is not in force yet: its decision is left to what exec calls last. */
@@ -314,21 +325,7 @@ static __always_inline void tm_rules_at_rename(struct task_struct *t, struct tm_
 		return;
 	tm_note_change(st, TM_DECIDED_RENAME);
 	if (!tm_in_exec(t))
-		tm_decide(t, st, TM_DECIDED_RENAME);
-}
-
-/* The process of a thread has used what the thread has. leader_st is the leader's struct. */
-static __always_inline void tm_join_use(struct task_struct *t, struct tm_task *st, struct tm_task *leader_st)
-{
-	struct task_struct *leader = t->group_leader;
-	u32 used = st->flags & TM_USED_FLAGS;
-
-	if (!(used & ~leader_st->used))
-		return;
-	leader_st->used |= used;
-	tm_note_change(leader_st, TM_DECIDED_CONNECTION);
-	tm_decide(leader, leader_st, TM_DECIDED_CONNECTION);
-	tm_touch(leader->pid);
+		tm_decide(st, TM_DECIDED_RENAME);
 }
 
 /* Notes that current uses TCP or UDP. */
@@ -343,7 +340,7 @@ static __always_inline void tm_note_use(struct task_struct *t, struct tm_task *s
 		return;
 	leader_st = tm_leader_get(t, st);
 	if (leader_st)
-		tm_join_use(t, st, leader_st);
+		tm_join_use(leader_st, flag);
 }
 
 #endif

@@ -46,15 +46,17 @@ struct tm_key_verdict {
 	__u64 tests;
 };
 
-enum tm_threshold_kind {
-	TM_THRESHOLD_TOTAL = 1,
-	TM_THRESHOLD_RATE = 2,
-	TM_THRESHOLD_MAXIMUM = 3,
+/* What a threshold may be over: totals and rates of the hook-kept counters, and maxima. */
+enum tm_value {
+	TM_VALUE_TOTAL = 0,
+	TM_VALUE_RATE = TM_C_MAX - TM_C_HOOKED,
+	TM_VALUE_MAXIMUM = 2 * TM_VALUE_RATE,
+	TM_VALUES = TM_VALUE_MAXIMUM + TM_M_MAX,
 };
 
 struct tm_threshold {
-	__u32 kind;  /* enum tm_threshold_kind */
-	__u32 index; /* enum tm_counter from TM_C_HOOKED on, or enum tm_maximum */
+	__u32 value; /* enum tm_value, and which of it */
+	__u32 pad;
 	__u64 limit;
 	struct tm_key_verdict verdict;
 };

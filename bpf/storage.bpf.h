@@ -87,6 +87,10 @@ struct tm_task {
 	u64 accounted_ns; /* as in struct tm_task_record */
 	u32 told;	  /* user space has it as one that is wanted */
 
+	/* As numbers, for functions of our own that the verifier walks once: those take no pointers. */
+	u64 task;
+	u64 signal;
+
 	u64 made_ns;		/* this struct: tells the task from a later one at the same address */
 	u64 process_start_ns;
 	struct tm_lookup lookup;
@@ -196,6 +200,8 @@ static __always_inline struct tm_task *tm_task_create(struct task_struct *t)
 		return NULL;
 	}
 	st->tid = t->pid;
+	st->task = (u64)t;
+	st->signal = (u64)t->signal;
 	st->made_ns = bpf_ktime_get_boot_ns();
 	st->process_start_ns = tm_start_ns(t->group_leader);
 	st->seen_epoch = tm_epoch;

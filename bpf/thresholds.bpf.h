@@ -15,159 +15,168 @@
 
 extern __u64 tm_pass_us; /* between the latest two passes; 0: there were none */
 
-/* One task at the moment that it is looked at. */
+/* Who looks: a hook cannot be interrupted by another one on its CPU, but the iterator by a hook. */
+enum tm_looker { TM_LOOKS_ITERATOR, TM_LOOKS_HOOK, TM_LOOKERS };
+
+/* What a threshold may be over; struct tm_threshold.value is an index of values. */
 struct tm_look {
-	struct tm_task *st;
-	struct tm_process *p; /* NULL: it has no threads */
-	struct tm_io_entry *io;
-	u32 epoch;     /* the one to judge */
-	bool open_too; /* and the one after it */
-	bool rates;
+	u64 values[TM_VALUES];
+	u64 grown[TM_HOOKED_COUNTERS];	/* by the task, since it was last seen */
 };
 
-/* What it was seen with last is right if it was born, or seen, since there are thresholds. */
-static __always_inline bool tm_seen_is_right(const struct tm_task *st)
+struct tm_looks_map {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, TM_LOOKERS);
+	__type(key, u32);
+	__type(value, struct tm_look);
+};
+
+extern struct tm_looks_map tm_looks SEC(".maps");
+
+/* A bit for each threshold of the set that a look is above. A global function: see tm_match. */
+u64 tm_crossed(u32 set, u32 looker);
+
+/* All ones or 0. What it was seen with last is right if it was born, or seen, since there are thresholds. */
+static __always_inline u64 tm_seen_is_right(const struct tm_task *st)
 {
-	return (s32)(st->seen_epoch - tm_rules.watched_since) >= 0;
+	return -(u64)((s32)(st->seen_epoch - tm_rules.watched_since) >= 0);
 }
 
-static __always_inline u64 tm_threshold_total(const struct tm_look *look, u32 which)
+static __always_inline void tm_look_at_own(struct tm_look *look, struct tm_task *st)
 {
-	const struct tm_task *st = look->st;
+	u64 right = tm_seen_is_right(st);
 
-	if (!look->p)
-		return st->hooked[which];
-	return look->p->live[which] + look->p->dead[which] + st->hooked[which] -
-	       (st->seen_in_process ? st->seen[which] : 0);
+	for (int i = 0; i < TM_HOOKED_COUNTERS; i++) {
+		u64 now = *(volatile u64 *)&st->hooked[i];
+
+		look->grown[i] = now - st->seen[i];
+		look->values[TM_VALUE_TOTAL + i] = now;
+		look->values[TM_VALUE_RATE + i] = look->grown[i] & right;
+	}
 }
 
-static __always_inline u64 tm_threshold_rate(const struct tm_look *look, u32 which)
+/* What the other threads, and those before them, have in it. */
+static __always_inline void tm_look_at_process(struct tm_look *look, struct tm_task *st, struct tm_process *p, u32 epoch)
 {
-	u64 grown = 0;
+	u64 joined = -(u64)(st->seen_in_process != 0), of_epoch = -(u64)(p->grown_epochs[epoch & 1] == epoch);
 
-	if (!look->rates || !tm_pass_us)
-		return 0;
-	if (look->p && look->p->grown_epochs[look->epoch & 1] == look->epoch)
-		grown = look->p->grown[look->epoch & 1][which];
-	if (tm_seen_is_right(look->st))
-		grown += look->st->hooked[which] - look->st->seen[which];
-	return grown * 1000000 / tm_pass_us;
+	for (int i = 0; i < TM_HOOKED_COUNTERS; i++) {
+		look->values[TM_VALUE_TOTAL + i] += p->live[i] + p->dead[i] - (st->seen[i] & joined);
+		look->values[TM_VALUE_RATE + i] += p->grown[epoch & 1][i] & of_epoch;
+	}
 }
 
-static __always_inline u64 tm_io_maximum_of(struct tm_io_entry *io, u32 epoch)
+/* A rate is not judged over less than the time between two passes. */
+static __always_inline void tm_look_at_rates(struct tm_look *look, u64 us)
 {
+	for (int i = 0; i < TM_HOOKED_COUNTERS; i++)
+		look->values[TM_VALUE_RATE + i] = us ? look->values[TM_VALUE_RATE + i] * 1000000 / us : 0;
+}
+
+static __always_inline void tm_look_at_window(struct tm_look *look, struct tm_task *st, struct tm_io_entry *io, u32 epoch)
+{
+	u64 of_epoch = -(u64)(st->window_epochs[epoch & 1] == epoch), *maxima = &look->values[TM_VALUE_MAXIMUM];
 	struct tm_max longest = {};
 
+	for (int i = 0; i < TM_SCHED_MAXIMA; i++) {
+		u64 value = st->windows[epoch & 1][i].value_ns & of_epoch;
+
+		if (value > maxima[i])
+			maxima[i] = value;
+	}
 	if (!io)
-		return 0;
+		return;
 	barrier_var(io); /* or clang adds to the pointer before it is checked */
 	tm_io_read(&io->windows[epoch & 1], epoch, &longest);
-	return longest.value_ns;
+	if (longest.value_ns > maxima[TM_M_IO_REQUEST_NS])
+		maxima[TM_M_IO_REQUEST_NS] = longest.value_ns;
 }
 
-static __always_inline u64 tm_maximum_of(const struct tm_look *look, u32 which, u32 epoch)
+static __always_inline struct tm_look *tm_look_begin(const u32 looker)
 {
-	const struct tm_task *st = look->st;
+	struct tm_look *look = bpf_map_lookup_elem(&tm_looks, &looker);
 
-	if (which >= TM_SCHED_MAXIMA)
-		return tm_io_maximum_of(look->io, epoch);
-	return st->window_epochs[epoch & 1] == epoch ? st->windows[epoch & 1][which].value_ns : 0;
-}
-
-static __always_inline u64 tm_threshold_maximum(const struct tm_look *look, u32 which)
-{
-	u64 value = tm_maximum_of(look, which, look->epoch), open;
-
-	if (!look->open_too)
-		return value;
-	open = tm_maximum_of(look, which, look->epoch + 1);
-	return open > value ? open : value;
-}
-
-static __always_inline u64 tm_threshold_value(const struct tm_look *look, const struct tm_threshold *threshold)
-{
-	u32 which = threshold->index;
-
-	if (threshold->kind == TM_THRESHOLD_MAXIMUM)
-		return tm_threshold_maximum(look, which);
-	which -= TM_C_HOOKED;
-	if (which >= TM_HOOKED_COUNTERS)
-		return 0; /* never: for the verifier */
-	return threshold->kind == TM_THRESHOLD_TOTAL ? tm_threshold_total(look, which) : tm_threshold_rate(look, which);
-}
-
-static __always_inline u32 tm_crossed_by(const struct tm_look *look, const struct tm_rule_set *set)
-{
-	u32 crossed = 0;
-
-	for (u32 i = 0; i < TM_MAX_THRESHOLDS && i < set->threshold_count; i++)
-		if (tm_threshold_value(look, &set->thresholds[i]) > set->thresholds[i].limit)
-			crossed |= 1u << i;
-	return crossed;
+	if (look)
+		__builtin_memset(&look->values[TM_VALUE_MAXIMUM], 0, TM_M_MAX * sizeof(u64));
+	return look;
 }
 
 /* What the task counted since it was last seen becomes part of what its process has. */
-static __always_inline void tm_note_seen(struct tm_look *look, u32 open_epoch)
+static __always_inline void tm_note_seen(struct tm_look *look, struct tm_task *st, struct tm_process *p, u32 closed)
 {
-	struct tm_task *st = look->st;
-	bool right = tm_seen_is_right(st), joined = look->p && st->seen_in_process;
-	u64 *grown = look->p ? tm_process_grown(look->p, look->epoch) : NULL;
+	u64 right = tm_seen_is_right(st), joined = -(u64)(st->seen_in_process != 0);
 
-	for (int i = 0; i < TM_HOOKED_COUNTERS; i++) {
-		u64 now = *(volatile u64 *)&st->hooked[i], before = st->seen[i];
+	if (p) {
+		u64 *grown = tm_process_grown(p, closed);
 
-		if (look->p)
-			__sync_fetch_and_add(&look->p->live[i], joined ? now - before : now);
-		if (grown && right)
-			__sync_fetch_and_add(&grown[i], now - before);
-		st->seen[i] = now;
+		for (int i = 0; i < TM_HOOKED_COUNTERS; i++) {
+			__sync_fetch_and_add(&p->live[i], look->grown[i] + (st->seen[i] & ~joined));
+			__sync_fetch_and_add(&grown[i], look->grown[i] & right);
+		}
 	}
-	st->seen_in_process = look->p != NULL;
-	st->seen_epoch = open_epoch;
+	for (int i = 0; i < TM_HOOKED_COUNTERS; i++)
+		st->seen[i] += look->grown[i];
+	st->seen_in_process = p != NULL;
+	st->seen_epoch = closed + 1;
 }
 
-static __always_inline void tm_cross(struct task_struct *t, const struct tm_look *look, struct tm_task *leader_st)
+static __always_inline void tm_cross(struct tm_task *leader_st, u32 looker)
 {
-	struct task_struct *leader = t->group_leader;
-	u32 crossed = tm_crossed_by(look, tm_rules_in_force());
+	u32 crossed = tm_crossed(tm_rules_index(), looker);
 
 	if (!(crossed & ~leader_st->crossed))
 		return;
 	leader_st->crossed |= crossed;
 	tm_note_change(leader_st, TM_DECIDED_THRESHOLD);
-	tm_decide(leader, leader_st, TM_DECIDED_THRESHOLD);
-	if (leader != t)
-		tm_touch(leader->pid);
+	tm_decide(leader_st, TM_DECIDED_THRESHOLD);
+	tm_touch(leader_st->tid);
 }
 
 /* By the iterator, of a task that has not begun to exit. closed: the epoch that the pass reports. */
 static __always_inline void tm_watch(struct task_struct *t, struct tm_task *st, struct tm_task *leader_st, u32 closed)
 {
-	struct tm_look look = {.st = st, .epoch = closed, .rates = true};
+	struct tm_process *p = tm_process_make(st);
+	struct tm_look *look;
 
-	look.p = tm_process_make(t, st);
 	if (!tm_rules_in_force()->threshold_count)
 		return;
-	look.io = st->uses_block ? tm_io_find(t) : NULL;
-	tm_cross(t, &look, leader_st);
-	tm_note_seen(&look, closed + 1);
+	look = tm_look_begin(TM_LOOKS_ITERATOR);
+	if (!look)
+		return;
+	tm_look_at_own(look, st);
+	if (p)
+		tm_look_at_process(look, st, p, closed);
+	tm_look_at_rates(look, tm_pass_us);
+	tm_look_at_window(look, st, st->uses_block ? tm_io_find(t) : NULL, closed);
+	tm_cross(leader_st, TM_LOOKS_ITERATOR);
+	tm_note_seen(look, st, p, closed);
 }
 
-/* At sched_process_exit, for what no pass will see. A rate is not judged over less than the time between passes. */
+/* At sched_process_exit, for what no pass will see. */
 static __always_inline void tm_watch_last(struct task_struct *t, struct tm_task *st, struct tm_task *leader_st)
 {
-	struct tm_look look = {.st = st, .epoch = tm_epoch - 1, .open_too = true};
+	struct tm_process *p = tm_process_find(st);
+	struct tm_io_entry *io;
+	struct tm_look *look;
+	u32 epoch = tm_epoch;
 
 	if (!tm_rules_in_force()->threshold_count)
 		return;
-	look.p = tm_process_find(t, st);
-	look.io = st->uses_block ? tm_io_find(t) : NULL;
-	tm_cross(t, &look, leader_st);
+	look = tm_look_begin(TM_LOOKS_HOOK);
+	if (!look)
+		return;
+	tm_look_at_own(look, st);
+	if (p)
+		tm_look_at_process(look, st, p, epoch);
+	tm_look_at_rates(look, 0);
+	io = st->uses_block ? tm_io_find(t) : NULL;
+	tm_look_at_window(look, st, io, epoch - 1);
+	tm_look_at_window(look, st, io, epoch);
+	tm_cross(leader_st, TM_LOOKS_HOOK);
 }
 
 static __always_inline void tm_rules_at_exit(struct task_struct *t, struct tm_task *st)
 {
-	struct task_struct *leader = t->group_leader;
 	struct tm_task *leader_st;
 
 	if (!tm_rules_given())
@@ -175,7 +184,7 @@ static __always_inline void tm_rules_at_exit(struct task_struct *t, struct tm_ta
 	leader_st = tm_leader_get(t, st);
 	if (!leader_st)
 		return;
-	tm_refresh(leader, leader_st);
+	tm_refresh(leader_st);
 	tm_watch_last(t, st, leader_st);
 	if (leader_st != st)
 		st->decision = leader_st->decision;

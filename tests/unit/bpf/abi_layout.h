@@ -50,7 +50,7 @@
   X(tm_rule_key, kind) X(tm_rule_key, value)                                                                   \
   X(tm_prefix_key, bits) X(tm_prefix_key, name)                                                                \
   X(tm_key_verdict, rule) X(tm_key_verdict, tests)                                                             \
-  X(tm_threshold, kind) X(tm_threshold, index) X(tm_threshold, limit) X(tm_threshold, verdict)                 \
+  X(tm_threshold, value) X(tm_threshold, limit) X(tm_threshold, verdict)                                       \
   X(tm_term, yes) X(tm_term, no) X(tm_term, rule)                                                              \
   X(tm_rule_set, generation) X(tm_rule_set, version) X(tm_rule_set, send_unwanted)                             \
   X(tm_rule_set, first_user_rule) X(tm_rule_set, keys) X(tm_rule_set, prefixes) X(tm_rule_set, thresholds_id)  \
