@@ -20,6 +20,7 @@
 #include <spdlog/spdlog.h>
 
 #include "daemon/clocks.h"
+#include "daemon/rule_answers.h"
 #include "daemon/rules/default_rules.h"
 
 namespace taskmon::daemon {
@@ -125,7 +126,9 @@ absl::Status Daemon::OpenRules() {
   for (const std::string& remark : rules_->TakeRemarks()) spdlog::error("{}", remark);
   const rules::RuleSetPtr set = rules_->Current();
   spdlog::info("{} rules, version {}", set->size(), set->version());
-  rule_engine_ = rules::MakeUnavailableRuleEngine();
+  std::vector<std::string> problems;
+  apps_ = std::make_unique<rules::AppCatalogue>(rules::AppCatalogue::Load(config_.apps_dir, &problems));
+  for (const std::string& problem : problems) spdlog::warn("applications: {}", problem);
   return absl::OkStatus();
 }
 
@@ -134,19 +137,29 @@ absl::Status Daemon::StartSampling(uint64_t last_seq) {
   if (!probe.ok()) return probe.status();
   if (absl::Status status = (*probe)->Load(); !status.ok()) return status;
   if (absl::Status status = (*probe)->Attach(TM_HOOKS_LIFECYCLE); !status.ok()) return status;
-  SampleBuilder builder({.boot_id = ReadBootId(), .memory_total_bytes = MemoryTotalBytes()});
-  sampler_ = std::make_unique<Sampler>(Sampler::Options{.interval_ns = config_.interval_ns, .first_seq = last_seq + 1},
-                                       std::move(*probe), std::move(builder),
-                                       Sampler::Parts{.hub = &hub_,
-                                                      .writer = writer_.get(),
-                                                      .names = &names_,
-                                                      .smaps = &smaps_,
-                                                      .smaps_wanted = &smaps_wanted_,
-                                                      .demand = &demand_,
-                                                      .rules = rules_.get(),
-                                                      .self = &self_});
+  const bool keep_untracked = config_.baseline == Config::Baseline::kAll;
+  SampleBuilder builder({.boot_id = ReadBootId(),
+                         .memory_total_bytes = MemoryTotalBytes(),
+                         .apps = apps_.get(),
+                         .admission = &admission_,
+                         .keep_untracked = keep_untracked,
+                         .pre_roll = {.max_age_ns = config_.pre_roll_age_ns, .max_bytes = config_.pre_roll_bytes}});
+  sampler_ = std::make_unique<Sampler>(
+      Sampler::Options{.interval_ns = config_.interval_ns, .first_seq = last_seq + 1, .keep_untracked = keep_untracked},
+      std::move(*probe), std::move(builder),
+      Sampler::Parts{.hub = &hub_,
+                     .writer = writer_.get(),
+                     .names = &names_,
+                     .smaps = &smaps_,
+                     .smaps_wanted = &smaps_wanted_,
+                     .demand = &demand_,
+                     .rules = rules_.get(),
+                     .admission = &admission_,
+                     .connections = &connections_,
+                     .self = &self_});
   names_.Start();
   smaps_.Start();
+  connections_.Start();
   writer_->Start();
   return sampler_->Start();
 }
@@ -165,6 +178,13 @@ absl::Status Daemon::StartServing() {
                        .doctor = [this] { return MakeDoctor(config_, ReadFigures(), KernelRelease()); },
                        .stored_until_wall_ns = [this] { return writer_->stats().ring.newest_wall_ns; },
                        .max_streams = config_.max_subscriptions});
+  rule_engine_ = std::make_unique<RuleAnswers>(RuleAnswers::Sources{
+      .ask_sampler = [this](const auto& question) { return sampler_->Ask(question); },
+      .admission = &admission_,
+      .newest = [this] { return hub_.Newest(); },
+      .open_ring = [this] { return storage::RingReader::Open(config_.ring_path(), query::RingColumns()); },
+      .ring_bytes = [this] { return writer_->stats().ring.bytes; },
+      .now_wall_ns = WallNowNs});
   rule_service_ = std::make_unique<RuleService>(
       RuleService::Sources{.peers = peers_.get(),
                            .book = rules_.get(),
@@ -249,6 +269,7 @@ void Daemon::Stop() {
   if (sampler_ != nullptr) sampler_->Stop();
   names_.Stop();
   smaps_.Stop();
+  connections_.Stop();
   if (writer_ != nullptr) writer_->Stop();
   listener_.reset();
 }

@@ -18,6 +18,7 @@
 #include "daemon/reports.h"
 #include "daemon/sampler.h"
 #include "daemon/rule_service.h"
+#include "daemon/rules/app_catalogue.h"
 #include "daemon/rules/rule_book.h"
 #include "daemon/rules/rule_engine.h"
 #include "daemon/service.h"
@@ -56,6 +57,9 @@ class Daemon {
   HookDemand demand_;
   std::unique_ptr<Writer> writer_;
   std::unique_ptr<rules::RuleBook> rules_;
+  std::unique_ptr<rules::AppCatalogue> apps_;
+  rules::Admission admission_;  // the sampler's
+  ConnectionScan connections_;
   std::unique_ptr<rules::RuleEngine> rule_engine_;
   std::unique_ptr<Sampler> sampler_;
   std::unique_ptr<query::Engine> engine_;

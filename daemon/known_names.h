@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "daemon/names.h"
+#include "daemon/rules/kernel_test.h"
 
 namespace taskmon::daemon {
 
@@ -22,16 +23,29 @@ class KnownNames {
   // nullptr: not known.
   const CgroupIdentity* Cgroup(uint64_t cgroup_id) const;
 
-  void LearnUser(uint32_t uid, const std::string& name) { users_[uid] = name; }
+  bool IsUserRead(uint32_t uid) const;
+
+  void LearnUser(uint32_t uid, const std::string& name);
   void LearnCgroup(uint64_t cgroup_id, const CgroupIdentity& identity);
+
+  // All that is known, for plans; the versions grow when there is more.
+  rules::MachineFacts Facts() const;
+  uint64_t cgroups_version() const { return cgroups_version_; }
+  uint64_t users_version() const { return users_version_; }
 
   // Users to be asked for, once.
   std::vector<NameRequest> TakeRequests();
 
  private:
   std::map<uint64_t, CgroupIdentity> cgroups_;  // by cgroup v2 id
-  std::map<uint32_t, std::string> users_;       // asked for, perhaps still empty
+  struct KnownUser {
+    std::string name;
+    bool read = false;  // asked for, but no answer yet
+  };
+  std::map<uint32_t, KnownUser> users_;
   std::vector<uint32_t> wanted_users_;
+  uint64_t cgroups_version_ = 0;
+  uint64_t users_version_ = 0;
 };
 
 }  // namespace taskmon::daemon

@@ -44,9 +44,16 @@ ThreadSummary Summarize(const Process& process) {
   return summary;
 }
 
+// nullopt: nobody would have seen it.
+std::optional<bool> ConnectionUsed(uint32_t flags, tm_task_flags which, HookGroups attached) {
+  const tm_hook_group group = which == TM_TASK_TCP_USED ? TM_HOOKS_CONNECT : TM_HOOKS_NET;
+  if ((flags & which) != 0) return true;
+  return attached.test(group) ? std::optional<bool>(false) : std::nullopt;
+}
+
 void FillConnectionFlags(uint32_t flags, HookGroups attached, TaskSample* sample) {
-  if (attached.test(TM_HOOKS_CONNECT)) Set(v1::TASK_TCP_USED, (flags & TM_TASK_TCP_USED) != 0, sample);
-  if (attached.test(TM_HOOKS_NET)) Set(v1::TASK_UDP_USED, (flags & TM_TASK_UDP_USED) != 0, sample);
+  if (const auto used = ConnectionUsed(flags, TM_TASK_TCP_USED, attached)) Set(v1::TASK_TCP_USED, *used, sample);
+  if (const auto used = ConnectionUsed(flags, TM_TASK_UDP_USED, attached)) Set(v1::TASK_UDP_USED, *used, sample);
 }
 
 // Values that were read some time ago, with that time.
@@ -73,13 +80,41 @@ void FillScheduling(char state, int32_t nice, int32_t priority, uint32_t cpu, Ta
 
 }  // namespace
 
+bool RowMaker::AreNamesKnown(const Process& process) const {
+  if (process.draft.kthread) return true;
+  return process.names_read && names_.Cgroup(process.cgroup_id) != nullptr && names_.IsUserRead(process.draft.uid);
+}
+
+bool RowMaker::Judge(Process* process) {
+  rules::Admission* admission = options_.admission;
+  if (admission == nullptr || process->exited) return false;
+  const auto occasion = std::exchange(process->occasion, std::nullopt).value_or(rules::Occasion::kNames);
+  rules::Standing& standing = process->standing;
+  const bool inherited = occasion == rules::Occasion::kBorn && standing.inherited && !admission->asks_kinship();
+  if (!inherited || admission->IsOutdated(standing)) {
+    admission->Decide({.info = &process->draft,
+                       .tcp_used = ConnectionUsed(process->used_flags, TM_TASK_TCP_USED, attached_),
+                       .udp_used = ConnectionUsed(process->used_flags, TM_TASK_UDP_USED, attached_),
+                       .names_known = AreNamesKnown(*process)},
+                      occasion, process->occasion_boot_ns, &standing);
+  }
+  std::vector<std::string> rules;
+  if (standing.now.rule != nullptr) rules.push_back(standing.now.rule->rule.name);
+  if (process->draft.tracked == standing.tracked() && process->draft.rules == rules) return false;
+  process->draft.tracked = standing.tracked();
+  process->draft.rules = std::move(rules);
+  return true;
+}
+
 std::shared_ptr<const TaskInfo> RowMaker::ProcessInfo(Process* process) {
   if (!process->info_changed && process->info != nullptr) return process->info;
   TaskInfo& draft = process->draft;
   draft.key = {process->start_ns, process->tgid, false};
   draft.tgid = process->tgid;
   draft.process_start_ns = process->start_ns;
-  draft.boot_id = boot_id_;
+  draft.boot_id = options_.boot_id;
+  if (options_.apps != nullptr && !draft.kthread) draft.app = options_.apps->Find(draft.comm, draft.exe, draft.cmdline);
+  Judge(process);
   // Kept from the first time, so that a start time does not move when the clock is set.
   if (process->info == nullptr) draft.start_wall_ns = WallNs(process->start_ns);
   process->info = std::make_shared<const TaskInfo>(draft);

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Makes the immutable infos and samples of what the task table knows. Pure; used by the builder and the keeper on the
-// sampler's thread.
+// Makes the immutable infos and samples of what the task table knows. Before a process's info is made, the rules are
+// asked about it: the only place where both happen. Pure; used by the builder and the keeper on the sampler's thread.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <string>
 
+#include "daemon/known_names.h"
 #include "daemon/metric_sources.h"
+#include "daemon/rules/admission.h"
+#include "daemon/rules/app_catalogue.h"
 #include "daemon/task_table.h"
 #include "storage/sample.h"
 
@@ -16,7 +19,13 @@ namespace taskmon::daemon {
 
 class RowMaker {
  public:
-  explicit RowMaker(std::string boot_id) : boot_id_(std::move(boot_id)) {}
+  struct Options {
+    std::string boot_id;
+    const rules::AppCatalogue* apps = nullptr;  // null: no application is known
+    rules::Admission* admission = nullptr;      // null: every task is tracked
+  };
+
+  explicit RowMaker(Options options) : options_(std::move(options)) {}
 
   // Which hook groups fill their counters from now on.
   void SetAttached(HookGroups attached) { attached_ = attached; }
@@ -26,6 +35,10 @@ class RowMaker {
   void EndFirstTick() { first_tick_ = false; }
 
   int64_t WallNs(uint64_t boot_ns) const { return static_cast<int64_t>(boot_ns) + wall_offset_ns_; }
+
+  // Asks the rules about a process by who it is. True when what its info says of them changed.
+  bool Judge(Process* process);
+  KnownNames& names() { return names_; }
 
   // The info as of now; the one before when nothing changed.
   std::shared_ptr<const TaskInfo> ProcessInfo(Process* process);
@@ -39,7 +52,10 @@ class RowMaker {
   void FillHitPercent(const Counters& counters, uint64_t* adds, uint64_t* lookups, TaskSample* sample) const;
   void FillWaits(uint64_t off_since_ns, uint64_t iowait_since_ns, TaskSample* sample) const;
 
-  const std::string boot_id_;
+  bool AreNamesKnown(const Process& process) const;
+
+  Options options_;
+  KnownNames names_;
   HookGroups attached_;
   int64_t wall_offset_ns_ = 0;
   bool first_tick_ = true;

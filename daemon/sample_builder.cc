@@ -11,7 +11,16 @@ namespace {
 
 constexpr uint64_t kNamesEveryTicks = 30;
 
+bool WantsSmaps(const rules::Standing& standing) {
+  return standing.now.outcome == rules::Outcome::kTracked && standing.now.rule->rule.groups.test(v1::SMAPS);
+}
+
 }  // namespace
+
+SampleBuilder::SampleBuilder(Options options)
+    : options_(std::move(options)),
+      keeper_({.boot_id = options_.boot_id, .apps = options_.apps, .admission = options_.admission}),
+      pre_roll_(options_.pre_roll) {}
 
 std::vector<SmapsTarget> SampleBuilder::SmapsTargets() const {
   std::vector<SmapsTarget> targets;
@@ -19,9 +28,20 @@ std::vector<SmapsTarget> SampleBuilder::SmapsTargets() const {
     if (!process->known || process->exited || process->draft.kthread || process->sample == nullptr) continue;
     const uint64_t rss_bytes = static_cast<uint64_t>(process->sample->values[v1::TASK_PM_SIZE]);
     if (rss_bytes == 0) continue;
-    targets.push_back({.tgid = process->tgid, .start_ns = process->start_ns, .rss_bytes = rss_bytes});
+    targets.push_back({.tgid = process->tgid,
+                       .start_ns = process->start_ns,
+                       .rss_bytes = rss_bytes,
+                       .tracked = WantsSmaps(process->standing)});
   }
   return targets;
+}
+
+std::vector<ProcessId> SampleBuilder::Processes() const {
+  std::vector<ProcessId> ids;
+  for (const auto& [key, process] : keeper_.table().processes()) {
+    if (!process->exited && !process->draft.kthread) ids.push_back({process->tgid, process->start_ns});
+  }
+  return ids;
 }
 
 // Asks for what /proc knows when there is reason to.
@@ -40,35 +60,78 @@ void SampleBuilder::AskNames(Process* process, uint64_t tick_seq, std::vector<Na
                        .cgroup = keeper_.names().Cgroup(process->cgroup_id) == nullptr});
 }
 
-// Brings one process up to the tick and appends its rows.
-void SampleBuilder::CloseProcess(Process* process, const Tick& tick, Rows* result) {
-  AskNames(process, tick.seq, &result->requests);
+// Asks the rules about the process's metrics. A row whose info says something else of them is exchanged.
+void SampleBuilder::AskRules(Process* process, const Snapshot& snapshot) {
+  if (options_.admission == nullptr || process->exited) return;
+  if (!options_.admission->Tick({.snapshot = &snapshot, .sample = process->sample.get()}, &process->standing)) return;
+  process->info_changed = true;
+  process->occasion_boot_ns = snapshot.tick.boot_ns;
+  auto sample = std::make_shared<TaskSample>(*process->sample);
+  sample->info = keeper_.rows().ProcessInfo(process);
+  process->sample = std::move(sample);
+  process->changed = false;
+}
+
+// Events, not birth, made it wanted: the minutes before are wanted, too.
+void SampleBuilder::NotePromotion(Process* process, bool was_tracked) {
+  if (was_tracked || !process->draft.tracked || process->sample == nullptr) return;
+  promoted_.emplace_back(process->tgid, process->start_ns);
+}
+
+// What the kernel side asks, or holds for decided by a threshold that is no more crossed.
+void SampleBuilder::AnswerKernel(Process* process, std::vector<bpf::UserVerdict>* verdicts) {
+  const tm_decision& decision = process->decision;
+  const rules::Standing& standing = process->standing;
+  const bool asks = decision.verdict == TM_VERDICT_PENDING || decision.at == TM_DECIDED_USER;
+  const bool may_lapse = decision.at == TM_DECIDED_THRESHOLD && decision.verdict == TM_VERDICT_WANTED;
+  if (options_.keep_untracked || standing.names_pending || (!asks && !may_lapse)) return;
+  const bool wanted = standing.tracked() || (asks && standing.may_match);
+  if (process->answered_seq == decision.seq && process->answered_wanted == wanted) return;
+  if (may_lapse && wanted) return;  // as the kernel side has it
+  process->answered_seq = decision.seq;
+  process->answered_wanted = wanted;
+  verdicts->push_back(
+      {.tgid = process->tgid, .start_ns = process->start_ns, .decision_seq = decision.seq, .wanted = wanted});
+}
+
+void SampleBuilder::CloseProcess(Process* process, const Snapshot& snapshot, Result* result) {
+  const uint64_t tick_seq = snapshot.tick.seq;
+  AskNames(process, tick_seq, &result->requests);
+  const bool was_tracked = process->info == nullptr || process->info->tracked;
+  if (process->occasion_boot_ns < snapshot.tick.boot_ns && !process->occasion) {
+    process->occasion_boot_ns = snapshot.tick.boot_ns;
+  }
+  if (options_.admission != nullptr && options_.admission->IsOutdated(process->standing) && !process->info_changed) {
+    process->occasion = rules::Occasion::kRules;
+    process->info_changed = keeper_.rows().Judge(process);
+  }
   if (process->info_changed) keeper_.rows().ProcessInfo(process);
   if (process->changed || process->sample == nullptr) {
-    keeper_.rows().MakeProcessSample(process, tick.seq);
+    keeper_.rows().MakeProcessSample(process, tick_seq);
     process->changed = false;
     std::fill(std::begin(process->maxima), std::end(process->maxima), tm_max{});
   }
+  AskRules(process, snapshot);
+  NotePromotion(process, was_tracked);
+  AnswerKernel(process, &result->verdicts);
   process->born_in_tick = false;
-  result->tasks.push_back(process->sample);
-  for (const auto& thread : process->threads) CloseThread(thread.get(), tick, result);
+  for (const auto& thread : process->threads) CloseThread(thread.get(), tick_seq);
+  if (process->draft.tracked) tracked_threads_ += process->threads.size();
 }
 
-void SampleBuilder::CloseThread(Thread* thread, const Tick& tick, Rows* result) {
+void SampleBuilder::CloseThread(Thread* thread, uint64_t tick_seq) {
   if (!thread->known) return;  // born after the pass: its first record comes with the next tick
-  if (thread->process->multi) {
-    if (thread->changed || thread->info_changed || thread->sample == nullptr)
-      keeper_.rows().MakeThreadSample(thread, tick.seq);
-    result->tasks.push_back(thread->sample);
-  }
+  const bool has_news = thread->changed || thread->info_changed || thread->sample == nullptr;
+  if (thread->process->multi && has_news) keeper_.rows().MakeThreadSample(thread, tick_seq);
   if (thread->changed) std::fill(std::begin(thread->maxima), std::end(thread->maxima), tm_max{});
   thread->changed = false;
   thread->born_in_tick = false;
 }
 
-SampleBuilder::Rows SampleBuilder::CloseAll(const Tick& tick) {
-  Rows rows;
-  rows.tasks.reserve(keeper_.table().thread_count() + keeper_.table().processes().size());
+TickRows SampleBuilder::CloseAll(const Snapshot& snapshot, Result* result) {
+  TickRows rows;
+  rows.shown.reserve(keeper_.table().thread_count() + keeper_.table().processes().size());
+  tracked_threads_ = 0;
   auto& processes = keeper_.table().processes();
   for (auto it = processes.begin(); it != processes.end();) {
     Process* process = it->second.get();
@@ -77,9 +140,35 @@ SampleBuilder::Rows SampleBuilder::CloseAll(const Tick& tick) {
       keeper_.table().RemoveProcess(process);
       continue;
     }
-    if (process->known) CloseProcess(process, tick, &rows);
+    if (!process->known) continue;
+    CloseProcess(process, snapshot, result);
+    if (!options_.keep_untracked && process->decision.verdict == TM_VERDICT_UNWANTED) {
+      keeper_.Leave(process);  // the kernel side will not send it again
+      continue;
+    }
+    SortRows(process, options_.keep_untracked, snapshot.tick.seq, &rows);
   }
   return rows;
+}
+
+void SampleBuilder::TakeEvents(const Tick& tick, std::vector<Event>* events) {
+  if (tick.lost_records != 0) {
+    Event& gap = keeper_.AddEvent(EventType::kGap, tick.boot_ns, nullptr);
+    gap.detail = "life cycle records lost: the ring buffer was full";
+    gap.lost = tick.lost_records;
+  }
+  *events = keeper_.TakeEvents();
+  if (options_.admission != nullptr) {
+    for (Event& event : options_.admission->TakeEvents()) events->push_back(std::move(event));
+  }
+  std::erase_if(*events, [this](const Event& event) {
+    return event.task != nullptr && event.type != EventType::kRule && !IsKept(*event.task, options_.keep_untracked);
+  });
+  for (Event& event : *events) {
+    if (event.boot_ns != 0) continue;
+    event.boot_ns = tick.boot_ns;
+    event.wall_ns = tick.wall_ns;
+  }
 }
 
 SampleBuilder::Result SampleBuilder::EndTick(const Tick& tick) {
@@ -89,25 +178,27 @@ SampleBuilder::Result SampleBuilder::EndTick(const Tick& tick) {
   snapshot->tick = tick;
   snapshot->boot_id = options_.boot_id;
   snapshot->memory_total_bytes = options_.memory_total_bytes;
-  Rows rows = CloseAll(tick);
-  snapshot->tasks = std::move(rows.tasks);
-  result.requests = std::move(rows.requests);
-  if (tick.lost_records != 0) {
-    Event& gap = keeper_.AddEvent(EventType::kGap, tick.boot_ns, nullptr);
-    gap.detail = "life cycle records lost: the ring buffer was full";
-    gap.lost = tick.lost_records;
-  }
+  TickRows rows = CloseAll(*snapshot, &result);
+  result.past = pre_roll_.Take(std::exchange(promoted_, {}));
+  pre_roll_.Add(tick, rows.not_stored);
   for (NameRequest& request : keeper_.names().TakeRequests()) result.requests.push_back(std::move(request));
-  result.events = keeper_.TakeEvents();
-  for (Event& event : result.events) {
-    if (event.boot_ns != 0) continue;
-    event.boot_ns = tick.boot_ns;
-    event.wall_ns = tick.wall_ns;
+  TakeEvents(tick, &result.events);
+  if (rows.stored.size() != rows.shown.size()) {
+    auto stored = std::make_shared<Snapshot>(*snapshot);
+    stored->tasks = std::move(rows.stored);
+    result.stored = std::move(stored);
   }
+  snapshot->tasks = std::move(rows.shown);
   result.snapshot = std::move(snapshot);
+  if (result.stored == nullptr) result.stored = result.snapshot;
   keeper_.rows().EndFirstTick();
   pass_all_ = false;
   return result;
+}
+
+const Process* SampleBuilder::FindProcess(int32_t tid) {
+  const Thread* thread = keeper_.table().FindThreadByTid(tid);
+  return thread == nullptr ? nullptr : thread->process;
 }
 
 }  // namespace taskmon::daemon

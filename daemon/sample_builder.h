@@ -4,7 +4,8 @@
 // by a test with records made by hand.
 //
 // One tick: OnRing* -> BeginPass -> OnTask* -> OnRing* -> EndTick. Ring records may come at any moment between ticks.
-// The keeper takes what comes between ticks, the row maker makes rows of it, the builder composes the tick.
+// The keeper takes what comes between ticks, the row maker makes rows of it, the builder asks the rules about metrics
+// and composes the tick.
 #pragma once
 
 #include <cstdint>
@@ -12,10 +13,14 @@
 #include <string>
 #include <vector>
 
+#include "bpf/kernel_rules.h"
 #include "bpf/taskmon_abi.h"
+#include "daemon/connection_scan.h"
 #include "daemon/metric_sources.h"
 #include "daemon/names.h"
+#include "daemon/pre_roll.h"
 #include "daemon/smaps_reader.h"
+#include "daemon/stored_rows.h"
 #include "daemon/task_keeper.h"
 #include "storage/sample.h"
 
@@ -26,15 +31,22 @@ class SampleBuilder {
   struct Options {
     std::string boot_id;
     int64_t memory_total_bytes = 0;
+    const rules::AppCatalogue* apps = nullptr;  // both outlive the builder; null: see RowMaker::Options
+    rules::Admission* admission = nullptr;
+    bool keep_untracked = true;  // baseline "all"
+    PreRoll::Options pre_roll;
   };
 
   struct Result {
-    std::shared_ptr<const Snapshot> snapshot;
-    std::vector<Event> events;  // in the order in which they happened
+    std::shared_ptr<const Snapshot> snapshot;  // what is shown
+    std::shared_ptr<const Snapshot> stored;    // what goes into the history; the same one where nothing is left out
+    std::vector<storage::PastTick> past;       // rows of stored ticks that are to be stored after all
+    std::vector<Event> events;                 // in the order in which they happened
     std::vector<NameRequest> requests;
+    std::vector<bpf::UserVerdict> verdicts;  // for the kernel side
   };
 
-  explicit SampleBuilder(Options options) : options_(std::move(options)), keeper_(options_.boot_id) {}
+  explicit SampleBuilder(Options options);
 
   // Which hook groups fill their counters from now on.
   void SetAttached(HookGroups attached) { keeper_.rows().SetAttached(attached); }
@@ -51,30 +63,45 @@ class SampleBuilder {
   void OnNames(const NameAnswer& answer) { keeper_.OnNames(answer); }
   void OnSmaps(const SmapsAnswer& answer) { keeper_.OnSmaps(answer); }
 
+  void OnConnections(int32_t tgid, uint64_t start_ns, uint32_t used_flags, uint64_t boot_ns) {
+    keeper_.OnConnections(tgid, start_ns, used_flags, boot_ns);
+  }
+
   // Closes the tick. `lost_records` of the tick makes a gap event.
   Result EndTick(const Tick& tick);
 
   // Living processes that have an address space.
   std::vector<SmapsTarget> SmapsTargets() const;
 
+  // Living processes that can have files open.
+  std::vector<ProcessId> Processes() const;
+
   uint64_t accounted_runtime_ns() const { return keeper_.accounted_runtime_ns(); }
   size_t thread_count() const { return keeper_.table().thread_count(); }
   size_t process_count() const { return keeper_.table().processes().size(); }
+  uint64_t tracked_threads() const { return tracked_threads_; }
+  const PreRoll::Stats& pre_roll_stats() const { return pre_roll_.stats(); }
+  KnownNames& names() { return keeper_.names(); }
+  // A process by the number of one of its threads; null: there is none.
+  const Process* FindProcess(int32_t tid);
 
  private:
-  struct Rows {
-    std::vector<std::shared_ptr<const TaskSample>> tasks;
-    std::vector<NameRequest> requests;
-  };
   void AskNames(Process* process, uint64_t tick_seq, std::vector<NameRequest>* requests);
-  // Bring one process or thread up to the tick and append its row.
-  void CloseProcess(Process* process, const Tick& tick, Rows* result);
-  void CloseThread(Thread* thread, const Tick& tick, Rows* result);
-  Rows CloseAll(const Tick& tick);
+  // Bring one process or thread up to the tick.
+  void CloseProcess(Process* process, const Snapshot& snapshot, Result* result);
+  void CloseThread(Thread* thread, uint64_t tick_seq);
+  void AskRules(Process* process, const Snapshot& snapshot);
+  void NotePromotion(Process* process, bool was_tracked);
+  void AnswerKernel(Process* process, std::vector<bpf::UserVerdict>* verdicts);
+  TickRows CloseAll(const Snapshot& snapshot, Result* result);
+  void TakeEvents(const Tick& tick, std::vector<Event>* events);
 
   Options options_;
   TaskKeeper keeper_;
+  PreRoll pre_roll_;
+  std::vector<std::pair<int32_t, uint64_t>> promoted_;  // in this tick: processes whose past is to be stored
   bool pass_all_ = false;
+  uint64_t tracked_threads_ = 0;
 };
 
 }  // namespace taskmon::daemon

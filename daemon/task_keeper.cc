@@ -28,6 +28,14 @@ void UpdateCgroup(Process* process, const CgroupIdentity& identity) {
   UpdateField(process, &process->draft.container, identity.container);
 }
 
+void NoteConnections(Process* process, uint32_t flags, uint64_t boot_ns) {
+  const uint32_t used = flags & (TM_TASK_TCP_USED | TM_TASK_UDP_USED);
+  if ((used & ~process->used_flags) == 0) return;
+  process->used_flags |= used;
+  process->changed = true;
+  Touch(process, rules::Occasion::kConnection, boot_ns);
+}
+
 bool IsZombie(const tm_task_record& record) { return record.state == 'Z' || record.state == 'X'; }
 
 }  // namespace
@@ -74,6 +82,9 @@ Process* TaskKeeper::ProcessOf(const tm_task_record& record) {
   process->draft.comm = Comm(record.comm);
   process->draft.kthread = (record.flags & TM_TASK_KTHREAD) != 0;
   process->wants_names = !process->draft.kthread;
+  process->names_read = process->draft.kthread;
+  const bool old = (record.flags & TM_TASK_PREEXISTING) != 0;
+  Touch(process, old ? rules::Occasion::kStart : rules::Occasion::kBorn, record.header.time_ns);
   return process;
 }
 
@@ -98,8 +109,8 @@ void TaskKeeper::UpdateThread(Thread* thread, const tm_task_record& record) {
   Process* process = thread->process;
   Counters counters;
   std::copy(std::begin(record.counters), std::end(record.counters), counters.begin());
-  const bool baseline = !thread->known && !thread->born_in_tick && (record.flags & TM_TASK_PREEXISTING) != 0;
-  if (!baseline) accounted_runtime_ns_ += counters[TM_C_RUNTIME_NS] - thread->counters[TM_C_RUNTIME_NS];
+  const uint64_t accounted_ns = thread->known ? thread->counters[TM_C_RUNTIME_NS] : record.accounted_ns;
+  accounted_runtime_ns_ += counters[TM_C_RUNTIME_NS] - std::min(accounted_ns, counters[TM_C_RUNTIME_NS]);
   Subtract(process->live, thread->counters);
   Add(process->live, counters);
   thread->counters = counters;
@@ -116,7 +127,8 @@ void TaskKeeper::UpdateThread(Thread* thread, const tm_task_record& record) {
   thread->known = true;
   thread->changed = true;
   process->changed = true;
-  process->used_flags |= record.flags & (TM_TASK_TCP_USED | TM_TASK_UDP_USED);
+  NoteConnections(process, record.flags, record.header.time_ns);
+  NoteDecision(process, record.decision);
   if (const std::string comm = Comm(record.comm); comm != thread->comm) {
     thread->comm = comm;
     thread->info_changed = true;
@@ -130,7 +142,7 @@ void TaskKeeper::UpdateProcess(Process* process, const tm_task_record& record) {
   process->known = true;
   if (process->wants_dead_sums && (record.valid & TM_VALID_SIGNAL) != 0) {
     process->wants_dead_sums = false;
-    for (int i = 0; i < TM_C_HOOKED; ++i) process->dead[i] += record.dead[i];
+    for (int i = 0; i < TM_C_MAX; ++i) process->dead[i] += record.dead[i];
   }
   if (record.id.tid == record.id.tgid) {
     process->nice = record.nice;
@@ -138,26 +150,38 @@ void TaskKeeper::UpdateProcess(Process* process, const tm_task_record& record) {
     process->cpu = record.cpu;
     if (const std::string comm = Comm(record.comm); comm != process->draft.comm) {
       process->draft.comm = comm;
-      process->info_changed = true;
+      Touch(process, rules::Occasion::kRename, record.header.time_ns);
     }
-    UpdateOwner(process, record.ppid, record.uid, record.gid, record.cgroup_id);
+    UpdateOwner(process, {record.ppid, record.uid, record.gid, record.cgroup_id}, record.header.time_ns);
   }
 }
 
-void TaskKeeper::UpdateOwner(Process* process, int32_t ppid, uint32_t uid, uint32_t gid, uint64_t cgroup_id) {
+void TaskKeeper::UpdateOwner(Process* process, const Owner& owner, uint64_t boot_ns) {
   TaskInfo& draft = process->draft;
-  if (draft.ppid != ppid || draft.uid != uid || draft.gid != gid) process->info_changed = true;
-  draft.ppid = ppid;
-  draft.uid = uid;
-  draft.gid = gid;
-  UpdateField(process, &draft.user, names_.User(uid));
-  if (process->cgroup_id == cgroup_id) return;
-  process->cgroup_id = cgroup_id;
-  if (const CgroupIdentity* known = names_.Cgroup(cgroup_id)) {
+  const bool decided = process->standing.now.boot_ns != 0;
+  if (draft.ppid != owner.ppid) process->info_changed = true;
+  if ((draft.uid != owner.uid || draft.gid != owner.gid) && decided) Touch(process, rules::Occasion::kOwner, boot_ns);
+  draft.ppid = owner.ppid;
+  draft.uid = owner.uid;
+  draft.gid = owner.gid;
+  UpdateField(process, &draft.user, names().User(owner.uid));
+  if (process->cgroup_id == owner.cgroup_id) return;
+  if (decided) Touch(process, rules::Occasion::kCgroup, boot_ns);
+  process->cgroup_id = owner.cgroup_id;
+  if (const CgroupIdentity* known = names().Cgroup(owner.cgroup_id)) {
     UpdateCgroup(process, *known);
   } else {
     process->wants_names = true;
   }
+}
+
+void TaskKeeper::OnConnections(int32_t tgid, uint64_t start_ns, uint32_t used_flags, uint64_t boot_ns) {
+  if (Process* process = table_.FindProcess(tgid, start_ns)) NoteConnections(process, used_flags, boot_ns);
+}
+
+void TaskKeeper::NoteDecision(Process* process, const tm_decision& decision) {
+  // Threads carry copies, which may be older.
+  if (static_cast<int32_t>(decision.seq - process->decision.seq) >= 0) process->decision = decision;
 }
 
 // A new process begins as a copy of its parent.
@@ -168,13 +192,18 @@ Process* TaskKeeper::BirthOf(const tm_fork_record& record) {
   if (const Thread* parent = table_.FindThreadByTid(record.parent_tid)) {
     process->draft = parent->process->draft;
     process->cgroup_id = parent->process->cgroup_id;
-    process->wants_names = parent->process->wants_names;
+    process->wants_names = parent->process->wants_names || !parent->process->names_read;
+    process->names_read = parent->process->names_read;
+    if (admission_ != nullptr)
+      admission_->Inherit(parent->process->standing, record.header.time_ns, &process->standing);
   } else {
     process->wants_names = true;
   }
   process->draft.comm = Comm(record.comm);
   process->draft.kthread = (record.flags & TM_TASK_KTHREAD) != 0;
-  UpdateOwner(process, record.parent_tgid, record.uid, record.gid, record.cgroup_id);
+  Touch(process, rules::Occasion::kBorn, record.header.time_ns);
+  UpdateOwner(process, {record.parent_tgid, record.uid, record.gid, record.cgroup_id}, record.header.time_ns);
+  NoteDecision(process, record.decision);
   return process;
 }
 
@@ -203,8 +232,10 @@ void TaskKeeper::OnExec(const tm_exec_record& record) {
   process->draft.cmdline = JoinArguments(std::string(record.args, std::min<size_t>(record.args_len, TM_ARGS_LEN)));
   process->smaps.reset();       // another address space
   process->wants_names = true;  // the real path behind links and interpreters, should it live long enough
-  process->info_changed = true;
-  UpdateOwner(process, record.ppid, record.uid, record.gid, record.cgroup_id);
+  process->names_read = true;
+  Touch(process, rules::Occasion::kExec, record.header.time_ns);
+  UpdateOwner(process, {record.ppid, record.uid, record.gid, record.cgroup_id}, record.header.time_ns);
+  NoteDecision(process, record.decision);
   AddEvent(EventType::kExec, record.header.time_ns, rows_.ProcessInfo(process));
 }
 
@@ -229,7 +260,8 @@ void TaskKeeper::OnRename(const tm_rename_record& record) {
   process->changed = true;
   if (thread->key.tid == process->tgid) {
     process->draft.comm = thread->comm;
-    process->info_changed = true;
+    Touch(process, rules::Occasion::kRename, record.header.time_ns);
+    NoteDecision(process, record.decision);
   }
 }
 
@@ -267,9 +299,20 @@ void TaskKeeper::Fold(Thread* thread) {
 
 void TaskKeeper::FinishProcess(Process* process, const tm_task_record& record) {
   while (!process->threads.empty()) Fold(process->threads.back().get());  // their final records were lost
-  process->exited = true;
+  rows_.ProcessInfo(process);                                             // while the rules can still be asked
+  End(process);
   rows_.MakeProcessSample(process, 0);
   AddExit(record, process->start_ns, process->sample);
+}
+
+void TaskKeeper::End(Process* process) {
+  process->exited = true;
+  if (admission_ != nullptr) admission_->Forget(&process->standing);
+}
+
+void TaskKeeper::Leave(Process* process) {
+  End(process);
+  table_.RemoveProcess(process);
 }
 
 Event& TaskKeeper::AddExit(const tm_task_record& record, uint64_t start_ns,
@@ -292,9 +335,11 @@ Event& TaskKeeper::AddEvent(EventType type, uint64_t boot_ns, std::shared_ptr<co
 }
 
 void TaskKeeper::UpdateUser(uint32_t uid, const std::string& name) {
-  names_.LearnUser(uid, name);
+  names().LearnUser(uid, name);
   for (auto& [key, process] : table_.processes()) {
-    if (process->draft.uid == uid) UpdateField(process.get(), &process->draft.user, name);
+    if (process->draft.uid != uid) continue;
+    UpdateField(process.get(), &process->draft.user, name);
+    if (process->standing.names_pending) process->info_changed = true;
   }
 }
 
@@ -302,12 +347,14 @@ void TaskKeeper::OnNames(const NameAnswer& answer) {
   const NameRequest& request = answer.request;
   if (request.user) UpdateUser(request.uid, answer.user);
   if (request.tgid == 0 || !answer.found) return;
-  if (request.cgroup) names_.LearnCgroup(request.cgroup_id, answer.cgroup);
+  if (request.cgroup) names().LearnCgroup(request.cgroup_id, answer.cgroup);
   Process* process = table_.FindProcess(request.tgid, request.start_ns);
   if (process == nullptr) return;
+  if (!process->names_read || process->standing.names_pending) process->info_changed = true;
+  process->names_read = true;
   if (request.cmdline && !answer.cmdline.empty()) UpdateField(process, &process->draft.cmdline, answer.cmdline);
   if (request.exe && !answer.exe.empty()) UpdateField(process, &process->draft.exe, answer.exe);
-  if (const CgroupIdentity* known = names_.Cgroup(process->cgroup_id)) UpdateCgroup(process, *known);
+  if (const CgroupIdentity* known = names().Cgroup(process->cgroup_id)) UpdateCgroup(process, *known);
 }
 
 void TaskKeeper::OnSmaps(const SmapsAnswer& answer) {
@@ -325,7 +372,7 @@ void TaskKeeper::RemoveUnseen() {
       if (thread->seen_pass != pass_ && !thread->born_in_tick) Fold(thread);
     }
     if (process->threads.empty() && !process->exited) {
-      process->exited = true;
+      End(process.get());
       Event& event = AddEvent(EventType::kGap, 0, process->info);
       event.detail = "ended unseen: its final record was lost";
       event.lost = 1;

@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "bpf/taskmon_abi.h"
-#include "daemon/known_names.h"
 #include "daemon/names.h"
 #include "daemon/row_maker.h"
 #include "daemon/smaps_reader.h"
@@ -25,13 +24,17 @@ namespace taskmon::daemon {
 
 class TaskKeeper {
  public:
-  explicit TaskKeeper(std::string boot_id) : rows_(std::move(boot_id)) {}
+  explicit TaskKeeper(RowMaker::Options options) : admission_(options.admission), rows_(std::move(options)) {}
 
   void OnRing(const tm_record_header& header);
   void BeginPass() { ++pass_; }
   void OnTask(const tm_task_record& record);
   void OnNames(const NameAnswer& answer);
   void OnSmaps(const SmapsAnswer& answer);
+  // Connections that were open before a hook could see them: TM_TASK_TCP_USED, TM_TASK_UDP_USED.
+  void OnConnections(int32_t tgid, uint64_t start_ns, uint32_t used_flags, uint64_t boot_ns);
+  // The kernel side leaves the process out from now on: it is no more of ours.
+  void Leave(Process* process);
   // After a pass over all tasks: who was not seen has ended, and the record that said so was lost.
   void RemoveUnseen();
 
@@ -40,7 +43,7 @@ class TaskKeeper {
   std::vector<Event> TakeEvents() { return std::exchange(events_, {}); }
 
   RowMaker& rows() { return rows_; }
-  KnownNames& names() { return names_; }
+  KnownNames& names() { return rows_.names(); }
   TaskTable& table() { return table_; }
   const TaskTable& table() const { return table_; }
   uint64_t pass() const { return pass_; }
@@ -55,20 +58,28 @@ class TaskKeeper {
   void OnOom(const tm_oom_record& record);
   void OnZombie(Process* process, const tm_task_record& record);
 
+  void NoteDecision(Process* process, const tm_decision& decision);
+  void End(Process* process);
   Process* ProcessOf(const tm_task_record& record);
   Process* BirthOf(const tm_fork_record& record);
   Thread* ThreadOf(Process* process, const tm_identity& id);
   void UpdateThread(Thread* thread, const tm_task_record& record);
   void UpdateProcess(Process* process, const tm_task_record& record);
-  void UpdateOwner(Process* process, int32_t ppid, uint32_t uid, uint32_t gid, uint64_t cgroup_id);
+  struct Owner {
+    int32_t ppid;
+    uint32_t uid;
+    uint32_t gid;
+    uint64_t cgroup_id;
+  };
+  void UpdateOwner(Process* process, const Owner& owner, uint64_t boot_ns);
   void UpdateUser(uint32_t uid, const std::string& name);
   void Fold(Thread* thread);
   void FinishProcess(Process* process, const tm_task_record& record);
   void TakeOverLeadership(Process* process, const tm_exec_record& record);
   Event& AddExit(const tm_task_record& record, uint64_t start_ns, std::shared_ptr<const TaskSample> final_sample);
 
+  rules::Admission* admission_;  // may be null
   RowMaker rows_;
-  KnownNames names_;
   TaskTable table_;
   std::vector<Event> events_;
   uint64_t pass_ = 0;

@@ -70,6 +70,7 @@ void Admission::SetRules(std::shared_ptr<const RuleSet> rules) {
   }
   watches_ = std::move(watches);
   index_ = std::move(index);
+  kernel_alone_.clear();
   rules_ = std::move(rules);
   ++generation_;
   matched_.assign(index_.enabled().size(), 0);
@@ -108,7 +109,8 @@ Admission::IdentityVerdict Admission::AskIdentity(const Subject& subject, uint64
     if (index_.reads_time(place)) truth = Truth::kUnknown;
     if (truth == Truth::kUnknown && index_.reads_metrics(place)) {
       verdict.watched.push_back(place);
-      verdict.may_match |= enabled()[place]->rule.action == Action::kTrack;
+      const bool kernel_watches = place < kernel_alone_.size() && kernel_alone_[place];
+      verdict.may_match |= !kernel_watches && enabled()[place]->rule.action == Action::kTrack;
     }
     if (truth != Truth::kTrue) continue;
     verdict.place = std::min(verdict.place, place);
@@ -261,6 +263,12 @@ void Admission::TellRule(const query::Row& row, const RulePtr& before, const Sta
   };
   tell(before, false);
   tell(standing.now.rule, true);
+}
+
+std::optional<uint64_t> Admission::MatchedBy(const CheckedRule* rule) const {
+  const uint32_t place = index_.PlaceOf(rule);
+  if (place != kNoPlace) return matched(place);
+  return rule->rule.enabled ? std::nullopt : std::optional<uint64_t>(0);
 }
 
 std::vector<Event> Admission::TakeEvents() { return std::exchange(events_, {}); }

@@ -39,6 +39,8 @@ class Admission {
  public:
   // Until rules are set, everything is pending.
   void SetRules(std::shared_ptr<const RuleSet> rules);
+  // Which rules the kernel side watches by itself, by place; to be set after SetRules.
+  void SetKernelAlone(std::vector<bool> kernel_alone) { kernel_alone_ = std::move(kernel_alone); }
   const RuleSet* rules() const { return rules_.get(); }
   const std::vector<RulePtr>& enabled() const { return index_.enabled(); }
 
@@ -60,7 +62,11 @@ class Admission {
 
   // Living processes that are with the rule.
   uint64_t matched(uint32_t place) const { return place < matched_.size() ? matched_[place] : 0; }
+  // nullopt: the rule is not in force, as it was edited since; 0 where it is switched off.
+  std::optional<uint64_t> MatchedBy(const CheckedRule* rule) const;
   uint64_t tracked() const { return tracked_; }
+  // The places of the rules that a process of that name may match, ascending.
+  std::vector<uint32_t> Candidates(std::string_view comm) const { return index_.Candidates(comm); }
 
   // What the tests with memory of an enabled rule last said of a task; nullopt: the rule has none.
   std::optional<query::Verdicts> VerdictsOf(uint32_t place, const TaskKey& key) const;
@@ -96,6 +102,7 @@ class Admission {
 
   std::shared_ptr<const RuleSet> rules_;
   RuleIndex index_;
+  std::vector<bool> kernel_alone_;
   uint64_t generation_ = 0;        // of rules: grows with SetRules
   std::vector<Watch> watches_;     // by place
   std::vector<uint64_t> matched_;  // by place

@@ -119,6 +119,11 @@ void ReadMetric(const query::Test& test, const HookedMetrics& hooked, KernelTest
   out->threshold = {.of = counter ? (rate ? Of::kRate : Of::kTotal) : Of::kMaximum,
                     .index = *index,
                     .limit = static_cast<uint64_t>(limit)};
+  out->partial = hooked.grows_open(metric.id);
+  if (out->partial) {
+    return Decide(Kind::kThreshold, v1::TICK, "closed waits in the kernel; those still open by taskmond, at each tick",
+                  out);
+  }
   Decide(Kind::kThreshold, v1::KERNEL, "fixed threshold over what a hook keeps, at each pass of the iterator", out);
 }
 

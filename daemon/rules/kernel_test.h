@@ -19,6 +19,8 @@ namespace taskmon::rules {
 struct HookedMetrics {
   std::function<std::optional<uint32_t>(v1::Metric)> counter;
   std::function<std::optional<uint32_t>(v1::Metric)> maximum;
+  // The hooks keep what is over; what still goes on is added when the metric is read.
+  std::function<bool(v1::Metric)> grows_open;
 };
 
 // What taskmond has learnt of this machine, by which tests on names of cgroups and users become look-ups of numbers.
@@ -57,13 +59,14 @@ struct KernelTest {
   std::vector<uint32_t> uids;
   std::vector<uint64_t> cgroups;
   bpf::KernelThreshold threshold;
+  bool partial = false;  // the threshold is over a part of what the metric tells
 
   v1::Stage stage = v1::USER;  // where it is decided when it stands alone
   std::string how;             // for people
 
   bool in_kernel() const { return kind != Kind::kNone; }
   // The kernel's yes is a yes, its no may be for want of knowledge.
-  bool open() const { return kind == Kind::kCgroup || kind == Kind::kUser; }
+  bool open() const { return kind == Kind::kCgroup || kind == Kind::kUser || partial; }
   // Tests with the same key are the same.
   std::string key() const;
 };

@@ -176,9 +176,10 @@ std::vector<v1::Stage> StagesOf(const std::vector<PlannedPart>& parts) {
   return {stages.begin(), stages.end()};
 }
 
-bpf::KernelRules PushDown(const std::vector<RulePtr>& enabled, const HookedMetrics& hooked, const MachineFacts& facts,
-                          bool send_unwanted) {
-  bpf::KernelRules out;
+Plan PushDown(const std::vector<RulePtr>& enabled, const HookedMetrics& hooked, const MachineFacts& facts,
+              bool send_unwanted) {
+  Plan plan;
+  bpf::KernelRules& out = plan.kernel;
   out.send_unwanted = send_unwanted;
   Tables tables(&out);
   for (uint32_t place = 0; place < enabled.size(); ++place) {
@@ -191,10 +192,11 @@ bpf::KernelRules PushDown(const std::vector<RulePtr>& enabled, const HookedMetri
       const bool told = conjunction.in_kernel && tables.Add(conjunction, rule);
       for_user |= !told || conjunction.open;
     }
+    plan.kernel_alone.push_back(!for_user);
     if (for_user) out.first_user_rule = std::min(out.first_user_rule, rule);
   }
   tables.Finish();
-  return out;
+  return plan;
 }
 
 FactsWanted WantedFacts(const std::vector<RulePtr>& enabled) {

@@ -36,10 +36,14 @@ std::vector<PlannedPart> PlanParts(const query::Expression& expression, const Ho
 // The stages of all parts, each once, ascending; an expression without tests is the kernel's.
 std::vector<v1::Stage> StagesOf(const std::vector<PlannedPart>& parts);
 
-// What the kernel is told of the enabled rules; a rule's place is its index among them. `send_unwanted`: baseline
-// "all".
-bpf::KernelRules PushDown(const std::vector<RulePtr>& enabled, const HookedMetrics& hooked, const MachineFacts& facts,
-                          bool send_unwanted);
+struct Plan {
+  bpf::KernelRules kernel;
+  std::vector<bool> kernel_alone;  // by place: the kernel decides the rule without taskmond
+};
+
+// For the enabled rules; a rule's place is its index among them. `send_unwanted`: baseline "all".
+Plan PushDown(const std::vector<RulePtr>& enabled, const HookedMetrics& hooked, const MachineFacts& facts,
+              bool send_unwanted);
 
 // Whether a test of an enabled rule reads cgroups, or users' names: whether learning one calls for a new plan.
 struct FactsWanted {

@@ -64,7 +64,7 @@ struct Standing {
   uint32_t place = kNoPlace;           // of now.rule
   uint32_t identity_place = kNoPlace;  // the first rule that who it is, and what it used, makes match
   std::vector<uint32_t> watched;       // rules that its metrics may make match, ascending
-  bool may_match = false;              // one of them tracks
+  bool may_match = false;              // one of them tracks, and is not watched by the kernel side itself
 
   bool tracked() const { return now.outcome == Outcome::kTracked || now.outcome == Outcome::kPending; }
 };

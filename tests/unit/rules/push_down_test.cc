@@ -17,7 +17,7 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 bpf::KernelRules Plan(const std::vector<Named>& named, const MachineFacts& facts = {}) {
-  return PushDown(Enabled(*MakeSet(named)), SomeHooked(), facts, true);
+  return PushDown(Enabled(*MakeSet(named)), SomeHooked(), facts, true).kernel;
 }
 
 template <typename Key>
@@ -179,7 +179,7 @@ TEST(PushDownTest, UsersAreNumbersOnceTheyAreKnown) {
 TEST(PushDownTest, ThresholdsOverWhatHooksKeepAreTotalsRatesOrMaxima) {
   using Of = bpf::KernelThreshold::Of;
   const bpf::KernelRules rules =
-      Plan({{"total", "total(forks) >= 100"}, {"rate", "forks > 5"}, {"max", "offcpu_max > 1s"}});
+      Plan({{"total", "total(forks) >= 100"}, {"rate", "forks > 5"}, {"max", "runq_max > 1s"}});
   EXPECT_EQ(rules.first_user_rule, kNoRule);
   ASSERT_THAT(rules.thresholds, SizeIs(3));
   EXPECT_EQ(rules.thresholds[0].of, Of::kTotal);
@@ -190,6 +190,12 @@ TEST(PushDownTest, ThresholdsOverWhatHooksKeepAreTotalsRatesOrMaxima) {
   EXPECT_EQ(rules.thresholds[2].of, Of::kMaximum);
   EXPECT_EQ(rules.thresholds[2].limit, kSecond);
   EXPECT_EQ(rules.thresholds[2].verdict.rule, MakeRuleRef(2, false));
+}
+
+TEST(PushDownTest, OpenWaitsAreTaskmonsClosedOnesTheKernelSees) {
+  const bpf::KernelRules rules = Plan({{"r", "offcpu_max > 1s"}});
+  EXPECT_THAT(rules.thresholds, SizeIs(1));
+  EXPECT_EQ(rules.first_user_rule, MakeRuleRef(0, false));
 }
 
 TEST(PushDownTest, ThresholdsThatTheKernelCannotJudgeAreTaskmons) {

@@ -58,8 +58,10 @@ inline HookedMetrics SomeHooked() {
           },
           .maximum = [](v1::Metric metric) -> std::optional<uint32_t> {
             if (metric == v1::TASK_SWITCH_OFFCPU_TIME_MAX) return TM_M_OFFCPU_NS;
+            if (metric == v1::TASK_RUNQ_WAIT_TIME_MAX) return TM_M_RUNQ_NS;
             return std::nullopt;
-          }};
+          },
+          .grows_open = [](v1::Metric metric) { return metric == v1::TASK_SWITCH_OFFCPU_TIME_MAX; }};
 }
 
 }  // namespace taskmon::rules
