@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include <absl/time/clock.h>
 #include <fmt/format.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/server_builder.h>
@@ -59,6 +60,13 @@ std::string KernelRelease() {
   utsname names{};
   uname(&names);
   return names.release;
+}
+
+// The writer runs a moment behind the sampler; a failing disk is not waited for.
+void WaitUntilStored(const Writer& writer, int64_t wall_ns) {
+  for (int attempt = 0; attempt < 20 && writer.stats().ring.newest_wall_ns < wall_ns; ++attempt) {
+    absl::SleepFor(absl::Milliseconds(50));
+  }
 }
 
 }  // namespace
@@ -165,8 +173,11 @@ absl::Status Daemon::StartSampling(uint64_t last_seq) {
 }
 
 absl::Status Daemon::StartServing() {
-  engine_ = std::make_unique<query::Engine>(query::EngineOptions{
-      .ring_path = config_.ring_path(), .newest = [this] { return hub_.Newest(); }, .now_wall_ns = WallNowNs});
+  engine_ = std::make_unique<query::Engine>(
+      query::EngineOptions{.ring_path = config_.ring_path(),
+                           .newest = [this] { return hub_.Newest(); },
+                           .now_wall_ns = WallNowNs,
+                           .wait_until_stored = [this](int64_t wall_ns) { WaitUntilStored(*writer_, wall_ns); }});
   peers_ = std::make_unique<Peers>(config_.reader_group, config_.admin_group);
   service_ = std::make_unique<Service>(
       Service::Sources{.peers = peers_.get(),

@@ -10,7 +10,7 @@
 
 #include "daemon/clocks.h"
 #include "daemon/grpc_status.h"
-#include "daemon/query/event_selector.h"
+#include "daemon/query/event_follower.h"
 #include "daemon/query/plan.h"
 
 namespace taskmon::daemon {
@@ -75,6 +75,7 @@ grpc::Status Service::WatchTasks(grpc::ServerContext* context, const v1::WatchTa
   const auto plan = query::Plan::Make(request->selection());
   if (!plan.ok()) return ToGrpc(plan.status());
   const HookDemand::Claim claim = sources_.demand->Watch(NamedMetrics(request->selection(), *plan));
+  std::optional<query::TestMemory> memory;
   uint64_t last_seq = 0;
   uint64_t due_boot_ns = 0;
   uint64_t missed = 0;
@@ -83,12 +84,22 @@ grpc::Status Service::WatchTasks(grpc::ServerContext* context, const v1::WatchTa
     const Publication publication = sources_.hub->WaitAfter(last_seq, kPoll);
     if (publication.snapshot == nullptr) continue;
     const Tick& tick = publication.snapshot->tick;
-    if (last_seq != 0) missed += tick.seq - last_seq - 1;
+    if (last_seq == 0) {
+      auto remembered = sources_.engine->Remember(*publication.snapshot, *plan, *caller);
+      if (!remembered.ok()) return ToGrpc(remembered.status());
+      memory = *std::move(remembered);
+    } else {
+      missed += tick.seq - last_seq - 1;
+    }
     last_seq = tick.seq;
     // Half a tick of slack: ticks are never exactly an interval apart.
-    if (request->interval_ns() != 0 && tick.boot_ns + tick.elapsed_ns / 2 < due_boot_ns) continue;
+    if (request->interval_ns() != 0 && tick.boot_ns + tick.elapsed_ns / 2 < due_boot_ns) {
+      if (memory) plan->Rows(*publication.snapshot, *caller, &*memory);
+      continue;
+    }
     due_boot_ns = tick.boot_ns + request->interval_ns();
-    for (v1::TaskBatch& page : query::Engine::SelectPages(*publication.snapshot, *plan, *caller)) {
+    for (v1::TaskBatch& page :
+         query::Engine::SelectPages(*publication.snapshot, *plan, *caller, memory ? &*memory : nullptr)) {
       sources_.smaps_wanted->MarkAnswer(request->selection(), page, BootNowNs());
       page.set_missed_ticks(std::exchange(missed, 0));
       if (!writer->Write(page)) return grpc::Status::OK;  // the client has gone
@@ -115,7 +126,7 @@ grpc::Status Service::ReadEvents(grpc::ServerContext* context, const v1::EventsR
     if (!request->follow() || !nothing_yet) return ToGrpc(status);
   }
   if (!request->follow()) return grpc::Status::OK;
-  return FollowEvents(context, *request, *caller, newest == nullptr ? 0 : newest->tick.seq, writer);
+  return FollowEvents(context, *request, *caller, newest.get(), writer);
 }
 
 // The writer runs a moment behind the sampler; a failing disk is not waited for.
@@ -127,17 +138,20 @@ void Service::WaitUntilStored(grpc::ServerContext* context, int64_t wall_ns) con
 }
 
 grpc::Status Service::FollowEvents(grpc::ServerContext* context, const v1::EventsRequest& request,
-                                   const query::Caller& caller, uint64_t after_seq,
+                                   const query::Caller& caller, const Snapshot* newest,
                                    grpc::ServerWriter<v1::EventBatch>* writer) const {
-  auto filter = query::EventSelector::Make(request);
-  if (!filter.ok()) return ToGrpc(filter.status());
+  auto follower = sources_.engine->Follow(request, caller, newest);
+  if (!follower.ok()) return ToGrpc(follower.status());
+  uint64_t after_seq = newest == nullptr ? 0 : newest->tick.seq;
   while (!context->IsCancelled() && !sources_.hub->closed()) {
-    if (sources_.hub->WaitAfter(after_seq, kPoll).snapshot == nullptr) continue;
+    const Publication current = sources_.hub->WaitAfter(after_seq, kPoll);
+    if (current.snapshot == nullptr) continue;
+    follower->Observe(*current.snapshot);
     uint64_t missed_ticks = 0;
     v1::EventBatch batch;
     for (const Publication& tick : sources_.hub->EventsAfter(&after_seq, &missed_ticks)) {
       for (const Event& event : *tick.events) {
-        if (!filter->Matches(event, caller)) continue;
+        if (!follower->Matches(event)) continue;
         *batch.add_events() = query::EncodeEvent(event, caller);
       }
     }

@@ -50,7 +50,7 @@ class Service final : public v1::Taskmon::Service {
   grpc::Status TooManyStreams() const;
   void WaitUntilStored(grpc::ServerContext* context, int64_t wall_ns) const;
   grpc::Status FollowEvents(grpc::ServerContext* context, const v1::EventsRequest& request, const query::Caller& caller,
-                            uint64_t after_seq, grpc::ServerWriter<v1::EventBatch>* writer) const;
+                            const Snapshot* newest, grpc::ServerWriter<v1::EventBatch>* writer) const;
 
   const Sources sources_;
   Slots streams_;

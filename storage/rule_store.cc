@@ -46,7 +46,7 @@ constexpr std::string_view kSelectRules =
 absl::Status Configure(Database* db) {
   return db->Exec(
       "PRAGMA page_size=4096; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-      "PRAGMA foreign_keys=OFF; PRAGMA temp_store=MEMORY;");
+      "PRAGMA foreign_keys=OFF; PRAGMA temp_store=MEMORY; PRAGMA journal_size_limit=4194304;");
 }
 
 absl::Status CreateTables(Database* db) {

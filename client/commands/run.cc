@@ -16,8 +16,8 @@ int RunCommand(const Options& options, Context* context) {
     case Command::kWatch: return RunWatch(options, context);
     case Command::kHistory: return RunHistory(options, context);
     case Command::kEvents: return RunEvents(options, context);
+    default: return RunRule(options, context);
   }
-  return kInternal;
 }
 
 }  // namespace taskmon::client

@@ -36,8 +36,9 @@ class Baseline {
   };
 
   static constexpr double kDefaultDistance = 8;
-  // How long a stream must be for what was before it to matter no more.
+  // How long a stream must be, and of how many ticks, for what was before it to matter no more.
   static constexpr uint64_t kLookBackNs = 600'000'000'000;
+  static constexpr uint64_t kLookBackTicks = 64;
 
   Baseline();
   ~Baseline();

@@ -71,8 +71,10 @@ class Expression {
 
   // Whether it has "for" or anomaly() in it.
   bool needs_memory() const { return memory_tests_ > 0; }
-  // How long a memory must have looked on before its answers are those of one that always did; 0 without memory.
+  // How long, and for how many ticks besides, a memory must have looked on before its answers are those of one that
+  // always did; 0 without memory.
   uint64_t look_back_ns() const { return look_back_ns_; }
+  uint64_t look_back_ticks() const { return look_back_ticks_; }
 
   // What is allowed but surely not meant: "column 9: …". One line each.
   const std::vector<std::string>& warnings() const { return warnings_; }
@@ -93,6 +95,7 @@ class Expression {
   std::vector<std::string> warnings_;
   int memory_tests_ = 0;
   uint64_t look_back_ns_ = 0;
+  uint64_t look_back_ticks_ = 0;
 };
 
 }  // namespace taskmon::query

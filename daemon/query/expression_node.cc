@@ -10,6 +10,9 @@ namespace {
 
 using Kind = Expression::Node::Kind;
 
+// Before the time that must have been held: one tick more, and one for the time between two.
+constexpr uint64_t kTicksToSeeABeginning = 3;
+
 bool IsIdentity(const Field& field) {
   switch (field.attribute) {
     case Attribute::kMetric:
@@ -47,11 +50,16 @@ void Annotate(Expression::Node* node) {
   for (const auto& child : children) node->memory_tests += child->memory_tests;
 }
 
-uint64_t LookBackNs(const Expression::Node& node) {
-  if (node.kind == Kind::kAnomaly) return Baseline::kLookBackNs;
-  uint64_t longest = 0;
-  for (const auto& child : node.children) longest = std::max(longest, LookBackNs(*child));
-  return longest + node.held_ns;
+Reach ReachOf(const Expression::Node& node) {
+  if (node.kind == Kind::kAnomaly) return {.ns = Baseline::kLookBackNs, .ticks = Baseline::kLookBackTicks};
+  Reach reach;
+  for (const auto& child : node.children) {
+    const Reach part = ReachOf(*child);
+    reach = {.ns = std::max(reach.ns, part.ns), .ticks = std::max(reach.ticks, part.ticks)};
+  }
+  if (node.kind == Kind::kHeld)
+    reach = {.ns = reach.ns + node.held_ns, .ticks = std::max(reach.ticks, kTicksToSeeABeginning)};
+  return reach;
 }
 
 bool IsThreshold(const Test& test) {

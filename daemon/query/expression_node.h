@@ -74,8 +74,12 @@ struct Expression::Node {
 // Completes a node whose children are complete.
 void Annotate(Expression::Node* node);
 
-// How long a memory must look on before it can answer the node.
-uint64_t LookBackNs(const Expression::Node& node);
+// How long, and for how many ticks besides, a memory must look on before it can answer the node.
+struct Reach {
+  uint64_t ns = 0;
+  uint64_t ticks = 0;
+};
+Reach ReachOf(const Expression::Node& node);
 
 // The outermost tests that a TestMemory tells crossings of, in the order of the text.
 void CollectThresholds(const Expression::Node& node, std::vector<const Expression::Node*>* thresholds);

@@ -102,7 +102,9 @@ absl::StatusOr<Expression> ExpressionParser::Parse() {
   expression.metrics_ = WithSources(metrics_);
   expression.warnings_ = std::move(warnings_);
   expression.memory_tests_ = memory_tests_;
-  expression.look_back_ns_ = LookBackNs(*expression.root_);
+  const Reach reach = ReachOf(*expression.root_);
+  expression.look_back_ns_ = reach.ns;
+  expression.look_back_ticks_ = reach.ticks;
   return expression;
 }
 

@@ -188,7 +188,7 @@ void RuleBook::Publish(RuleSetPtr set, const std::vector<RuleChange>& changes, c
   event.wall_ns = options_.now_wall_ns();
   event.boot_ns = options_.now_boot_ns();
   if (changes.size() == 1) event.rule = changes[0].rule->rule.name;
-  event.detail = fmt::format("uid {} {}, version {}", options.author_uid, options.what, current_->version());
+  event.detail = fmt::format("uid {} {} (version {})", options.author_uid, options.what, current_->version());
   events_.push_back(std::move(event));
 }
 
@@ -218,6 +218,7 @@ absl::StatusOr<storage::RuleVersionList> RuleBook::Versions() {
 absl::StatusOr<RuleBook::EditResult> RuleBook::RollBack(uint64_t version, EditOptions options) {
   absl::MutexLock lock(&edit_mutex_);
   if (version == 0) version = Current()->version() - 1;
+  if (version == 0) return absl::InvalidArgumentError("version 1 is the first; there is none to go back to");
   absl::StatusOr<std::vector<Rule>> earlier = Read(version);
   if (!earlier.ok()) return earlier.status();
   options.what = fmt::format("rolled back to version {}", version);
