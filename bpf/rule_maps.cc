@@ -94,11 +94,11 @@ tm_prefix_key PrefixKey(const std::string& prefix) {
   return key;
 }
 
-// A map made for one set. Closed here, it lives on in the outer map.
+// A map made for one set, with room for that and no more. Closed here, it lives on in the outer map.
 class InnerMap {
  public:
-  InnerMap(bpf_map_type type, const char* name, size_t key_size, size_t entries) {
-    LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_NO_PREALLOC);
+  InnerMap(bpf_map_type type, uint32_t flags, const char* name, size_t key_size, size_t entries) {
+    LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = flags);
     fd_ = bpf_map_create(type, name, static_cast<uint32_t>(key_size), sizeof(tm_key_verdict),
                          static_cast<uint32_t>(std::max<size_t>(entries, 1)), &options);
     if (fd_ < 0) Note(errno);
@@ -154,6 +154,14 @@ uint32_t KeyKinds(const KernelRules& rules) {
          (rules.cgroups.empty() ? 0 : 1u << TM_KEY_CGROUP);
 }
 
+// Rules of user space may be about anything.
+uint32_t Matters(const KernelRules& rules) {
+  const bool for_user = rules.first_user_rule != kNoRule;
+  const bool about_kthreads = rules.kthread.rule != kNoRule || rules.kthread.tests != 0;
+  return (for_user || !rules.uids.empty() ? +TM_FACT_OWNER : 0) |
+         (for_user || !rules.cgroups.empty() ? +TM_FACT_CGROUP : 0) | (about_kthreads ? +TM_FACT_KTHREAD : 0);
+}
+
 bool SameThresholds(const tm_rule_set& a, const tm_rule_set& b) {
   if (a.threshold_count != b.threshold_count) return false;
   for (uint32_t i = 0; i < a.threshold_count; ++i) {
@@ -167,9 +175,10 @@ bool SameThresholds(const tm_rule_set& a, const tm_rule_set& b) {
 
 absl::Status RuleMaps::Set(const KernelRules& rules, uint32_t epoch) {
   if (absl::Status valid = Check(rules); !valid.ok()) return valid;
-  InnerMap keys(BPF_MAP_TYPE_HASH, "tm_rule_keys", sizeof(tm_rule_key),
+  InnerMap keys(BPF_MAP_TYPE_HASH, 0, "tm_rule_keys", sizeof(tm_rule_key),
                 rules.comms.size() + rules.uids.size() + rules.cgroups.size());
-  InnerMap prefixes(BPF_MAP_TYPE_LPM_TRIE, "tm_rule_names", sizeof(tm_prefix_key), rules.prefixes.size());
+  InnerMap prefixes(BPF_MAP_TYPE_LPM_TRIE, BPF_F_NO_PREALLOC, "tm_rule_names", sizeof(tm_prefix_key),
+                    rules.prefixes.size());
   FillKeys(rules, keys);
   for (const auto& [prefix, verdict] : rules.prefixes) prefixes.Put(PrefixKey(prefix), verdict);
   const uint32_t before = shared_->active;
@@ -192,6 +201,7 @@ void RuleMaps::FillSet(const KernelRules& rules, uint32_t index) {
   set.send_unwanted = rules.send_unwanted;
   set.first_user_rule = rules.first_user_rule;
   set.keys = KeyKinds(rules);
+  set.matters = Matters(rules);
   set.prefixes = static_cast<uint32_t>(rules.prefixes.size());
   set.kthread = Verdict(rules.kthread);
   set.tcp_used = Verdict(rules.tcp_used);
