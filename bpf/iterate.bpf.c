@@ -186,6 +186,8 @@ static __always_inline bool tm_is_sent_now(struct task_struct *t, struct tm_task
 	leader_st = tm_leader_get(t, st);
 	if (!leader_st)
 		return true;
+	if (leader_st == st)
+		tm_compare(st);
 	tm_refresh(leader_st);
 	tm_join_use(leader_st, st->flags);
 	tm_watch(t, st, leader_st, closed);

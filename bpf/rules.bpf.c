@@ -4,7 +4,6 @@
 
 struct tm_rule_keys {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, 1);
 	__uint(key_size, sizeof(struct tm_rule_key));
 	__uint(value_size, sizeof(struct tm_key_verdict));
@@ -154,8 +153,10 @@ int BPF_PROG(tm_cgroup_attach, void *cgroup, const char *path, struct task_struc
 	if (!tm_rules_given() || t->exit_state)
 		return 0;
 	st = tm_task_get(t->group_leader);
-	if (st)
-		tm_refresh(st);
+	if (!st)
+		return 0;
+	tm_compare(st);
+	tm_refresh(st);
 	return 0;
 }
 

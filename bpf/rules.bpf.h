@@ -120,12 +120,16 @@ static __always_inline void tm_set_verdict(struct tm_task *st, u32 verdict, u32 
 
 static __always_inline u32 tm_look_up(struct tm_task *st, u32 index)
 {
-	u64 owner = tm_owner_at(st->task), cgroup_id = tm_cgroup_at(st->task);
-	u64 facts = (owner >> 32 ? TM_TASK_KTHREAD : 0) | st->used | (u64)st->crossed << TM_FACT_CROSSED_SHIFT;
+	u64 facts = st->used | (u64)st->crossed << TM_FACT_CROSSED_SHIFT, owner = 0;
+	u32 matters = tm_rules.sets[index].matters;
 
+	if (matters & (TM_FACT_OWNER | TM_FACT_KTHREAD))
+		owner = tm_owner_at(st->task);
+	if (owner >> 32)
+		facts |= TM_TASK_KTHREAD;
 	st->uid = owner;
-	st->cgroup_id = cgroup_id;
-	return tm_match(st->name[0], st->name[1], cgroup_id, (u64)index << 32 | (u32)owner, facts);
+	st->cgroup_id = matters & TM_FACT_CGROUP ? tm_cgroup_at(st->task) : 0;
+	return tm_match(st->name[0], st->name[1], st->cgroup_id, (u64)index << 32 | (u32)owner, facts);
 }
 
 /* Always: even where the last decision is not out of date. st is a leader's, here and below. */
@@ -153,20 +157,27 @@ static inline __noinline int tm_decide(struct tm_task *st, u32 at)
 	return 0;
 }
 
-/* TM_DECIDED_NEVER: the decision still holds. */
+/* TM_DECIDED_NEVER: the decision still holds, as far as events tell. */
 static __always_inline u32 tm_out_of_date(const struct tm_task *st)
 {
 	if (!st->generation)
 		return TM_DECIDED_START;
 	if (st->generation != tm_rules_in_force()->generation)
 		return TM_DECIDED_RULES;
-	if (st->changes != st->changes_decided)
-		return st->changed_at;
-	if (st->uid != (u32)tm_owner_at(st->task))
-		return TM_DECIDED_OWNER;
-	if (st->cgroup_id != tm_cgroup_at(st->task))
-		return TM_DECIDED_CGROUP;
-	return TM_DECIDED_NEVER;
+	return st->changes != st->changes_decided ? st->changed_at : TM_DECIDED_NEVER;
+}
+
+/* What no event tells, if it matters, makes an event. Of a decision under these rules. */
+static __always_inline void tm_compare(struct tm_task *st)
+{
+	const struct tm_rule_set *set = tm_rules_in_force();
+
+	if (st->generation != set->generation)
+		return;
+	if (set->matters & TM_FACT_OWNER && st->uid != (u32)tm_owner_at(st->task))
+		tm_note_change(st, TM_DECIDED_OWNER);
+	if (set->matters & TM_FACT_CGROUP && st->cgroup_id != tm_cgroup_at(st->task))
+		tm_note_change(st, TM_DECIDED_CGROUP);
 }
 
 /* Pending, answered before, or made by a threshold: it then holds until user space takes it back. */
@@ -206,7 +217,7 @@ static __always_inline void tm_take_answer(struct tm_task *st)
 	tm_set_verdict(st, verdict, TM_DECIDED_USER);
 }
 
-/* Brings the decision of a process up to date. Only while there are rules. */
+/* Brings the decision of a process up to date with what happened. Only while there are rules. */
 static inline __noinline int tm_refresh(struct tm_task *st)
 {
 	u32 at = tm_out_of_date(st);
@@ -259,13 +270,23 @@ static __always_inline bool tm_leave_out_record(struct task_struct *t, const str
 	return true;
 }
 
+/* Is it as its parent was decided to be? */
+static __always_inline bool tm_is_alike(struct tm_task *st, const struct tm_task *from)
+{
+	u32 matters = tm_rules_in_force()->matters;
+
+	if (!from || !from->generation)
+		return false;
+	if (matters & TM_FACT_OWNER && from->uid != (u32)tm_owner_at(st->task))
+		return false;
+	return !(matters & TM_FACT_CGROUP) || from->cgroup_id == tm_cgroup_at(st->task);
+}
+
 /* A process that is forked inherits, unless it differs from its parent in what counts, or that is not known yet. */
 static __always_inline void tm_inherit(struct task_struct *child, struct tm_task *st, const struct tm_task *from)
 {
 	tm_note_name(st, child->comm);
-	st->uid = tm_owner_at(st->task);
-	st->cgroup_id = tm_cgroup_at(st->task);
-	if (!from || !from->generation || from->uid != st->uid || from->cgroup_id != st->cgroup_id) {
+	if (!tm_is_alike(st, from)) {
 		tm_decide(st, TM_DECIDED_FORK);
 		return;
 	}
@@ -273,6 +294,8 @@ static __always_inline void tm_inherit(struct task_struct *child, struct tm_task
 	st->decision.seq = 1;
 	st->decision.at = TM_DECIDED_FORK;
 	st->decision.decided_ns = bpf_ktime_get_boot_ns();
+	st->uid = from->uid;
+	st->cgroup_id = from->cgroup_id;
 	st->thresholds_id = from->thresholds_id;
 	st->generation = from->generation;
 }

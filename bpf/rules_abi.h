@@ -68,17 +68,23 @@ struct tm_term {
 	__u32 pad;
 };
 
+enum tm_fact {
+	TM_FACT_OWNER = 1 << 0,
+	TM_FACT_CGROUP = 1 << 1,
+	TM_FACT_KTHREAD = 1 << 2,
+};
+
 struct tm_rule_set {
 	__u32 generation; /* 1, 2, …: one more with each set; 0: none was ever given */
 	__u32 version;	  /* as user space calls it */
 	__u32 send_unwanted;
 	__u32 first_user_rule;
-	__u32 keys; /* bit 1 << kind: tm_rule_keys has entries of that kind */
+	__u32 keys;    /* bit 1 << kind: tm_rule_keys has entries of that kind */
+	__u32 matters; /* enum tm_fact: what is worth reading, and another decision when it changes */
 	__u32 prefixes;
 	__u32 thresholds_id; /* same number, same thresholds: what was crossed stays crossed */
 	__u32 threshold_count;
 	__u32 term_count;
-	__u32 pad;
 	struct tm_key_verdict kthread;
 	struct tm_key_verdict tcp_used;
 	struct tm_key_verdict udp_used;

@@ -135,10 +135,11 @@ static __always_inline void tm_cross(struct tm_task *leader_st, u32 looker)
 /* By the iterator, of a task that has not begun to exit. closed: the epoch that the pass reports. */
 static __always_inline void tm_watch(struct task_struct *t, struct tm_task *st, struct tm_task *leader_st, u32 closed)
 {
-	struct tm_process *p = tm_process_make(st);
+	bool thresholds = tm_rules_in_force()->threshold_count != 0;
+	struct tm_process *p = thresholds || tm_rules_filter() ? tm_process_make(st) : NULL;
 	struct tm_look *look;
 
-	if (!tm_rules_in_force()->threshold_count)
+	if (!thresholds)
 		return;
 	look = tm_look_begin(TM_LOOKS_ITERATOR);
 	if (!look)
@@ -155,13 +156,14 @@ static __always_inline void tm_watch(struct task_struct *t, struct tm_task *st, 
 /* At sched_process_exit, for what no pass will see. */
 static __always_inline void tm_watch_last(struct task_struct *t, struct tm_task *st, struct tm_task *leader_st)
 {
-	struct tm_process *p = tm_process_find(st);
+	struct tm_process *p;
 	struct tm_io_entry *io;
 	struct tm_look *look;
 	u32 epoch = tm_epoch;
 
 	if (!tm_rules_in_force()->threshold_count)
 		return;
+	p = tm_process_find(st);
 	look = tm_look_begin(TM_LOOKS_HOOK);
 	if (!look)
 		return;
@@ -184,6 +186,8 @@ static __always_inline void tm_rules_at_exit(struct task_struct *t, struct tm_ta
 	leader_st = tm_leader_get(t, st);
 	if (!leader_st)
 		return;
+	if (leader_st == st)
+		tm_compare(st);
 	tm_refresh(leader_st);
 	tm_watch_last(t, st, leader_st);
 	if (leader_st != st)

@@ -53,9 +53,10 @@
   X(tm_threshold, value) X(tm_threshold, limit) X(tm_threshold, verdict)                                       \
   X(tm_term, yes) X(tm_term, no) X(tm_term, rule)                                                              \
   X(tm_rule_set, generation) X(tm_rule_set, version) X(tm_rule_set, send_unwanted)                             \
-  X(tm_rule_set, first_user_rule) X(tm_rule_set, keys) X(tm_rule_set, prefixes) X(tm_rule_set, thresholds_id)  \
-  X(tm_rule_set, threshold_count) X(tm_rule_set, term_count) X(tm_rule_set, kthread) X(tm_rule_set, tcp_used)  \
-  X(tm_rule_set, udp_used) X(tm_rule_set, thresholds) X(tm_rule_set, terms)                                    \
+  X(tm_rule_set, first_user_rule) X(tm_rule_set, keys) X(tm_rule_set, matters) X(tm_rule_set, prefixes)        \
+  X(tm_rule_set, thresholds_id) X(tm_rule_set, threshold_count) X(tm_rule_set, term_count)                     \
+  X(tm_rule_set, kthread) X(tm_rule_set, tcp_used) X(tm_rule_set, udp_used) X(tm_rule_set, thresholds)         \
+  X(tm_rule_set, terms)                                                                                        \
   X(tm_rules, active) X(tm_rules, watched_since) X(tm_rules, sets)                                             \
   X(tm_process_key, start_ns) X(tm_process_key, tgid)                                                          \
   X(tm_user_verdict, seq) X(tm_user_verdict, wanted) X(tm_user_verdict, used)
