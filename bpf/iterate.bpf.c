@@ -122,6 +122,7 @@ static __always_inline void tm_fill_off_cpu(struct tm_task_record *r, struct tas
 static __always_inline void tm_fill_from_storage(struct tm_task_record *r, struct task_struct *t, struct tm_task *st,
 						 u32 state, u32 closed)
 {
+	tm_split_running(t, st, closed);
 	tm_fill_hooked(r, t, st);
 	tm_fill_maxima(r, t, st, closed);
 	tm_fill_off_cpu(r, t, st, state);
@@ -149,7 +150,7 @@ static __always_inline struct tm_task *tm_storage_of(struct task_struct *t)
 {
 	struct tm_task *st = t->exit_state ? tm_task_get(t) : tm_task_adopt(t);
 
-	if (st && !st->counted && !t->exit_state && t->signal->nr_threads > 1)
+	if (st && !st->counted && !t->exit_state && t->signal->nr_threads > 1 && tm_is_preexisting(t))
 		tm_group_enter(t, st);
 	return st;
 }
@@ -208,6 +209,7 @@ static __always_inline void tm_leave_out(struct task_struct *t, struct tm_task *
 	u64 runtime_ns = t->se.sum_exec_runtime;
 
 	tm_count_left_out(t);
+	st->told = 0;
 	if (st->finished || t->exit_state)
 		return;
 	tm_add_left_out(TM_LEFT_OUT_LIVE_NS, runtime_ns - st->accounted_ns);

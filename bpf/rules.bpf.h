@@ -237,20 +237,23 @@ static __always_inline struct tm_task *tm_leader_get(struct task_struct *t, stru
 	return tm_task_get(t->group_leader);
 }
 
+static __always_inline bool tm_is_wanted(const struct tm_task *st)
+{
+	return !tm_rules_filter() || st->decision.verdict != TM_VERDICT_UNWANTED;
+}
+
 /*
  * Is what happens to this task sent? Also once after a process has come to be unwanted: user space, which knows it as
  * wanted, must learn that it no longer is.
  */
 static __always_inline bool tm_is_sent(struct task_struct *t, const struct tm_task *st)
 {
-	if (!tm_rules_filter() || st->decision.verdict != TM_VERDICT_UNWANTED)
-		return true;
-	return st->told && t->pid == t->tgid;
+	return tm_is_wanted(st) || (st->told && t->pid == t->tgid);
 }
 
 static __always_inline void tm_note_told(struct tm_task *st)
 {
-	st->told = !tm_rules_filter() || st->decision.verdict != TM_VERDICT_UNWANTED;
+	st->told = tm_is_wanted(st);
 }
 
 static __always_inline void tm_add_left_out(u32 which, u64 n)

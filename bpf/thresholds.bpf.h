@@ -12,6 +12,7 @@
 #include "block.bpf.h"
 #include "process.bpf.h"
 #include "rules.bpf.h"
+#include "split.bpf.h"
 
 extern __u64 tm_pass_us; /* between the latest two passes; 0: there were none */
 
@@ -144,6 +145,7 @@ static __always_inline void tm_watch(struct task_struct *t, struct tm_task *st, 
 	look = tm_look_begin(TM_LOOKS_ITERATOR);
 	if (!look)
 		return;
+	tm_split_running(t, st, closed);
 	tm_look_at_own(look, st);
 	if (p)
 		tm_look_at_process(look, st, p, closed);

@@ -154,7 +154,7 @@ TickRows SampleBuilder::CloseAll(const Snapshot& snapshot, Result* result) {
 void SampleBuilder::TakeEvents(const Tick& tick, std::vector<Event>* events) {
   if (tick.lost_records != 0) {
     Event& gap = keeper_.AddEvent(EventType::kGap, tick.boot_ns, nullptr);
-    gap.detail = "life cycle records lost: the ring buffer was full";
+    gap.detail = "life cycle records lost: no room in the ring buffer, or no memory";
     gap.lost = tick.lost_records;
   }
   *events = keeper_.TakeEvents();

@@ -55,7 +55,7 @@ class SampleBuilder {
 
   void OnRing(const tm_record_header& header) { keeper_.OnRing(header); }
   void BeginPass(bool all) {
-    keeper_.BeginPass();
+    keeper_.BeginPass(all);
     pass_all_ = all;
   }
   void OnTask(const tm_task_record& record) { keeper_.OnTask(record); }

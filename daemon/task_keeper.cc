@@ -5,6 +5,8 @@
 #include <cstring>
 #include <utility>
 
+#include <fmt/format.h>
+
 namespace taskmon::daemon {
 namespace {
 
@@ -36,6 +38,14 @@ void NoteConnections(Process* process, uint32_t flags, uint64_t boot_ns) {
   Touch(process, rules::Occasion::kConnection, boot_ns);
 }
 
+// The counters of the task behind a record, in terms of the line that it belongs to.
+Counters CountersOf(const tm_task_record& record, const Thread& thread) {
+  Counters counters;
+  std::copy(std::begin(record.counters), std::end(record.counters), counters.begin());
+  if (thread.succession != nullptr) Add(counters, thread.succession->offset);
+  return counters;
+}
+
 bool IsZombie(const tm_task_record& record) { return record.state == 'Z' || record.state == 'X'; }
 
 }  // namespace
@@ -57,6 +67,12 @@ void TaskKeeper::OnTask(const tm_task_record& record) {
   if (known == nullptr && IsZombie(record)) return OnZombie(process, record);
   Thread* thread = known != nullptr ? known : ThreadOf(process, record.id);
   thread->seen_pass = pass_;
+  if ((record.flags & TM_TASK_SUCCESSOR) != 0 && (thread->succession == nullptr || thread->left.has_value())) {
+    // It became the leader after the ring was drained: the record that says so comes first, unless it was lost.
+    if (!pass_all_) return;
+    thread->succession = std::make_unique<Succession>();
+    thread->left.reset();
+  }
   UpdateThread(thread, record);
   UpdateProcess(process, record);
 }
@@ -107,8 +123,7 @@ Thread* TaskKeeper::ThreadOf(Process* process, const tm_identity& id) {
 
 void TaskKeeper::UpdateThread(Thread* thread, const tm_task_record& record) {
   Process* process = thread->process;
-  Counters counters;
-  std::copy(std::begin(record.counters), std::end(record.counters), counters.begin());
+  const Counters counters = CountersOf(record, *thread);
   const uint64_t accounted_ns = thread->known ? thread->counters[TM_C_RUNTIME_NS] : record.accounted_ns;
   accounted_runtime_ns_ += counters[TM_C_RUNTIME_NS] - std::min(accounted_ns, counters[TM_C_RUNTIME_NS]);
   Subtract(process->live, thread->counters);
@@ -129,6 +144,8 @@ void TaskKeeper::UpdateThread(Thread* thread, const tm_task_record& record) {
   process->changed = true;
   NoteConnections(process, record.flags, record.header.time_ns);
   NoteDecision(process, record.decision);
+  // By then it has the new program's name, which its own number never had.
+  if ((record.flags & TM_TASK_BECAME_LEADER) != 0 && !thread->comm.empty()) return;
   if (const std::string comm = Comm(record.comm); comm != thread->comm) {
     thread->comm = comm;
     thread->info_changed = true;
@@ -223,7 +240,11 @@ void TaskKeeper::OnFork(const tm_fork_record& record) {
 void TaskKeeper::OnExec(const tm_exec_record& record) {
   Process* process = table_.FindProcess(record.id.tgid, record.id.process_start_ns);
   if (process == nullptr) process = table_.AddProcess(record.id.tgid, record.id.process_start_ns);  // its fork was lost
-  if (record.old_tid != record.id.tid) TakeOverLeadership(process, record);
+  if (record.old_tid != record.id.tid) {
+    // Still there: the last record of its own number was lost.
+    Thread* caller = table_.FindThreadByTid(record.old_tid);
+    if (caller != nullptr && caller->process == process) Succeed(process, caller, record.header.time_ns);
+  }
   Thread* thread = ThreadOf(process, record.id);
   thread->comm = Comm(record.comm);
   thread->info_changed = true;
@@ -239,15 +260,46 @@ void TaskKeeper::OnExec(const tm_exec_record& record) {
   AddEvent(EventType::kExec, record.header.time_ns, rows_.ProcessInfo(process));
 }
 
-// A thread other than the leader called exec: it takes the leader's tid and start time, and the old leader, which may
-// still be on its way out, is left with the thread's old number (fs/exec.c, de_thread).
-void TaskKeeper::TakeOverLeadership(Process* process, const tm_exec_record& record) {
-  Thread* caller = table_.FindThreadByTid(record.old_tid);
-  if (caller == nullptr || caller->process != process) return;
-  if (Thread* leader = table_.FindThread(record.id.tid, record.id.start_ns)) {
-    table_.Rename(leader, record.old_tid, leader->key.start_ns);
+// The end of a leader because another thread called exec is not the end of its line.
+void TaskKeeper::LeaveLine(Process* process, Thread* leader, const tm_task_record& record) {
+  Succession* succession = leader->succession.get();
+  if (succession == nullptr || !succession->awaits_leader) {
+    UpdateThread(leader, record);
+    leader->left = {.boot_ns = record.header.time_ns, .wait_status = record.exit_code};
+    return;
   }
-  table_.Rename(caller, record.id.tid, record.id.start_ns);
+  // The successor was faster: what the old leader did since it was last seen goes to the line after all.
+  succession->awaits_leader = false;
+  Counters rest;
+  std::copy(std::begin(record.counters), std::end(record.counters), rest.begin());
+  Subtract(rest, succession->leader);
+  for (Counters* sum : {&succession->offset, &leader->counters, &process->live}) Add(*sum, rest);
+  accounted_runtime_ns_ += rest[TM_C_RUNTIME_NS];
+  leader->changed = true;
+  process->changed = true;
+}
+
+// A thread other than the leader has called exec: its own line ends, and it goes on in the leader's (fs/exec.c,
+// de_thread). A leader that had ended before by itself has had its end told; the line then begins anew.
+void TaskKeeper::Succeed(Process* process, Thread* caller, uint64_t boot_ns) {
+  Thread* line = table_.FindThread(process->tgid, process->start_ns);
+  auto succession = std::make_unique<Succession>();
+  succession->awaits_leader = line != nullptr && !line->left.has_value();
+  if (line == nullptr) {
+    line = table_.AddThread(process, process->tgid, process->start_ns);
+    line->born_in_tick = true;
+  }
+  succession->leader = line->counters;
+  succession->offset = line->counters;
+  Subtract(succession->offset, caller->counters);
+  line->succession = std::move(succession);
+  line->left.reset();
+  line->known = true;
+  line->valid = caller->valid;
+  line->state = caller->state;
+  line->info_changed = true;
+  line->seen_pass = pass_;
+  EndThread(caller, boot_ns, 0, fmt::format("became TID {} by exec", process->tgid));
 }
 
 void TaskKeeper::OnRename(const tm_rename_record& record) {
@@ -273,6 +325,11 @@ void TaskKeeper::OnOom(const tm_oom_record& record) {
 
 void TaskKeeper::OnFinal(const tm_task_record& record) {
   Process* process = ProcessOf(record);
+  const bool was_leader = record.id.start_ns == record.id.process_start_ns;
+  if ((record.flags & TM_TASK_ENDED_BY_EXEC) != 0 && was_leader && (record.flags & TM_TASK_GROUP_DEAD) == 0) {
+    return LeaveLine(process, ThreadOf(process, {process->tgid, process->tgid, process->start_ns, process->start_ns}),
+                     record);
+  }
   Thread* thread = ThreadOf(process, record.id);
   UpdateThread(thread, record);
   const bool has_memory = (record.valid & TM_VALID_MM) != 0;
@@ -281,12 +338,17 @@ void TaskKeeper::OnFinal(const tm_task_record& record) {
     process->gauges[TM_P_RSS_PEAK_BYTES] =
         std::max<uint64_t>(process->gauges[TM_P_RSS_PEAK_BYTES], record.process[TM_P_RSS_PEAK_BYTES]);
   }
-  if (process->multi) {
+  if ((record.flags & TM_TASK_BECAME_LEADER) != 0) return Succeed(process, thread, record.header.time_ns);
+  EndThread(thread, record.header.time_ns, record.exit_code, "");
+  if ((record.flags & TM_TASK_GROUP_DEAD) != 0) FinishProcess(process, record);
+}
+
+void TaskKeeper::EndThread(Thread* thread, uint64_t boot_ns, int32_t wait_status, const std::string& detail) {
+  if (thread->process->multi) {
     rows_.MakeThreadSample(thread, 0);
-    AddExit(record, record.id.start_ns, thread->sample);
+    AddExit(boot_ns, thread->key.start_ns, wait_status, thread->sample).detail = detail;
   }
   Fold(thread);
-  if ((record.flags & TM_TASK_GROUP_DEAD) != 0) FinishProcess(process, record);
 }
 
 void TaskKeeper::Fold(Thread* thread) {
@@ -298,11 +360,18 @@ void TaskKeeper::Fold(Thread* thread) {
 }
 
 void TaskKeeper::FinishProcess(Process* process, const tm_task_record& record) {
-  while (!process->threads.empty()) Fold(process->threads.back().get());  // their final records were lost
-  rows_.ProcessInfo(process);                                             // while the rules can still be asked
+  while (!process->threads.empty()) {
+    Thread* thread = process->threads.back().get();
+    if (thread->left) {
+      EndThread(thread, thread->left->boot_ns, thread->left->wait_status, "");  // and the exec came to nothing
+    } else {
+      Fold(thread);  // its final record was lost
+    }
+  }
+  rows_.ProcessInfo(process);  // while the rules can still be asked
   End(process);
   rows_.MakeProcessSample(process, 0);
-  AddExit(record, process->start_ns, process->sample);
+  AddExit(record.header.time_ns, process->start_ns, record.exit_code, process->sample);
 }
 
 void TaskKeeper::End(Process* process) {
@@ -315,11 +384,11 @@ void TaskKeeper::Leave(Process* process) {
   table_.RemoveProcess(process);
 }
 
-Event& TaskKeeper::AddExit(const tm_task_record& record, uint64_t start_ns,
+Event& TaskKeeper::AddExit(uint64_t boot_ns, uint64_t start_ns, int32_t wait_status,
                            std::shared_ptr<const TaskSample> final_sample) {
-  Event& event = AddEvent(EventType::kExit, record.header.time_ns, final_sample->info);
-  event.wait_status = record.exit_code;
-  event.duration_ns = record.header.time_ns - std::min<uint64_t>(record.header.time_ns, start_ns);
+  Event& event = AddEvent(EventType::kExit, boot_ns, final_sample->info);
+  event.wait_status = wait_status;
+  event.duration_ns = boot_ns - std::min(boot_ns, start_ns);
   event.final_sample = std::move(final_sample);
   return event;
 }

@@ -27,7 +27,10 @@ class TaskKeeper {
   explicit TaskKeeper(RowMaker::Options options) : admission_(options.admission), rows_(std::move(options)) {}
 
   void OnRing(const tm_record_header& header);
-  void BeginPass() { ++pass_; }
+  void BeginPass(bool all) {
+    ++pass_;
+    pass_all_ = all;
+  }
   void OnTask(const tm_task_record& record);
   void OnNames(const NameAnswer& answer);
   void OnSmaps(const SmapsAnswer& answer);
@@ -75,14 +78,18 @@ class TaskKeeper {
   void UpdateUser(uint32_t uid, const std::string& name);
   void Fold(Thread* thread);
   void FinishProcess(Process* process, const tm_task_record& record);
-  void TakeOverLeadership(Process* process, const tm_exec_record& record);
-  Event& AddExit(const tm_task_record& record, uint64_t start_ns, std::shared_ptr<const TaskSample> final_sample);
+  void EndThread(Thread* thread, uint64_t boot_ns, int32_t wait_status, const std::string& detail);
+  void LeaveLine(Process* process, Thread* leader, const tm_task_record& record);
+  void Succeed(Process* process, Thread* caller, uint64_t boot_ns);
+  Event& AddExit(uint64_t boot_ns, uint64_t start_ns, int32_t wait_status,
+                 std::shared_ptr<const TaskSample> final_sample);
 
   rules::Admission* admission_;  // may be null
   RowMaker rows_;
   TaskTable table_;
   std::vector<Event> events_;
   uint64_t pass_ = 0;
+  bool pass_all_ = false;
   uint64_t accounted_runtime_ns_ = 0;
 };
 
