@@ -7,7 +7,7 @@
  * Storage is made in process context only (fork, iterator), never under the run-queue lock.
  *
  * Window maxima are double-buffered by the parity of the epoch: hooks write windows[tm_epoch & 1], the iterator reads
- * the other one, whose epoch has just been closed. A window with a stale epoch is empty.
+ * (and, for tasks that run on and on, completes) the other one, whose epoch has just been closed. A window with a stale epoch is empty.
  */
 #ifndef TASKMON_STORAGE_BPF_H
 #define TASKMON_STORAGE_BPF_H
@@ -191,9 +191,9 @@ static __always_inline struct tm_task *tm_task_adopt(struct task_struct *t)
 	return st;
 }
 
-static __always_inline void tm_note_max(struct tm_task *st, const enum tm_maximum which, const struct tm_max *seen)
+static __always_inline void tm_note_max_in(struct tm_task *st, u32 epoch, const enum tm_maximum which,
+					   const struct tm_max *seen)
 {
-	u32 epoch = tm_epoch;
 	struct tm_max *window = st->windows[epoch & 1];
 
 	if (st->window_epochs[epoch & 1] != epoch) {
@@ -202,6 +202,11 @@ static __always_inline void tm_note_max(struct tm_task *st, const enum tm_maximu
 	}
 	if (seen->value_ns > window[which].value_ns)
 		window[which] = *seen;
+}
+
+static __always_inline void tm_note_max(struct tm_task *st, const enum tm_maximum which, const struct tm_max *seen)
+{
+	tm_note_max_in(st, tm_epoch, which, seen);
 }
 
 /* Adds the maxima of a window, if it is that epoch's. */
