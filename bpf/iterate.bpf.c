@@ -140,7 +140,7 @@ static __always_inline struct tm_task *tm_storage_of(struct task_struct *t)
 {
 	struct tm_task *st = t->exit_state ? tm_task_get(t) : tm_task_adopt(t);
 
-	if (st && !st->counted && !t->exit_state && t->signal->nr_threads > 1)
+	if (st && !st->counted && !t->exit_state && t->signal->nr_threads > 1 && tm_is_preexisting(t))
 		tm_group_enter(t, st);
 	return st;
 }
