@@ -21,8 +21,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const absl::StatusOr<RuleSet> set = ReadRuleText(text, "f");
   if (!set.ok()) {
-    const std::string_view message = set.status().message();
-    Require(message.substr(0, 2) == "f:" && message.find('\n') == std::string_view::npos);
+    const std::string message(set.status().message());
+    Require(message.substr(0, 2) == "f:" && message.find('\n') == std::string::npos);
     return 0;
   }
   const absl::StatusOr<RuleSet> back = ReadRuleText(WriteRuleText(*set), "f");
