@@ -24,11 +24,13 @@ constexpr size_t kMostCounted = 100;
 
 std::vector<std::string> Names(const v1::RuleNames& names) { return {names.names().begin(), names.names().end()}; }
 
-absl::StatusOr<rules::RuleSet> Patch(const v1::EditRulesRequest& request, const rules::RuleSet& current) {
+absl::StatusOr<rules::RuleSet> Patch(const v1::EditRulesRequest& request, const std::string& text,
+                                     const rules::RuleSet& current) {
   const bool adds = request.has_add();
   const v1::NamedFields& named = adds ? request.add() : request.set();
-  const absl::StatusOr<rules::RulePatch> patch = DecodeFields(named.fields());
+  absl::StatusOr<rules::RulePatch> patch = DecodeFields(named.fields());
   if (!patch.ok()) return patch.status();
+  if (!text.empty()) patch->expression = text;
   return adds ? current.Add(named.name(), *patch) : current.Set(named.name(), *patch);
 }
 
@@ -44,7 +46,7 @@ absl::StatusOr<rules::RuleSet> Edited(const v1::EditRulesRequest& request, const
                                       const rules::RuleSet& current) {
   switch (request.edit_case()) {
     case v1::EditRulesRequest::kAdd:
-    case v1::EditRulesRequest::kSet: return Patch(request, current);
+    case v1::EditRulesRequest::kSet: return Patch(request, text, current);
     case v1::EditRulesRequest::kRemove: return current.Remove(Names(request.remove()));
     case v1::EditRulesRequest::kEnable: return current.SetEnabled(Names(request.enable()), true);
     case v1::EditRulesRequest::kDisable: return current.SetEnabled(Names(request.disable()), false);
@@ -53,11 +55,12 @@ absl::StatusOr<rules::RuleSet> Edited(const v1::EditRulesRequest& request, const
   }
 }
 
-// Of living processes, as an administrator sees them.
-uint64_t CountMatches(const query::Expression& expression, const Snapshot& snapshot) {
+// Of living processes, as an administrator sees them. nullopt: one look cannot tell.
+std::optional<uint64_t> CountMatches(const query::Expression& expression, const Snapshot* snapshot) {
+  if (snapshot == nullptr || expression.needs_memory()) return std::nullopt;
   const query::Caller everything = {.sees_everything = true, .admin = true};
-  return static_cast<uint64_t>(std::count_if(snapshot.tasks.begin(), snapshot.tasks.end(), [&](const auto& sample) {
-    return !sample->info->key.thread && expression.Matches(query::MakeRow(snapshot, *sample, everything));
+  return static_cast<uint64_t>(std::count_if(snapshot->tasks.begin(), snapshot->tasks.end(), [&](const auto& sample) {
+    return !sample->info->key.thread && expression.Matches(query::MakeRow(*snapshot, *sample, everything));
   }));
 }
 
@@ -77,7 +80,7 @@ struct Question {
 
 // What a person asks about: an expression, or else a rule by its name.
 absl::StatusOr<Question> ReadQuestion(const std::string& text, const rules::RuleSet& set) {
-  absl::StatusOr<query::Expression> expression = query::Expression::Parse(text);
+  absl::StatusOr<query::Expression> expression = query::Expression::Parse(text, query::kRuleLimits);
   if (expression.ok() && !expression->matches_everything()) return Question{"", *std::move(expression)};
   if (const rules::CheckedRule* rule = set.Find(text)) return Question{rule->rule.name, rule->expression};
   if (expression.ok()) return absl::InvalidArgumentError("an expression, or the name of a rule, is missing");
@@ -179,11 +182,13 @@ void RuleService::FillEdit(const EditResult& result, bool dry_run, v1::RuleEdit*
   reply->set_rules(result.set->size());
   for (std::string& warning : rules::Warnings(*result.set, result.changes)) reply->add_warnings(std::move(warning));
   const std::shared_ptr<const Snapshot> snapshot = sources_.newest();
-  const bool counted = snapshot != nullptr && result.changes.size() <= kMostCounted;
+  const bool few = result.changes.size() <= kMostCounted;
   for (const rules::RuleChange& change : result.changes) {
     v1::RuleChange* encoded = reply->add_changes();
     EncodeChange(change, encoded);
-    if (counted && change.Touches("expr")) encoded->set_matching_now(CountMatches(change.rule->expression, *snapshot));
+    if (!few || !change.Touches("expr")) continue;
+    const std::optional<uint64_t> matching = CountMatches(change.rule->expression, snapshot.get());
+    if (matching) encoded->set_matching_now(*matching);
   }
 }
 
@@ -219,11 +224,10 @@ grpc::Status RuleService::ExplainExpression(grpc::ServerContext* context, const 
   *reply = *std::move(answer);
   reply->set_rule(question->rule);
   reply->set_expression(question->expression.text());
-  const std::shared_ptr<const Snapshot> snapshot = sources_.newest();
-  // A count would tell more than the caller may see.
-  if (snapshot != nullptr && caller->sees_everything) {
-    reply->set_matching_now(CountMatches(question->expression, *snapshot));
-  }
+  // To others a count would tell more than they may see.
+  if (!caller->sees_everything) return grpc::Status::OK;
+  const std::optional<uint64_t> matching = CountMatches(question->expression, sources_.newest().get());
+  if (matching) reply->set_matching_now(*matching);
   return grpc::Status::OK;
 }
 

@@ -37,7 +37,10 @@ struct TaskKey {
 
 struct TaskKeyHash {
   size_t operator()(const TaskKey& key) const {
-    uint64_t h = key.start_ns * 0x9e3779b97f4a7c15ull ^ (static_cast<uint64_t>(key.tid) << 1 | key.thread);
+    // Both ends of the hash must be well mixed: open tables take the slot from one and the tag from the other, and tids
+    // of a fork storm follow each other.
+    uint64_t h = (static_cast<uint64_t>(key.tid) << 1 | key.thread) * 0x9e3779b97f4a7c15ull + key.start_ns;
+    h = (h ^ (h >> 32)) * 0xd6e8feb86659fd93ull;
     return static_cast<size_t>(h ^ (h >> 32));
   }
 };

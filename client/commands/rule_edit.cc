@@ -16,6 +16,7 @@
 namespace taskmon::client {
 namespace {
 
+constexpr size_t kLongExpression = 32 * 1024;
 constexpr int kMostShown = 40;                     // changes of one kind
 constexpr size_t kMaxFileBytes = (16u << 20) + 1;  // enough for taskmond to see that it is too much
 
@@ -57,6 +58,16 @@ v1::EditRulesRequest RequestFor(const Options& options) {
     default: request.set_apply(options.rule.path == "-" ? "(stdin)" : options.rule.path); break;
   }
   return request;
+}
+
+// A message of taskmond's has a limit that lists of thousands of names exceed; texts beside it are sent in pieces.
+std::string TakeLongExpression(v1::EditRulesRequest* request) {
+  v1::NamedFields* named = request->has_add() ? request->mutable_add() : nullptr;
+  if (request->has_set()) named = request->mutable_set();
+  if (named == nullptr || named->fields().expr().size() <= kLongExpression) return "";
+  std::string expression = named->fields().expr();
+  named->mutable_fields()->clear_expr();
+  return expression;
 }
 
 void PrintChanges(const v1::RuleEdit& edit, const Options& options, Context* context) {
@@ -112,7 +123,9 @@ int Apply(const Options& options, Backend* backend, Context* context) {
 
 int RunRuleEdit(const Options& options, Backend* backend, Context* context) {
   if (options.command == Command::kRuleApply) return Apply(options, backend, context);
-  const absl::StatusOr<v1::RuleEdit> edit = backend->EditRules(RequestFor(options), "");
+  v1::EditRulesRequest request = RequestFor(options);
+  const std::string long_expression = TakeLongExpression(&request);
+  const absl::StatusOr<v1::RuleEdit> edit = backend->EditRules(request, long_expression);
   if (!edit.ok()) return Fail(edit.status(), context);
   PrintChanges(*edit, options, context);
   return Finish(*edit, options, context);

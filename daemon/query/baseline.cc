@@ -114,6 +114,8 @@ Baseline& Baseline::operator=(Baseline&&) noexcept = default;
 
 double Baseline::median() const { return window_ == nullptr ? constant_ : window_->median; }
 
+bool Baseline::settled() const { return window_ == nullptr && filled_ == kSlots; }
+
 bool Baseline::CloseSlot(const Tick& tick, bool outside) {
   const uint64_t length = filled_ < kSlots ? kWarmUpSlotNs : outside ? 2 * kSlotNs : kSlotNs;
   if (tick.boot_ns - slot_began_boot_ns_ < length) return false;

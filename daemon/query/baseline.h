@@ -51,6 +51,9 @@ class Baseline {
 
   double median() const;
 
+  // Whether one more value like those before would change nothing.
+  bool settled() const;
+
  private:
   struct Window;  // of a series that changes
 

@@ -88,6 +88,8 @@ Truth EvaluateNode(const Expression::Node& node, const Row& row, const Verdicts&
   return EvaluateTest(node.test, row);
 }
 
+bool Expression::changes_while_idle() const { return needs_memory() || (root_ != nullptr && root_->restless); }
+
 absl::StatusOr<Expression> Expression::Parse(std::string_view text_untrusted, const ExpressionLimits& limits) {
   if (text_untrusted.size() > limits.max_length) {
     return ErrorAt(static_cast<int>(limits.max_length) + 1,

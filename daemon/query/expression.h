@@ -71,6 +71,9 @@ class Expression {
 
   // Whether it has "for" or anomaly() in it.
   bool needs_memory() const { return memory_tests_ > 0; }
+  // Whether its truth can change for a task that goes on doing nothing: it needs memory, or reads ages or open waits.
+  // Otherwise it is the same from the first idle tick to the last.
+  bool changes_while_idle() const;
   // How long, and for how many ticks besides, a memory must have looked on before its answers are those of one that
   // always did; 0 without memory.
   uint64_t look_back_ns() const { return look_back_ns_; }

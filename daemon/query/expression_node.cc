@@ -23,6 +23,10 @@ bool IsIdentity(const Field& field) {
   }
 }
 
+bool IsRestless(const Field& field) {
+  return field.metric != nullptr ? ChangesWhileIdle(field.metric->id) : field.attribute == Attribute::kAge;
+}
+
 bool TellsOfWholeTick(const Test& test) {
   if (test.field->metric == nullptr) return false;
   const MetricDesc& metric = *test.field->metric;
@@ -40,10 +44,12 @@ void Annotate(Expression::Node* node) {
   if (children.empty()) {
     node->identity = IsIdentity(*node->test.field);
     node->whole_tick = node->identity || TellsOfWholeTick(node->test);
+    node->restless = IsRestless(*node->test.field);
   } else {
     node->identity = std::all_of(children.begin(), children.end(), [](const auto& child) { return child->identity; });
     node->whole_tick =
         std::all_of(children.begin(), children.end(), [](const auto& child) { return child->whole_tick; });
+    node->restless = std::any_of(children.begin(), children.end(), [](const auto& child) { return child->restless; });
   }
   node->memory_tests = node->kind == Kind::kHeld || node->kind == Kind::kAnomaly;
   if (node->memory_tests > 0) node->identity = false;

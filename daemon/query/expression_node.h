@@ -67,6 +67,7 @@ struct Expression::Node {
   // What Annotate finds.
   bool identity = false;    // asks only who the task is: nothing in it changes from tick to tick by itself
   bool whole_tick = false;  // what it reads of numbers tells of the whole tick (rates, maxima), not of its end
+  bool restless = false;    // reads what changes while a task is idle
   int memory = -1;          // kHeld, kAnomaly: the number of the test among those with memory
   int memory_tests = 0;     // in it, itself included
 };

@@ -41,7 +41,11 @@ const Node* MetricTest(const Node& node, const Row& row, const Verdicts& verdict
 
 // What is remembered of one task. The arrays have an element for each test with memory, and are absent until needed.
 struct TestMemory::Task {
-  uint64_t number = 0;  // of the tick when it was last asked about
+  TaskKey key;
+  uint64_t number = 0;  // of the tick when it was last asked about; 0: a free place
+  // Set while the same sample, idle again, can only get the same answer. That it is the same one is sure because two
+  // ticks in a row hold theirs at the same time.
+  const TaskSample* settled = nullptr;
   Truth truth = Truth::kUnknown;
   Verdicts verdicts;
   uint64_t crossed = 0;  // bit: index in Expression::thresholds()
@@ -60,6 +64,7 @@ class TestMemory::Question {
   Question(TestMemory* memory, const Row& row, Task* task)
       : memory_(*memory), row_(row), task_(task), count_(RootOf(*memory).memory_tests) {
     continues_ = task != nullptr && task->number + 1 == memory->number_;
+    settled_ = !RootOf(*memory).restless;
     if (task != nullptr) verdicts_ = task->verdicts;
   }
 
@@ -71,8 +76,9 @@ class TestMemory::Question {
     task_->number = memory_.number_;
     task_->truth = truth;
     task_->verdicts = verdicts_;
+    task_->settled = row_.idle() && settled_ ? row_.sample : nullptr;
     const bool worth = memory_.options_.remember_all || task_->baselines != nullptr || task_->crossed != 0;
-    if (!worth && !task_->HasRuns(count_)) memory_.tasks_.erase(row_.info().key);
+    if (!worth && !task_->HasRuns(count_)) memory_.Forget(*task_);
     return truth;
   }
 
@@ -138,6 +144,7 @@ class TestMemory::Question {
     if (!continues_ || run.since_boot_ns == 0) run = BeginRun(node);
     const uint64_t now = memory_.tick_.boot_ns;
     if (now - run.since_boot_ns >= node.held_ns) return Truth::kTrue;
+    settled_ = false;
     const bool old_enough = now - std::min(now, row_.info().key.start_ns) >= node.held_ns;
     return run.maybe_longer && old_enough ? Truth::kUnknown : Truth::kFalse;
   }
@@ -154,8 +161,10 @@ class TestMemory::Question {
     const std::optional<double> value = ReadNumber(row_, *node.test.field, CounterAs::kRate);
     if (!value || !Remember()) return Truth::kUnknown;
     if (task_->baselines == nullptr) task_->baselines = std::make_unique<Baseline[]>(count_);
-    return task_->baselines[node.memory].Judge(*value, memory_.tick_,
-                                               {node.distance, AnomalyFloor(*node.test.field->metric)});
+    Baseline& baseline = task_->baselines[node.memory];
+    const Truth truth = baseline.Judge(*value, memory_.tick_, {node.distance, AnomalyFloor(*node.test.field->metric)});
+    settled_ = settled_ && baseline.settled();
+    return truth;
   }
 
   void Cross(Truth truth) {
@@ -203,6 +212,7 @@ class TestMemory::Question {
   Task* task_;
   const int count_;
   bool continues_ = false;  // it was asked about at the tick before
+  bool settled_ = false;    // nothing asked so far moves on by itself
   Verdicts verdicts_;
 };
 
@@ -212,19 +222,24 @@ TestMemory::~TestMemory() = default;
 TestMemory::TestMemory(TestMemory&&) noexcept = default;
 TestMemory& TestMemory::operator=(TestMemory&&) noexcept = default;
 
-size_t TestMemory::tasks() const { return tasks_.size(); }
+size_t TestMemory::tasks() const { return index_.size(); }
 
 Truth TestMemory::Evaluate(const Row& row) {
   if (expression_.root() == nullptr) return Truth::kTrue;
   BeginTick(*row.snapshot);
   Task* task = Find(row.info().key);
   if (task != nullptr && task->number == number_) return task->truth;
+  if (task != nullptr && task->settled == row.sample && task->number + 1 == number_ && row.idle()) {
+    task->number = number_;
+    return task->truth;
+  }
   return Question(this, row, task).Answer();
 }
 
 Verdicts TestMemory::VerdictsOf(const TaskKey& key) const {
-  const auto it = tasks_.find(key);
-  return it == tasks_.end() || it->second.number + 1 < number_ ? Verdicts() : it->second.verdicts;
+  const auto it = index_.find(key);
+  if (it == index_.end() || tasks_[it->second].number + 1 < number_) return {};
+  return tasks_[it->second].verdicts;
 }
 
 std::vector<Crossing> TestMemory::TakeCrossings() { return std::exchange(crossings_, {}); }
@@ -236,7 +251,7 @@ void TestMemory::BeginTick(const Snapshot& snapshot) {
   // Elapsed time goes back to the tick before; half of it more is a tick that is missing.
   const bool continues =
       same_boot && tick.elapsed_ns > 0 && tick.boot_ns - tick_.boot_ns <= tick.elapsed_ns + tick.elapsed_ns / 2;
-  if (number_ != 0 && !same_boot) tasks_.clear();
+  if (number_ != 0 && !same_boot) ForgetAll();
   number_ += continues ? 1 : 2;
   if (!continues) {
     told_number_ = tick.elapsed_ns > 0 ? number_ : number_ + 1;
@@ -249,21 +264,51 @@ void TestMemory::BeginTick(const Snapshot& snapshot) {
 
 void TestMemory::ForgetAbsent() {
   swept_number_ = number_;
-  absl::erase_if(tasks_, [this](const auto& entry) { return entry.second.number + 2 < number_; });
+  for (const Task& task : tasks_) {
+    if (task.number != 0 && task.number + 2 < number_) Forget(task);
+  }
+}
+
+void TestMemory::ForgetAll() {
+  index_.clear();
+  free_.clear();
+  tasks_.clear();
+}
+
+void TestMemory::Forget(const Task& task) {
+  const auto place = static_cast<size_t>(&task - tasks_.data());
+  index_.erase(task.key);
+  free_.push_back(static_cast<uint32_t>(place));
+  tasks_[place] = Task();
 }
 
 TestMemory::Task* TestMemory::Find(const TaskKey& key) {
-  const auto it = tasks_.find(key);
-  return it == tasks_.end() ? nullptr : &it->second;
+  if (last_ + 1 < tasks_.size() && tasks_[last_ + 1].number != 0 && tasks_[last_ + 1].key == key) {
+    return &tasks_[++last_];
+  }
+  const auto it = index_.find(key);
+  if (it == index_.end()) return nullptr;
+  last_ = it->second;
+  return &tasks_[last_];
 }
 
 TestMemory::Task* TestMemory::FindOrAdd(const TaskKey& key) {
-  if (tasks_.size() >= options_.max_tasks && swept_number_ != number_) ForgetAbsent();
-  if (tasks_.size() >= options_.max_tasks) {
+  if (index_.size() >= options_.max_tasks && swept_number_ != number_) ForgetAbsent();
+  if (index_.size() >= options_.max_tasks) {
     ++turned_away_;
     return nullptr;
   }
-  return &tasks_[key];
+  if (free_.empty()) {
+    free_.push_back(static_cast<uint32_t>(tasks_.size()));
+    tasks_.emplace_back();
+  }
+  last_ = free_.back();
+  free_.pop_back();
+  index_.emplace(key, static_cast<uint32_t>(last_));
+  Task& task = tasks_[last_];
+  task.key = key;
+  task.number = number_;
+  return &task;
 }
 
 }  // namespace taskmon::query

@@ -94,12 +94,19 @@ class TestMemory {
 
   void BeginTick(const Snapshot& snapshot);
   void ForgetAbsent();
+  void ForgetAll();
   Task* Find(const TaskKey& key);
   Task* FindOrAdd(const TaskKey& key);
+  void Forget(const Task& task);
 
   Expression expression_;
   Options options_;
-  absl::flat_hash_map<TaskKey, Task, TaskKeyHash> tasks_;
+  // Rows come in nearly the same order at every tick, so tasks lie in the order in which they came, and the next one
+  // asked about is mostly the next one there.
+  std::vector<Task> tasks_;
+  std::vector<uint32_t> free_;  // of tasks_
+  absl::flat_hash_map<TaskKey, uint32_t, TaskKeyHash> index_;
+  size_t last_ = 0;  // in tasks_
   std::vector<Crossing> crossings_;
   uint64_t turned_away_ = 0;
 

@@ -100,6 +100,11 @@ std::vector<std::string> Warnings(const RuleSet& after, const std::vector<RuleCh
   for (const RuleChange& change : changes) {
     if (change.kind == RuleChange::Kind::kRemoved || warnings.size() >= kMostWarnings) continue;
     const Rule& rule = change.rule->rule;
+    if (change.Touches("expr")) {
+      for (const std::string& warning : change.rule->expression.warnings()) {
+        warnings.push_back(fmt::format("rule '{}': {}", rule.name, warning));
+      }
+    }
     const auto first = first_with.find(rule.expression);
     if (!rule.enabled || first == first_with.end() || first->second->name == rule.name) continue;
     warnings.push_back(fmt::format("rule '{}': never matches: '{}' has the same expression and is asked first",

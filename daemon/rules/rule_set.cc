@@ -34,7 +34,7 @@ absl::Status CheckFields(const Rule& rule) {
 
 absl::StatusOr<RulePtr> Check(Rule rule) {
   if (absl::Status status = CheckFields(rule); !status.ok()) return status;
-  absl::StatusOr<query::Expression> expression = query::Expression::Parse(rule.expression);
+  absl::StatusOr<query::Expression> expression = query::Expression::Parse(rule.expression, query::kRuleLimits);
   if (!expression.ok()) return InRule(rule.name, "expr", expression.status());
   return std::make_shared<const CheckedRule>(CheckedRule{std::move(rule), *std::move(expression)});
 }

@@ -5,7 +5,7 @@
 // objects: whoever keeps something for a rule can tell by the pointer that it did not change.
 //
 // Invariants: at most kMaxRules rules of together at most kMaxBytes; names and orders are unique; every field is within
-// its limits (rule_fields.h, query::Expression).
+// its limits (rule_fields.h, query::kRuleLimits).
 #pragma once
 
 #include <cstdint>

@@ -32,10 +32,11 @@ class Recorder:
         self.state = os.path.join(self.directory, "state")
         self.interval = interval
         self.extra = list(extra)
+        self.config = "/dev/null"
         self.process = None
 
     def command(self):
-        return [f"{BIN}/taskmond", "--config", "/dev/null", "--socket", self.socket, "--state-dir", self.state,
+        return [f"{BIN}/taskmond", "--config", self.config, "--socket", self.socket, "--state-dir", self.state,
                 "--interval", self.interval, *self.extra]
 
     def start(self):

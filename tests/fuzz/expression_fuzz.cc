@@ -65,8 +65,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const absl::StatusOr<Expression> expression = Expression::Parse(text, kQueryLimits);
   if (!expression.ok()) {
-    const std::string_view message = expression.status().message();
-    Require(message.substr(0, 7) == "column " && message.find('\n') == std::string_view::npos);
+    const std::string message(expression.status().message());
+    Require(message.substr(0, 7) == "column " && message.find('\n') == std::string::npos);
     return 0;
   }
   if (expression->root() != nullptr) CheckTree(*expression->root());
