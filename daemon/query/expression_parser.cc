@@ -407,7 +407,7 @@ absl::Status ExpressionParser::Regex(Test* test) {
   options.set_max_mem(kRegexMemory);
   options.set_never_capture(true);
   auto regex = std::make_unique<const re2::RE2>(token_.text, options);
-  if (!regex->ok()) return ErrorAt(token_.column, fmt::format("bad regular expression: {}", regex->error()));
+  if (!regex->ok()) return ErrorAt(token_.column, fmt::format("bad regular expression: {}", Escape(regex->error())));
   if (regex->ProgramSize() > limits_.max_regex_program) {
     return ErrorAt(token_.column, "regular expression too large; use fewer or smaller repetitions");
   }

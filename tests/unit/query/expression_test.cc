@@ -280,6 +280,7 @@ TEST(ExpressionErrors, NameTheColumnAndWhatWasExpected) {
       {"comm =~ ^web", "column 9: unexpected character '^'; text that is not a plain word needs double quotes"},
       {"comm == \"abc", "column 9: this quote is never closed; expected '\"' at the end of the text"},
       {"comm =~ \"a(b\"", "column 9: bad regular expression: missing ): a(b"},
+      {"comm =~ \"a\nb(\"", "column 9: bad regular expression: missing ): a\\x0ab("},
       {"comm =~ \"(?=x)\"", "column 9: bad regular expression: invalid perl operator: (?="},
       {"cpu > 80% for", "column 14: expected a time such as 10s after 'for', found the end"},
       {"cpu > 80% for long", "column 15: expected a time such as 10s after 'for', found 'long'"},

@@ -236,6 +236,21 @@ TEST_F(TestMemoryTest, IsBoundedAndCountsWhomItTurnsAway) {
   EXPECT_EQ(Say(later), 't') << "the dead make room";
 }
 
+TEST_F(TestMemoryTest, ABudgetIsSharedAndGivenBack) {
+  const auto budget = std::make_shared<MemoryBudget>(3);
+  Ask("cpu > 80% for 1s || anomaly(cpu)", {.budget = budget});
+  const Snapshot world = World(1, {Cpu(90, 1), Cpu(90, 2)});
+  EXPECT_EQ(Say(world, 0), 't');
+  EXPECT_EQ(Say(world, 1), 'u') << "two tests each";
+  EXPECT_GT(budget->turned_away(), 0u);
+  {
+    TestMemory moved = *std::move(memory_);
+    EXPECT_FALSE(budget->Take(2));
+  }
+  memory_.reset();
+  EXPECT_TRUE(budget->Take(3)) << "all of it is back, once";
+}
+
 TEST_F(TestMemoryTest, RemembersOnlyThoseThereIsSomethingAbout) {
   Ask("cpu > 80% for 3s");
   Say(World(1, {Cpu(10, 1), Cpu(90, 2)}), 0);
