@@ -418,6 +418,15 @@ TEST(ExpressionTree, SaysHowLongAMemoryMustLookOn) {
   EXPECT_EQ(Expression::Parse("anomaly(cpu) for 5s")->look_back_ns(), 605u * kSecond);
 }
 
+TEST(ExpressionTree, KnowsWhatChangesWhileATaskIsIdle) {
+  for (const char* text : {"age > 1h", "comm == a || offcpu_max > 1s", "!(iowait_max > 1s)", "cpu > 80% for 1s"}) {
+    EXPECT_TRUE(Expression::Parse(text)->changes_while_idle()) << text;
+  }
+  for (const char* text : {"", "comm == a", "cpu < 1%", "rss > 1GiB && total(read) > 1k", "state == S"}) {
+    EXPECT_FALSE(Expression::Parse(text)->changes_while_idle()) << text;
+  }
+}
+
 // ---- Warnings
 
 std::vector<std::string> WarningsOf(const std::string& text) { return Expression::Parse(text)->warnings(); }
