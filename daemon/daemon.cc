@@ -223,6 +223,7 @@ Figures Daemon::ReadFigures() const {
                      .smaps = smaps_.stats(),
                      .names_dropped = names_.dropped(),
                      .refused_streams = service_->refused_streams(),
+                     .query_memory_turned_away = engine_->memory_turned_away(),
                      .uptime_s = static_cast<double>(BootNowNs() - started_boot_ns_) / 1e9};
   for (int group = 0; group < TM_HOOK_GROUP_MAX; ++group) {
     figures.hook_reasons[group] = demand_.Reason(static_cast<tm_hook_group>(group));

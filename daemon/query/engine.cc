@@ -14,6 +14,8 @@
 namespace taskmon::query {
 namespace {
 
+constexpr int64_t kRememberedTests = 1'000'000;
+
 int64_t SystemClock() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
       .count();
@@ -50,7 +52,8 @@ std::vector<storage::ColumnSpec> RingColumns() {
   return columns;
 }
 
-Engine::Engine(EngineOptions options) : options_(std::move(options)) {}
+Engine::Engine(EngineOptions options)
+    : options_(std::move(options)), budget_(std::make_shared<MemoryBudget>(kRememberedTests)) {}
 Engine::~Engine() = default;
 
 absl::StatusOr<std::unique_ptr<storage::RingReader>> Engine::OpenRing() const {
@@ -125,10 +128,13 @@ absl::StatusOr<std::optional<TestMemory>> Engine::Remember(const Snapshot& snaps
   const Tick& tick = snapshot.tick;
   if (options_.wait_until_stored) options_.wait_until_stored(tick.wall_ns - static_cast<int64_t>(tick.elapsed_ns));
   absl::StatusOr<std::unique_ptr<storage::RingReader>> reader = OpenRing();
-  if (absl::IsNotFound(reader.status())) return std::optional<TestMemory>(plan.expression());
+  std::optional<TestMemory> memory;
+  memory.emplace(plan.expression(), TestMemory::Options{.budget = budget_});
+  if (absl::IsNotFound(reader.status())) return memory;
   if (!reader.ok()) return reader.status();
   const LookBack before{.from_wall_ns = tick.wall_ns, .until_wall_ns = tick.wall_ns, .tick_ns = tick.elapsed_ns};
-  return Recall(plan, caller, before, reader->get());
+  if (absl::Status status = Recall(plan, caller, before, reader->get(), &*memory); !status.ok()) return status;
+  return memory;
 }
 
 absl::Status Engine::ListTasks(const v1::ListTasksRequest& request_untrusted, const Caller& caller,

@@ -61,6 +61,9 @@ class Engine {
   absl::StatusOr<EventFollower> Follow(const v1::EventsRequest& request_untrusted, const Caller& caller,
                                        const Snapshot* newest) const;
 
+  // Tasks whose tests with memory stayed unknown because too much is remembered already.
+  uint64_t memory_turned_away() const { return budget_->turned_away(); }
+
   // One snapshot as a batch for one selection: what watch sends at each tick. `last` is set.
   static absl::StatusOr<v1::TaskBatch> Select(const Snapshot& snapshot, const v1::Selection& selection_untrusted,
                                               const Caller& caller);
@@ -83,6 +86,7 @@ class Engine {
   absl::StatusOr<std::shared_ptr<const Snapshot>> SnapshotAt(const std::string& at_untrusted) const;
 
   EngineOptions options_;
+  std::shared_ptr<MemoryBudget> budget_;  // of all questions together
 };
 
 // The ring's column list as the catalogue has it; derived metrics are not stored.

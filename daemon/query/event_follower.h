@@ -4,6 +4,7 @@
 // before; owned by one stream.
 #pragma once
 
+#include <memory>
 #include <optional>
 
 #include "daemon/query/caller.h"
@@ -14,7 +15,7 @@ namespace taskmon::query {
 
 class EventFollower {
  public:
-  EventFollower(EventSelector selector, const Caller& caller);
+  EventFollower(EventSelector selector, const Caller& caller, std::shared_ptr<MemoryBudget> budget);
 
   // The next tick, before the events of it.
   void Observe(const Snapshot& snapshot);

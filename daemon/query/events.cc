@@ -166,10 +166,10 @@ bool EventSelector::Matches(const Event& event, const Caller& caller, const Verd
   return expression_.Evaluate(EventRow(event, caller).row, verdicts) == Truth::kTrue;
 }
 
-EventFollower::EventFollower(EventSelector selector, const Caller& caller)
+EventFollower::EventFollower(EventSelector selector, const Caller& caller, std::shared_ptr<MemoryBudget> budget)
     : selector_(std::move(selector)), caller_(caller) {
   if (selector_.expression().needs_memory())
-    memory_.emplace(selector_.expression(), TestMemory::Options{.remember_all = true});
+    memory_.emplace(selector_.expression(), TestMemory::Options{.budget = std::move(budget), .remember_all = true});
 }
 
 void EventFollower::Observe(const Snapshot& snapshot) {
@@ -187,7 +187,7 @@ absl::StatusOr<EventFollower> Engine::Follow(const v1::EventsRequest& request_un
   absl::StatusOr<EventSelector> selector = EventSelector::Make(request_untrusted);
   if (!selector.ok()) return selector.status();
   const Expression expression = selector->expression();
-  EventFollower follower(*std::move(selector), caller);
+  EventFollower follower(*std::move(selector), caller, budget_);
   if (newest == nullptr || !expression.needs_memory()) return follower;
   absl::StatusOr<std::unique_ptr<storage::RingReader>> reader = OpenRing();
   if (reader.ok()) {
@@ -231,7 +231,7 @@ absl::Status Engine::ReadEvents(const v1::EventsRequest& request_untrusted, cons
   if (absl::Status status = CheckStored(*range, reader->get()); !status.ok()) {
     return may_be_empty && absl::IsOutOfRange(status) ? absl::OkStatus() : status;
   }
-  VerdictLog log(selector->expression(), caller);
+  VerdictLog log(selector->expression(), caller, budget_);
   if (absl::Status status = FillLog(selector->expression(), *range, reader->get(), &log); !status.ok()) return status;
   const storage::EventFilter filter{.after_id = 0, .types = selector->types()};
   EventAnswer answer(*selector, caller, log, sink);

@@ -63,16 +63,21 @@ absl::Status ErrorAt(int column, const std::string& what) {
   return absl::InvalidArgumentError(fmt::format("column {}: {}", column, what));
 }
 
-std::string Quote(std::string_view text_untrusted) {
-  std::string quoted = "'";
-  for (char c : text_untrusted.substr(0, kLongestQuote)) {
+std::string Escape(std::string_view text_untrusted) {
+  std::string escaped;
+  for (char c : text_untrusted) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte < 0x20 || byte == 0x7f) {
-      quoted += fmt::format("\\x{:02x}", byte);
+      escaped += fmt::format("\\x{:02x}", byte);
     } else {
-      quoted += c;
+      escaped += c;
     }
   }
+  return escaped;
+}
+
+std::string Quote(std::string_view text_untrusted) {
+  std::string quoted = "'" + Escape(text_untrusted.substr(0, kLongestQuote));
   // A cut must not leave half a character behind.
   if (text_untrusted.size() > kLongestQuote) {
     while (IsContinuationByte(quoted.back())) quoted.pop_back();

@@ -43,6 +43,9 @@ class ExpressionLexer {
 // "column 7: what", as InvalidArgument.
 absl::Status ErrorAt(int column, const std::string& what);
 
+// On one line: control bytes as \x0a.
+std::string Escape(std::string_view text_untrusted);
+
 // For messages: in single quotes, on one line, at most 40 bytes of it.
 std::string Quote(std::string_view text_untrusted);
 

@@ -104,13 +104,14 @@ absl::Status Engine::ReadHistory(const v1::HistoryRequest& request_untrusted, co
       .until_wall_ns = range->begin_wall_ns,
       .tick_ns = plan->expression().needs_memory() ? TickLengthAt(range->begin_wall_ns, reader->get()) : 0,
       .step_ns = step_ns};
-  absl::StatusOr<std::optional<TestMemory>> memory = Recall(*plan, caller, before, reader->get());
-  if (!memory.ok()) return memory.status();
-  HistoryAnswer answer(*plan, caller, memory->has_value() ? &**memory : nullptr, sink);
-  absl::Status status = ScanSteps(reader->get(), *range, plan->filter(), step_ns,
-                                  [&](const Snapshot& snapshot, const std::vector<int64_t>& ended_wall_ns) {
-                                    return answer.Take(snapshot, ended_wall_ns);
-                                  });
+  TestMemory memory(plan->expression(), {.budget = budget_});
+  absl::Status status = Recall(*plan, caller, before, reader->get(), &memory);
+  if (!status.ok()) return status;
+  HistoryAnswer answer(*plan, caller, plan->expression().needs_memory() ? &memory : nullptr, sink);
+  status = ScanSteps(reader->get(), *range, plan->filter(), step_ns,
+                     [&](const Snapshot& snapshot, const std::vector<int64_t>& ended_wall_ns) {
+                       return answer.Take(snapshot, ended_wall_ns);
+                     });
   return status.ok() ? answer.Finish() : status;
 }
 

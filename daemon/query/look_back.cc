@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <memory>
-#include <utility>
 
 #include "daemon/query/step.h"
 
@@ -29,17 +28,13 @@ absl::Status Replay(const Expression& expression, const LookBack& where, storage
                    [&](const Snapshot& snapshot, const std::vector<int64_t>&) { return observe(snapshot); });
 }
 
-absl::StatusOr<std::optional<TestMemory>> Recall(const Plan& plan, const Caller& caller, LookBack where,
-                                                 storage::RingReader* reader) {
-  if (!plan.expression().needs_memory()) return std::nullopt;
-  TestMemory memory(plan.expression());
+absl::Status Recall(const Plan& plan, const Caller& caller, LookBack where, storage::RingReader* reader,
+                    TestMemory* memory) {
   where.filter = plan.filter();
-  absl::Status status = Replay(plan.expression(), where, reader, [&](const Snapshot& snapshot) {
-    plan.Rows(snapshot, caller, &memory);
+  return Replay(plan.expression(), where, reader, [&](const Snapshot& snapshot) {
+    plan.Rows(snapshot, caller, memory);
     return true;
   });
-  if (!status.ok()) return status;
-  return std::optional<TestMemory>(std::move(memory));
 }
 
 uint64_t TickLengthAt(int64_t wall_ns, storage::RingReader* reader) {

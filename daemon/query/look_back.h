@@ -7,10 +7,8 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 
 #include <absl/status/status.h>
-#include <absl/status/statusor.h>
 
 #include "daemon/query/caller.h"
 #include "daemon/query/expression.h"
@@ -33,9 +31,9 @@ struct LookBack {
 absl::Status Replay(const Expression& expression, const LookBack& where, storage::RingReader* reader,
                     const std::function<bool(const Snapshot&)>& observe);
 
-// A memory of the plan's rows up to the moment; nullopt when its expression needs none.
-absl::StatusOr<std::optional<TestMemory>> Recall(const Plan& plan, const Caller& caller, LookBack where,
-                                                 storage::RingReader* reader);
+// Fills the memory with the plan's rows before the moment.
+absl::Status Recall(const Plan& plan, const Caller& caller, LookBack where, storage::RingReader* reader,
+                    TestMemory* memory);
 
 // How far apart the ticks are around a time; 0 when nothing is stored there.
 uint64_t TickLengthAt(int64_t wall_ns, storage::RingReader* reader);

@@ -217,7 +217,7 @@ class TestMemory::Question {
 };
 
 TestMemory::TestMemory(Expression expression, Options options)
-    : expression_(std::move(expression)), options_(options) {}
+    : expression_(std::move(expression)), options_(std::move(options)), share_(options_.budget) {}
 TestMemory::~TestMemory() = default;
 TestMemory::TestMemory(TestMemory&&) noexcept = default;
 TestMemory& TestMemory::operator=(TestMemory&&) noexcept = default;
@@ -270,6 +270,7 @@ void TestMemory::ForgetAbsent() {
 }
 
 void TestMemory::ForgetAll() {
+  share_.ReturnAll();
   index_.clear();
   free_.clear();
   tasks_.clear();
@@ -277,10 +278,13 @@ void TestMemory::ForgetAll() {
 
 void TestMemory::Forget(const Task& task) {
   const auto place = static_cast<size_t>(&task - tasks_.data());
+  share_.Return(RememberedTests());
   index_.erase(task.key);
   free_.push_back(static_cast<uint32_t>(place));
   tasks_[place] = Task();
 }
+
+int64_t TestMemory::RememberedTests() const { return std::max(1, expression_.root()->memory_tests); }
 
 TestMemory::Task* TestMemory::Find(const TaskKey& key) {
   if (last_ + 1 < tasks_.size() && tasks_[last_ + 1].number != 0 && tasks_[last_ + 1].key == key) {
@@ -294,7 +298,7 @@ TestMemory::Task* TestMemory::Find(const TaskKey& key) {
 
 TestMemory::Task* TestMemory::FindOrAdd(const TaskKey& key) {
   if (index_.size() >= options_.max_tasks && swept_number_ != number_) ForgetAbsent();
-  if (index_.size() >= options_.max_tasks) {
+  if (index_.size() >= options_.max_tasks || !share_.Take(RememberedTests())) {
     ++turned_away_;
     return nullptr;
   }

@@ -18,10 +18,11 @@
 // Tests of who a task is come first: where one of them makes an "&&" false, its other tests are not asked and nothing
 // is remembered of the task. All other tests with memory are asked at every tick, whatever stands beside them.
 //
-// Bounded: at most `max_tasks`; those turned away are counted, and their tests are unknown.
+// Bounded: at most `max_tasks`, and what the budget has; those turned away are counted, and their tests are unknown.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,6 +30,7 @@
 #include <absl/container/flat_hash_map.h>
 
 #include "daemon/query/expression.h"
+#include "daemon/query/memory_budget.h"
 #include "daemon/query/row.h"
 
 namespace taskmon::query {
@@ -65,7 +67,8 @@ class TestMemory {
  public:
   struct Options {
     size_t max_tasks = 100'000;
-    bool crossings = false;     // whether to tell of them
+    bool crossings = false;                // whether to tell of them
+    std::shared_ptr<MemoryBudget> budget;  // shared with other memories; null: none
     bool remember_all = false;  // also tasks of which there is nothing to remember, so that VerdictsOf knows them
   };
 
@@ -98,6 +101,7 @@ class TestMemory {
   Task* Find(const TaskKey& key);
   Task* FindOrAdd(const TaskKey& key);
   void Forget(const Task& task);
+  int64_t RememberedTests() const;  // of one task
 
   Expression expression_;
   Options options_;
@@ -107,6 +111,7 @@ class TestMemory {
   std::vector<uint32_t> free_;  // of tasks_
   absl::flat_hash_map<TaskKey, uint32_t, TaskKeyHash> index_;
   size_t last_ = 0;  // in tasks_
+  BudgetShare share_;
   std::vector<Crossing> crossings_;
   uint64_t turned_away_ = 0;
 

@@ -2,11 +2,12 @@
 #include "daemon/query/verdict_log.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace taskmon::query {
 
-VerdictLog::VerdictLog(const Expression& expression, const Caller& caller)
-    : caller_(caller), memory_(expression, TestMemory::Options{.remember_all = true}) {}
+VerdictLog::VerdictLog(const Expression& expression, const Caller& caller, std::shared_ptr<MemoryBudget> budget)
+    : caller_(caller), memory_(expression, TestMemory::Options{.budget = std::move(budget), .remember_all = true}) {}
 
 bool VerdictLog::Observe(const Snapshot& snapshot) {
   for (const auto& sample : snapshot.tasks) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include <absl/container/flat_hash_map.h>
@@ -18,7 +19,7 @@ class VerdictLog {
  public:
   static constexpr size_t kMaxChanges = 4'000'000;
 
-  VerdictLog(const Expression& expression, const Caller& caller);
+  VerdictLog(const Expression& expression, const Caller& caller, std::shared_ptr<MemoryBudget> budget);
 
   // The next tick, oldest first. False: more changes than are kept.
   bool Observe(const Snapshot& snapshot);

@@ -280,6 +280,7 @@ TEST(ExpressionErrors, NameTheColumnAndWhatWasExpected) {
       {"comm =~ ^web", "column 9: unexpected character '^'; text that is not a plain word needs double quotes"},
       {"comm == \"abc", "column 9: this quote is never closed; expected '\"' at the end of the text"},
       {"comm =~ \"a(b\"", "column 9: bad regular expression: missing ): a(b"},
+      {"comm =~ \"a\nb(\"", "column 9: bad regular expression: missing ): a\\x0ab("},
       {"comm =~ \"(?=x)\"", "column 9: bad regular expression: invalid perl operator: (?="},
       {"cpu > 80% for", "column 14: expected a time such as 10s after 'for', found the end"},
       {"cpu > 80% for long", "column 15: expected a time such as 10s after 'for', found 'long'"},
@@ -415,6 +416,15 @@ TEST(ExpressionTree, SaysHowLongAMemoryMustLookOn) {
   EXPECT_TRUE(Expression::Parse("tcp && cpu > 80% for 10s")->needs_memory());
   EXPECT_EQ(Expression::Parse("(cpu > 80% for 10s || tcp for 3s) for 5 s")->look_back_ns(), 15u * kSecond);
   EXPECT_EQ(Expression::Parse("anomaly(cpu) for 5s")->look_back_ns(), 605u * kSecond);
+}
+
+TEST(ExpressionTree, KnowsWhatChangesWhileATaskIsIdle) {
+  for (const char* text : {"age > 1h", "comm == a || offcpu_max > 1s", "!(iowait_max > 1s)", "cpu > 80% for 1s"}) {
+    EXPECT_TRUE(Expression::Parse(text)->changes_while_idle()) << text;
+  }
+  for (const char* text : {"", "comm == a", "cpu < 1%", "rss > 1GiB && total(read) > 1k", "state == S"}) {
+    EXPECT_FALSE(Expression::Parse(text)->changes_while_idle()) << text;
+  }
 }
 
 // ---- Warnings

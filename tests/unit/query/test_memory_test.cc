@@ -163,6 +163,34 @@ TEST_F(TestMemoryTest, WithoutNewsRatesFallAndGaugesStay) {
   EXPECT_EQ(Ticks({Cpu(90), Cpu(90).IdleSince(1), Cpu(90).IdleSince(1)}), "fft");
 }
 
+TEST_F(TestMemoryTest, AnIdleTasksOpenWaitGoesOn) {
+  Ask("anomaly(rss) || offcpu_max > 150s");  // the wait begins at the boot clock's kBoot
+  const TaskBuilder waiting =
+      Memory(kGiB).Set(v1::TASK_SWITCH_OFFCPU_TIME_MAX, 0).Set(v1::TASK_OFFCPU_SINCE, static_cast<int64_t>(kBoot));
+  const std::shared_ptr<const TaskSample> sample = waiting.Build(1);
+  std::string truths;
+  for (uint64_t seq = 1; seq <= 160; ++seq) {
+    Snapshot world = World(seq, {});
+    world.tasks.push_back(sample);
+    truths += Say(world);
+  }
+  EXPECT_EQ(truths, std::string(64, 'u') + std::string(86, 'f') + std::string(10, 't'));
+}
+
+TEST_F(TestMemoryTest, AnIdleTaskThatNothingCanChangeKeepsItsAnswerUntilItWakes) {
+  Ask("anomaly(cpu) || rss > 1GiB for 3s");
+  const std::shared_ptr<const TaskSample> asleep = Memory(2 * kGiB).Build(1);
+  std::string truths;
+  for (seq_ = 1; seq_ <= 100; ++seq_) {
+    Snapshot world = World(seq_, {});
+    world.tasks.push_back(asleep);
+    truths += Say(world);
+  }
+  --seq_;
+  EXPECT_EQ(truths, "uuu" + std::string(97, 't'));
+  EXPECT_EQ(CpuTicks({0, 50, 0}), "ftf") << "small again; then a burst";
+}
+
 TEST_F(TestMemoryTest, UnknownEndsARun) {
   Ask("swap > 1MiB for 2s");
   const TaskBuilder swapped = Cpu(1).Set(v1::TASK_SWAP_DATA_SIZE, kGiB);
@@ -234,6 +262,21 @@ TEST_F(TestMemoryTest, IsBoundedAndCountsWhomItTurnsAway) {
   for (uint64_t seq = 2; seq <= 5; ++seq) Say(World(seq, {Cpu(90, 1)}));
   const Snapshot later = World(6, {Cpu(90, 3)});
   EXPECT_EQ(Say(later), 't') << "the dead make room";
+}
+
+TEST_F(TestMemoryTest, ABudgetIsSharedAndGivenBack) {
+  const auto budget = std::make_shared<MemoryBudget>(3);
+  Ask("cpu > 80% for 1s || anomaly(cpu)", {.budget = budget});
+  const Snapshot world = World(1, {Cpu(90, 1), Cpu(90, 2)});
+  EXPECT_EQ(Say(world, 0), 't');
+  EXPECT_EQ(Say(world, 1), 'u') << "two tests each";
+  EXPECT_GT(budget->turned_away(), 0u);
+  {
+    TestMemory moved = *std::move(memory_);
+    EXPECT_FALSE(budget->Take(2));
+  }
+  memory_.reset();
+  EXPECT_TRUE(budget->Take(3)) << "all of it is back, once";
 }
 
 TEST_F(TestMemoryTest, RemembersOnlyThoseThereIsSomethingAbout) {
