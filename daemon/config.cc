@@ -134,6 +134,7 @@ std::map<std::string, Setter> Keys(Config* config) {
       {"smaps.per_second", SetDuration(&config->smaps_per_second_ns)},
       {"rules.readable_by", SetWord(&config->rules_readable_by, {{"everyone", Config::RulesReadableBy::kEveryone},
                                                                  {"readers", Config::RulesReadableBy::kReaders}})},
+      {"rules.initial", SetString(&config->rules_initial)},
       {"rules.apps", SetString(&config->apps_dir)},
       {"rules.keep_versions", SetUint32(&config->rules_keep_versions)},
       {"rules.max_bytes", SetBytes(&config->rules_max_bytes)},

@@ -49,6 +49,7 @@ struct Config {
   uint64_t pre_roll_age_ns = 300ull * 1'000'000'000;
   uint64_t pre_roll_bytes = 8ull << 20;
 
+  std::string rules_initial;  // a rule file to begin with where none are stored; empty: the built-in one
   std::string apps_dir = "/etc/taskmon/apps.d";  // applications besides the shipped ones
 
   std::string reader_group = "taskmon";       // members see everything

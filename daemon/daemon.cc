@@ -12,6 +12,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include <absl/time/clock.h>
 #include <fmt/format.h>
@@ -23,6 +24,7 @@
 #include "daemon/clocks.h"
 #include "daemon/rule_answers.h"
 #include "daemon/rules/default_rules.h"
+#include "daemon/rules/rule_text.h"
 
 namespace taskmon::daemon {
 namespace {
@@ -119,11 +121,26 @@ absl::Status Daemon::OpenStorage(uint64_t* last_seq) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::string> Daemon::InitialRules() const {
+  if (config_.rules_initial.empty()) return std::string(rules::DefaultRuleText());
+  std::ifstream file(config_.rules_initial);
+  if (!file) {
+    return absl::InvalidArgumentError(
+        fmt::format("rules.initial: cannot read {}: {}", config_.rules_initial, std::strerror(errno)));
+  }
+  std::ostringstream text;
+  text << file.rdbuf();
+  const auto checked = rules::ReadRuleText(text.str(), config_.rules_initial);
+  return checked.ok() ? absl::StatusOr<std::string>(text.str()) : checked.status();
+}
+
 absl::Status Daemon::OpenRules() {
+  absl::StatusOr<std::string> defaults = InitialRules();
+  if (!defaults.ok()) return defaults.status();
   auto book = rules::RuleBook::Open({.store = {.path = config_.rules_path(),
                                                .max_versions = config_.rules_keep_versions,
                                                .max_bytes = config_.rules_max_bytes},
-                                     .defaults = std::string(rules::DefaultRuleText()),
+                                     .defaults = *std::move(defaults),
                                      .now_wall_ns = WallNowNs,
                                      .now_boot_ns = BootNowNs});
   if (!book.ok()) {

@@ -10,6 +10,7 @@
 #include <string>
 
 #include <absl/status/status.h>
+#include <absl/status/statusor.h>
 #include <grpcpp/server.h>
 
 #include "daemon/config.h"
@@ -41,6 +42,7 @@ class Daemon {
 
  private:
   absl::Status OpenStorage(uint64_t* last_seq);
+  absl::StatusOr<std::string> InitialRules() const;
   absl::Status OpenRules();
   absl::Status StartSampling(uint64_t last_seq);
   absl::Status StartServing();

@@ -65,6 +65,19 @@ void EncodeExit(const Event& event, const EventRow& life, v1::Event* out) {
   EncodeValues(life.row, metrics, out);
 }
 
+void EncodeRule(const Event& event, const Row& row, v1::Event* out) {
+  out->set_rule(MendUtf8(event.rule));
+  out->set_ends(!event.begins);
+  if (event.type != EventType::kThreshold || !IsMetric(event.metric)) return;
+  out->set_metric(event.metric);
+  if (IsRedacted(row, static_cast<v1::Metric>(event.metric))) {
+    out->set_value_redacted(true);
+    return;
+  }
+  out->set_value(event.value);
+  out->set_baseline(event.baseline);
+}
+
 absl::StatusOr<uint32_t> TypeMask(const v1::EventsRequest& request_untrusted) {
   uint32_t mask = 0;
   for (int type : request_untrusted.types()) {
@@ -215,6 +228,10 @@ v1::Event EncodeEvent(const Event& event, const Caller& caller) {
   const EventRow life(event, caller);
   EncodeTaskInfo(*event.task, "", life.row.names_visible(), out.mutable_task());
   if (event.type == EventType::kExit) EncodeExit(event, life, &out);
+  const bool of_rule = event.type == EventType::kThreshold || event.type == EventType::kRule;
+  if (of_rule && !event.rule.empty()) EncodeRule(event, life.row, &out);
+  // What a rule's detail says of a metric is for those who may see it.
+  if (event.type == EventType::kRule && !life.row.guarded_visible) out.clear_detail();
   return out;
 }
 
