@@ -17,8 +17,9 @@ class RingWriterImpl : public RingWriter {
   absl::Status Open();
   uint64_t last_tick_seq() const override { return file_ == nullptr ? 0 : file_->last_tick_seq(); }
   absl::Status Append(const Snapshot& snapshot, std::vector<Event>* events) override;
-  absl::Status AddPast(const std::vector<PastTick>&) override {
-    return absl::UnimplementedError("ticks cannot be supplemented yet");
+  absl::Status AddPast(const std::vector<PastTick>& ticks) override {
+    // A file begun anew, or not open, has none of those ticks.
+    return file_ == nullptr ? absl::OkStatus() : file_->AddPast(ticks);
   }
   absl::Status Close() override { return file_ == nullptr ? absl::OkStatus() : file_->Close(); }
   RingStats stats() const override;

@@ -68,6 +68,12 @@ struct TaskInfo {
   std::vector<std::string> rules;
 };
 
+// Least and largest values of gauges over a tick of a coarser resolution (see storage/ring_reader.h).
+struct GaugeRange {
+  MetricValues least{};
+  MetricValues largest{};
+};
+
 // The numbers of one task. A task that did nothing since an earlier tick keeps that tick's sample: `tick_seq` is then
 // smaller than the snapshot's, its deltas count as 0 and its window maxima are over (see ResolveValue in
 // daemon/query/row.h).
@@ -79,6 +85,7 @@ struct TaskSample {
   MetricValues deltas{};  // counters: increase since the tick before; 0 at a task's first tick in a boot unless it
                           // was born inside the tick
   std::map<MetricId, int64_t> taken_boot_ns;  // values older than the tick: when they were read
+  std::shared_ptr<const GaugeRange> range;    // null: every gauge was `values` for all of the tick
 };
 
 struct Tick {

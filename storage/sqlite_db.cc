@@ -160,6 +160,26 @@ absl::StatusOr<int64_t> Database::QueryInt(std::string_view sql) {
   return *row ? statement->Int(0) : 0;
 }
 
+absl::Status BlobReader::Open(Database* db, int64_t rowid) {
+  blob_.reset();
+  sqlite3_blob* raw = nullptr;
+  const int code = sqlite3_blob_open(db->handle(), "main", "part", "data", rowid, 0, &raw);
+  blob_.reset(raw);
+  // What is not there is damage: the chunk that names it is.
+  if (code == SQLITE_ERROR) return absl::DataLossError(fmt::format("damaged history: part {} is missing", rowid));
+  return SqliteStatus(code, fmt::format("part {}: {}", rowid, sqlite3_errmsg(db->handle())));
+}
+
+size_t BlobReader::size() const { return static_cast<size_t>(sqlite3_blob_bytes(blob_.get())); }
+
+absl::StatusOr<std::string> BlobReader::Read(uint64_t offset, uint64_t size) const {
+  if (offset > this->size() || size > this->size() - offset) return absl::DataLossError("damaged history: short part");
+  std::string bytes(size, '\0');
+  const int code = sqlite3_blob_read(blob_.get(), bytes.data(), static_cast<int>(size), static_cast<int>(offset));
+  if (code != SQLITE_OK) return SqliteStatus(code, fmt::format("reading a part: {}", sqlite3_errstr(code)));
+  return bytes;
+}
+
 absl::StatusOr<Transaction> Transaction::Begin(Database* db, Kind kind) {
   absl::Status status = db->Exec(kind == Kind::kRead ? "BEGIN" : "BEGIN IMMEDIATE");
   if (!status.ok()) return status;

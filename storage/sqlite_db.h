@@ -55,6 +55,18 @@ class Statement {
   int bind_error_ = SQLITE_OK;
 };
 
+// Leaves no statement open, so that no read transaction outlives the call.
+class ResetAtEnd {
+ public:
+  explicit ResetAtEnd(Statement* statement) : statement_(statement) { statement_->Reset(); }
+  ~ResetAtEnd() { statement_->Reset(); }
+  ResetAtEnd(const ResetAtEnd&) = delete;
+  ResetAtEnd& operator=(const ResetAtEnd&) = delete;
+
+ private:
+  Statement* statement_;
+};
+
 class Database {
  public:
   enum class Mode { kReadOnly, kReadWriteCreate };
@@ -76,6 +88,22 @@ class Database {
     void operator()(sqlite3* db) const { sqlite3_close_v2(db); }
   };
   std::unique_ptr<sqlite3, CloseDb> db_;
+};
+
+// Reads pieces of the BLOB column `data` of table `part` without loading all of it. Holds a read transaction open while
+// it stands on a row: Close when done.
+class BlobReader {
+ public:
+  absl::Status Open(Database* db, int64_t rowid);
+  size_t size() const;
+  absl::StatusOr<std::string> Read(uint64_t offset, uint64_t size) const;
+  void Close() { blob_.reset(); }
+
+ private:
+  struct CloseBlob {
+    void operator()(sqlite3_blob* b) const { sqlite3_blob_close(b); }
+  };
+  std::unique_ptr<sqlite3_blob, CloseBlob> blob_;
 };
 
 // Rolls back unless committed.
