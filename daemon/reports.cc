@@ -108,6 +108,8 @@ v1::Status MakeStatus(const Config& config, const Figures& figures) {
   smaps->set_too_large(figures.smaps.too_large);
   smaps->set_no_room(figures.smaps.no_room);
   smaps->set_ns_per_gib(figures.smaps.ns_per_byte * (1ull << 30));
+  smaps->set_per_target_ns(config.smaps_per_target_ns);
+  smaps->set_per_second_ns(config.smaps_per_second_ns);
   return status;
 }
 
@@ -133,8 +135,9 @@ v1::Doctor MakeDoctor(const Config& config, const Figures& figures, const std::s
     if (metric.group == v1::SMAPS) {
       if (figures.smaps.too_large != 0) {
         health->set_health(v1::DEGRADED);
-        health->set_reason(
-            fmt::format("{} processes are too large to be read within smaps.per_target", figures.smaps.too_large));
+        health->set_reason(fmt::format(
+            "{} {} too large to be read within smaps.per_target ({} us) and unavailable there", figures.smaps.too_large,
+            figures.smaps.too_large == 1 ? "process is" : "processes are", config.smaps_per_target_ns / 1000));
       }
     } else if (!metric.hook.empty()) {
       JudgeHooks(metric, figures, health);
