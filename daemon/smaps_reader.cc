@@ -70,7 +70,7 @@ SmapsBudget::Stats SmapsReader::stats() const {
 
 void SmapsReader::Run() {
   pthread_setname_np(pthread_self(), "tm-smaps");
-  // Whoever takes the CPU from a read in progress prolongs the target's stall. Without the right to this it is as it was.
+  // Whoever takes the CPU from a read in progress prolongs the target's stall. Without the right to this it stays 0.
   setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), -20);
   while (true) {
     std::vector<SmapsTarget> targets;
