@@ -370,7 +370,10 @@ void TaskKeeper::FinishProcess(Process* process, const tm_task_record& record) {
   }
   rows_.ProcessInfo(process);  // while the rules can still be asked
   End(process);
+  process->valid = record.valid;  // before 6.16 without memory: what the last pass saw is not what it ended with
   rows_.MakeProcessSample(process, 0);
+  process->valid &= ~TM_VALID_MM;
+  process->changed = true;
   AddExit(record.header.time_ns, process->start_ns, record.exit_code, process->sample);
 }
 
