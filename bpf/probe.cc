@@ -396,7 +396,11 @@ Hook ProbeImpl::HookAt(size_t index) const {
   hook.group = choice.spec->group;
   hook.available = choice.load;
   hook.reason = choice.reason;
-  if (choice.load) hook.limits = choice.spec->limits;
+  if (choice.load) {
+    for (const ProgramLimit* limit : choice.limits) {
+      hook.limits.push_back({limit->reason, {limit->metrics.begin(), limit->metrics.end()}});
+    }
+  }
   hook.attached = links_[index] != nullptr || (choice.spec->tracepoint == nullptr && iterator_ != nullptr);
   if (skeleton_ == nullptr || !choice.load) return hook;
   bpf_prog_info info{};

@@ -31,6 +31,12 @@ struct ProbeOptions {
   uint32_t refuse_storage = 0;      // for tests: 1: a new task's storage; 2: what is tried later; 3: both
 };
 
+// What newer kernels let us do better.
+struct HookLimit {
+  std::string reason;
+  std::vector<std::string> metrics;  // names of the catalogue; empty: all that the hook's group fills
+};
+
 // One BPF program as `status` shows it.
 struct Hook {
   std::string name;  // tracepoint, "iter/task" for the iterator
@@ -39,8 +45,8 @@ struct Hook {
   bool attached = false;
   uint64_t runs = 0;  // since load; counted only while statistics are on
   uint64_t run_time_ns = 0;
-  std::string reason;  // why it is unavailable; empty otherwise
-  std::string limits;  // available, but what newer kernels let us do better; empty when nothing
+  std::string reason;             // why it is unavailable; empty otherwise
+  std::vector<HookLimit> limits;  // of one that is available
 };
 
 using DropCounters = std::array<uint64_t, TM_DROP_MAX>;

@@ -412,7 +412,10 @@ void SampleBuilder::FinishProcess(Process* process, const tm_task_record& record
     }
   }
   process->exited = true;
+  process->valid = record.valid;  // before 6.16 without memory: what the last pass saw is not what it ended with
   BuildProcessSample(process, 0);
+  process->valid &= ~TM_VALID_MM;
+  process->changed = true;
   Event& event = AddEvent(EventType::kExit, record.header.time_ns, process->info);
   event.wait_status = record.exit_code;
   event.duration_ns = record.header.time_ns - std::min<uint64_t>(record.header.time_ns, process->start_ns);
@@ -527,7 +530,9 @@ void SampleBuilder::BuildProcessSample(Process* process, uint64_t tick_seq) {
   process->split.Update(total[TM_C_RUNTIME_NS], total[TM_C_UTIME_NS], total[TM_C_STIME_NS]);
   FillCounters(total, process->split, process->valid, attached_, sample.get());
   FillMaxima(process->maxima, attached_, sample.get());
-  FillProcessGauges(process->gauges, process->valid, process->draft.kthread || process->exited, sample.get());
+  // A zombie has no memory any more; that its last sizes are not known is another matter.
+  const bool has_no_memory = process->draft.kthread || (process->exited && tick_seq != 0);
+  FillProcessGauges(process->gauges, process->valid, has_no_memory, sample.get());
   const ThreadSummary summary = Summarize(*process);
   FillScheduling(summary.state, process->nice, process->priority, process->cpu, sample.get());
   FillConnectionFlags(process->used_flags, attached_, sample.get());

@@ -82,6 +82,7 @@ class SampleBuilder {
 
   std::shared_ptr<const TaskInfo> ProcessInfo(Process* process);
   std::shared_ptr<const TaskInfo> ThreadInfo(Thread* thread);
+  // tick_seq 0: of a final record.
   void BuildProcessSample(Process* process, uint64_t tick_seq);
   void BuildThreadSample(Thread* thread, uint64_t tick_seq);
   void FillHitPercent(const Counters& counters, uint64_t* adds, uint64_t* lookups, TaskSample* sample) const;

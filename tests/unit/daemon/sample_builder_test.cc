@@ -145,6 +145,29 @@ TEST_F(SampleBuilderTest, LifeBetweenTwoTicksIsToldByEvents) {
   EXPECT_EQ(builder_.accounted_runtime_ns(), 300'007u);
 }
 
+TEST_F(SampleBuilderTest, MemoryThatWasGoneBeforeTheFinalRecordIsUnavailableInIt) {
+  TickWith({TaskRecord(kShell, "sh", 7)});
+  tm_task_record final = FinalRecord(kShell, "sh", 8, 2 * kSecond, 0, true);
+  final.valid &= ~TM_VALID_MM;
+  Ring(final);
+  const auto events = TickWith({}).events;
+  EXPECT_FALSE(events.at(0).final_sample->valid.test(v1::TASK_VM_SIZE));
+  EXPECT_TRUE(events.at(0).final_sample->valid.test(v1::TASK_PEAK_PM_SIZE));
+}
+
+TEST_F(SampleBuilderTest, ZombieHasNoMemoryAnyMore) {
+  tm_task_record final = FinalRecord(kShell, "sh", 8, 2 * kSecond, 0, true);
+  final.process[TM_P_VM_BYTES] = 4096;
+  Ring(final);
+  tm_task_record zombie = TaskRecord(kShell, "sh", 8);
+  zombie.state = 'Z';
+  auto result = TickWith({zombie});
+  EXPECT_EQ(result.events.at(0).final_sample->values[v1::TASK_VM_SIZE], 4096);
+  ASSERT_EQ(result.snapshot->tasks.size(), 1u);
+  EXPECT_TRUE(result.snapshot->tasks[0]->valid.test(v1::TASK_VM_SIZE));
+  EXPECT_EQ(result.snapshot->tasks[0]->values[v1::TASK_VM_SIZE], 0);
+}
+
 TEST_F(SampleBuilderTest, ProcessOutlivesItsLeader) {
   TickWith({TaskRecord(kShell, "sh", 7), TaskRecord(kWorker, "worker", 5)});
   Ring(FinalRecord(kShell, "sh", 8, 2 * kSecond, 0, false));
