@@ -13,6 +13,7 @@
  */
 #include "block.bpf.h"
 #include "group.bpf.h"
+#include "split.bpf.h"
 #include "thresholds.bpf.h"
 
 /* One pass at a time, one task at a time: no need for a copy per CPU. */
@@ -122,7 +123,6 @@ static __always_inline void tm_fill_off_cpu(struct tm_task_record *r, struct tas
 static __always_inline void tm_fill_from_storage(struct tm_task_record *r, struct task_struct *t, struct tm_task *st,
 						 u32 state, u32 closed)
 {
-	tm_split_running(t, st, closed);
 	tm_fill_hooked(r, t, st);
 	tm_fill_maxima(r, t, st, closed);
 	tm_fill_off_cpu(r, t, st, state);
@@ -187,13 +187,7 @@ static __always_inline bool tm_is_sent_now(struct task_struct *t, struct tm_task
 	leader_st = tm_leader_get(t, st);
 	if (!leader_st)
 		return true;
-	if (leader_st == st)
-		tm_compare(st);
-	tm_refresh(leader_st);
-	tm_join_use(leader_st, st->flags);
-	tm_watch(t, st, leader_st, closed);
-	if (leader_st != st)
-		st->decision = leader_st->decision;
+	tm_review(st, leader_st, closed);
 	return tm_is_sent(t, st);
 }
 
@@ -265,6 +259,8 @@ int tm_iterate(struct bpf_iter__task *ctx)
 	}
 	st = tm_storage_of(t);
 	*sent = fingerprint;	/* a hook that touches the task from here on has the last word */
+	if (st)
+		tm_split_running(t, st, epoch - 1);
 	if (st && !tm_is_sent_now(t, st, epoch - 1)) {
 		tm_leave_out(t, st);
 		if (running)

@@ -30,7 +30,7 @@ constexpr bool Drops(RuleRef ref) { return ref != kNoRule && ref % 2 != 0; }
 inline constexpr int kMaxKernelTests = 64;
 inline constexpr int kMaxKernelTerms = 64;
 inline constexpr int kMaxKernelThresholds = 16;
-inline constexpr uint32_t kMaxKernelNames = 65536;  // exact names, and as many prefixes, owners and cgroups
+inline constexpr uint32_t kMaxKernelNames = 65536;   // exact names, and as many prefixes, owners and cgroups
 inline constexpr uint32_t kMaxUserVerdicts = 16384;  // between two passes
 
 struct KeyVerdict {

@@ -45,7 +45,7 @@ absl::Status CheckNames(const char* what, const std::vector<std::pair<std::strin
           fmt::format("a name in the kernel has at most {} bytes: {}", kMaxNameBytes, name));
     if (name.find('\0') != std::string::npos) return absl::InvalidArgumentError("a name holds a NUL");
   }
-  return CheckUnique(what, names);
+  return CheckUnique("name", names);
 }
 
 absl::Status CheckThreshold(const KernelThreshold& threshold) {

@@ -106,85 +106,26 @@ static __always_inline void tm_note_change(struct tm_task *st, u32 at)
 	__sync_fetch_and_add(&st->changes, 1);
 }
 
-static __always_inline void tm_set_verdict(struct tm_task *st, u32 verdict, u32 at)
-{
-	struct tm_decision *d = &st->decision;
-
-	/* Threads that were left out are idle as far as the iterator knows: it must look at them again. */
-	if (d->verdict == TM_VERDICT_UNWANTED && verdict != TM_VERDICT_UNWANTED && st->counted)
-		__sync_fetch_and_add(&tm_promotions, 1);
-	d->verdict = verdict;
-	d->at = at;
-	d->decided_ns = bpf_ktime_get_boot_ns();
-}
-
-static __always_inline u32 tm_look_up(struct tm_task *st, u32 index)
-{
-	u64 facts = st->used | (u64)st->crossed << TM_FACT_CROSSED_SHIFT, owner = 0;
-	u32 matters = tm_rules.sets[index].matters;
-
-	if (matters & (TM_FACT_OWNER | TM_FACT_KTHREAD))
-		owner = tm_owner_at(st->task);
-	if (owner >> 32)
-		facts |= TM_TASK_KTHREAD;
-	st->uid = owner;
-	st->cgroup_id = matters & TM_FACT_CGROUP ? tm_cgroup_at(st->task) : 0;
-	return tm_match(st->name[0], st->name[1], st->cgroup_id, (u64)index << 32 | (u32)owner, facts);
-}
-
-/* Always: even where the last decision is not out of date. st is a leader's, here and below. */
-static inline __noinline int tm_decide(struct tm_task *st, u32 at)
-{
-	u32 index = tm_rules_index(), changes;
-	const struct tm_rule_set *set = &tm_rules.sets[index];
-
-	if (!tm_claim(&st->deciding))
-		return 0;
-	changes = *(volatile u32 *)&st->changes;
-	if (!st->named)
-		tm_note_name(st, ((struct task_struct *)st->task)->comm);
-	if (st->thresholds_id != set->thresholds_id) {
-		st->thresholds_id = set->thresholds_id;
-		st->crossed = 0;
-	}
-	st->decision.rule = tm_look_up(st, index);
-	st->decision.seq++;
-	st->decision.rules_version = set->version;
-	tm_set_verdict(st, tm_verdict_of(set, st->decision.rule), at);
-	st->generation = set->generation;
-	st->changes_decided = changes;
-	*(volatile u32 *)&st->deciding = 0;
-	return 0;
-}
-
-/* TM_DECIDED_NEVER: the decision still holds, as far as events tell. */
-static __always_inline u32 tm_out_of_date(const struct tm_task *st)
-{
-	if (!st->generation)
-		return TM_DECIDED_START;
-	if (st->generation != tm_rules_in_force()->generation)
-		return TM_DECIDED_RULES;
-	return st->changes != st->changes_decided ? st->changed_at : TM_DECIDED_NEVER;
-}
-
-/* What no event tells, if it matters, makes an event. Of a decision under these rules. */
-static __always_inline void tm_compare(struct tm_task *st)
-{
-	const struct tm_rule_set *set = tm_rules_in_force();
-
-	if (st->generation != set->generation)
-		return;
-	if (set->matters & TM_FACT_OWNER && st->uid != (u32)tm_owner_at(st->task))
-		tm_note_change(st, TM_DECIDED_OWNER);
-	if (set->matters & TM_FACT_CGROUP && st->cgroup_id != tm_cgroup_at(st->task))
-		tm_note_change(st, TM_DECIDED_CGROUP);
-}
-
-/* Pending, answered before, or made by a threshold: it then holds until user space takes it back. */
-static __always_inline bool tm_is_for_user(const struct tm_decision *d)
-{
-	return d->verdict == TM_VERDICT_PENDING || d->at == TM_DECIDED_USER || d->at == TM_DECIDED_THRESHOLD;
-}
+/*
+ * Global functions, too, whose argument before 5.12 can be no pointer: the hash flavour looks the struct up once more.
+ * st is a leader's, here and below.
+ *
+ * tm_decide: always, even where the last decision is not out of date. tm_refresh: brings it up to date with what
+ * happened; `compare` says to look for what no event tells first. Only while there are rules.
+ */
+#ifdef TM_TASK_HASH
+int tm_decide_of(u64 task, u32 at);
+int tm_refresh_of(u64 task, u32 compare);
+#define tm_decide(st, at) tm_decide_of((st)->task, at)
+#define tm_refresh(st, compare) tm_refresh_of((st)->task, compare)
+#define TM_GLOBAL(name, second) int name##_of(u64 task, u32 second)
+#define TM_GLOBAL_TASK bpf_map_lookup_elem(&tm_tasks, &task)
+#else
+int tm_decide(struct tm_task *st, u32 at);
+int tm_refresh(struct tm_task *st, u32 compare);
+#define TM_GLOBAL(name, second) int name(struct tm_task *given, u32 second)
+#define TM_GLOBAL_TASK given
+#endif
 
 /* used: flags that a task of the process has. */
 static __always_inline void tm_join_use(struct tm_task *st, u32 used)
@@ -196,37 +137,6 @@ static __always_inline void tm_join_use(struct tm_task *st, u32 used)
 	tm_note_change(st, TM_DECIDED_CONNECTION);
 	tm_decide(st, TM_DECIDED_CONNECTION);
 	tm_touch(st->tid);
-}
-
-/* What is told of connections comes first: it makes another decision, which the answer then does not fit. */
-static __always_inline void tm_take_answer(struct tm_task *st)
-{
-	struct tm_process_key key = {.start_ns = st->process_start_ns, .tgid = st->tid};
-	struct tm_user_verdict *answer = bpf_map_lookup_elem(&tm_verdicts, &key);
-	u32 verdict;
-
-	if (!answer)
-		return;
-	st->flags |= answer->used & TM_USED_FLAGS;
-	tm_join_use(st, answer->used);
-	verdict = answer->wanted ? TM_VERDICT_WANTED : TM_VERDICT_UNWANTED;
-	if (answer->seq != st->decision.seq || st->decision.verdict == verdict || !tm_is_for_user(&st->decision))
-		return;
-	if (!answer->wanted)
-		st->crossed = 0;
-	tm_set_verdict(st, verdict, TM_DECIDED_USER);
-}
-
-/* Brings the decision of a process up to date with what happened. Only while there are rules. */
-static inline __noinline int tm_refresh(struct tm_task *st)
-{
-	u32 at = tm_out_of_date(st);
-
-	if (at != TM_DECIDED_NEVER)
-		tm_decide(st, at);
-	if (tm_verdicts_waiting)
-		tm_take_answer(st);
-	return 0;
 }
 
 /* Of a thread that has not begun to exit. */
@@ -312,7 +222,7 @@ static __always_inline void tm_rules_at_fork(struct task_struct *parent, struct 
 		return;
 	from = parent_st ? tm_leader_get(parent, parent_st) : NULL;
 	if (from)
-		tm_refresh(from);
+		tm_refresh(from, false);
 	if (child->pid == child->tgid)
 		tm_inherit(child, st, from);
 	else if (from)
@@ -324,8 +234,10 @@ static __always_inline void tm_rules_at_exec(struct task_struct *t, struct tm_ta
 {
 	if (!tm_rules_given())
 		return;
-	if (takeover)
+	if (takeover) {
 		st->decision.seq += TM_SEQ_AFTER_TAKEOVER;
+		st->used = st->flags & TM_USED_FLAGS;
+	}
 	tm_note_name(st, t->comm);
 	tm_note_change(st, TM_DECIDED_EXEC);
 	tm_decide(st, TM_DECIDED_EXEC);

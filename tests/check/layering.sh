@@ -18,7 +18,7 @@ allow() {
   done < <(grep -rE --include='*.cc' --include='*.h' --include='*.c' '^#include "' "$folder" || true)
 }
 allow proto '^(proto|taskmon/v1)/'
-allow bpf '^(bpf/|taskmon_abi\.h|[a-z_]+\.bpf\.h|taskmon\.skel\.h)'
+allow bpf '^(bpf/|[a-z]+_abi\.h|[a-z_]+\.bpf\.h|taskmon\.skel\.h)'
 allow storage '^storage/'
 allow daemon/query '^(daemon/query|storage|proto|taskmon/v1)/'
 allow daemon/rules '^(daemon/rules|daemon/query|storage|proto|taskmon/v1)/|^bpf/kernel_rules\.h$'
