@@ -19,6 +19,7 @@
 
 #include "daemon/query/caller.h"
 #include "daemon/query/plan.h"
+#include "daemon/query/ring_columns.h"
 #include "storage/ring_reader.h"
 #include "storage/sample.h"
 #include "taskmon/v1/taskmon.pb.h"
@@ -69,9 +70,6 @@ class Engine {
 
   EngineOptions options_;
 };
-
-// The ring's column list as the catalogue has it; derived metrics are not stored.
-std::vector<storage::ColumnSpec> RingColumns();
 
 // An event as a client may see it.
 v1::Event EncodeEvent(const Event& event, const Caller& caller);

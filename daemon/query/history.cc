@@ -80,7 +80,8 @@ storage::ScanFilter FilterOf(const Plan& plan) {
 
 absl::Status Scan(const storage::TimeRange& range, const Plan& plan, int64_t step_ns, storage::RingReader* reader,
                   HistoryAnswer* answer) {
-  const storage::ScanFilter filter = FilterOf(plan);
+  storage::ScanFilter filter = FilterOf(plan);
+  filter.step_ns = step_ns;
   if (step_ns == 0) {
     return reader->Scan(range.begin_wall_ns, range.end_wall_ns, filter,
                         [&](const Snapshot& snapshot) { return answer->Take(snapshot, {}); });
