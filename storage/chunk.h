@@ -29,10 +29,13 @@ namespace taskmon::storage {
 
 // More ticks make no chunk smaller, but dearer to read.
 inline constexpr size_t kMaxChunkTicks = 8192;
-inline constexpr uint32_t kSegmentRows = 64;
+inline constexpr uint32_t kSegmentRows = 128;
+// zstd's, for a chunk that may be joined with others soon, and for one that has its final size.
+inline constexpr int kQuickLevel = 3;
+inline constexpr int kFinalLevel = 9;
 
 struct EncodedChunk {
-  uint64_t first_seq = 0;
+  uint64_t first_seq = 0;  // the first tick that is in it, be it folded into a later one
   uint64_t last_seq = 0;
   int64_t min_wall_ns = 0;  // the clock may step back inside a chunk
   int64_t max_wall_ns = 0;
@@ -47,7 +50,8 @@ struct EncodedChunk {
 class ChunkBuilder {
  public:
   // `ticks`: oldest first, not empty.
-  ChunkBuilder(std::vector<TickHeader> ticks, const CounterSet& counters, const Precision& precision);
+  ChunkBuilder(std::vector<TickHeader> ticks, const CounterSet& counters, const Precision& precision,
+               int level = kQuickLevel);
   ~ChunkBuilder();
 
   const std::vector<TickHeader>& ticks() const;

@@ -10,7 +10,6 @@
 namespace taskmon::storage {
 namespace {
 
-constexpr int kColumnLevel = 6;
 constexpr size_t kKeys = 3 * kMetricSlots;
 
 // Position of a column among the builders, in the order of the keys.
@@ -40,8 +39,8 @@ void PutUpdates(const std::vector<uint32_t>& updates, uint32_t last_tick, ByteWr
 
 class ChunkBuilder::Impl {
  public:
-  Impl(std::vector<TickHeader> ticks, const CounterSet& counters, const Precision& precision)
-      : ticks_(std::move(ticks)), counters_(counters), precision_(precision) {}
+  Impl(std::vector<TickHeader> ticks, const CounterSet& counters, const Precision& precision, int level)
+      : ticks_(std::move(ticks)), counters_(counters), precision_(precision), level_(level) {}
 
   const std::vector<TickHeader>& ticks() const { return ticks_; }
   void BeginRow(int64_t task_id, uint32_t first_tick, uint32_t last_tick);
@@ -66,6 +65,7 @@ class ChunkBuilder::Impl {
   const std::vector<TickHeader> ticks_;
   const CounterSet counters_;
   const Precision precision_;
+  const int level_;
 
   // The row at work. Exceptions belong after the row's base, so they wait.
   uint32_t first_tick_ = 0;
@@ -98,8 +98,9 @@ class ChunkBuilder::Impl {
   std::array<std::vector<std::string>, kKeys> frames_;
 };
 
-ChunkBuilder::ChunkBuilder(std::vector<TickHeader> ticks, const CounterSet& counters, const Precision& precision)
-    : impl_(std::make_unique<Impl>(std::move(ticks), counters, precision)) {}
+ChunkBuilder::ChunkBuilder(std::vector<TickHeader> ticks, const CounterSet& counters, const Precision& precision,
+                           int level)
+    : impl_(std::make_unique<Impl>(std::move(ticks), counters, precision, level)) {}
 ChunkBuilder::~ChunkBuilder() = default;
 const std::vector<TickHeader>& ChunkBuilder::ticks() const { return impl_->ticks(); }
 void ChunkBuilder::BeginRow(int64_t task_id, uint32_t first_tick, uint32_t last_tick) {
@@ -253,13 +254,13 @@ void ChunkBuilder::Impl::CutRange(uint16_t key, MetricValues GaugeRange::*edge) 
 
 void ChunkBuilder::Impl::FinishSegment() {
   if (segment_rows_ == 0) return;
-  row_frames_.push_back(EncodeFrame(row_bytes_.data(), kColumnLevel));
+  row_frames_.push_back(EncodeFrame(row_bytes_.data(), level_));
   for (size_t slot = 0; slot < kKeys; ++slot) {
     if (builders_[slot].never_valid()) continue;
     frames_[slot].resize(segments_);  // empty frames for the segments before
     ColumnForm form = precision_.form(static_cast<MetricId>(slot % kMetricSlots));
     if (slot >= kMetricSlots) form = {.quantum = form.quantum};
-    frames_[slot].push_back(EncodeFrame(builders_[slot].Finish(segment_rows_, form, times_), kColumnLevel));
+    frames_[slot].push_back(EncodeFrame(builders_[slot].Finish(segment_rows_, form, times_), level_));
   }
   ++segments_;
   times_.clear();
@@ -284,7 +285,7 @@ EncodedChunk ChunkBuilder::Impl::Finish() {
   head.ticks = ticks_;
   head.row_count = row_count_;
   head.segment_rows = kSegmentRows;
-  chunk.body = EncodeFrame(ids_.data(), kColumnLevel);
+  chunk.body = EncodeFrame(ids_.data(), level_);
   head.ids.size = chunk.body.size();
   const auto add = [&](uint16_t key, std::vector<std::string>& frames) {
     frames.resize(segments_);

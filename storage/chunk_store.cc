@@ -11,8 +11,8 @@ namespace {
 
 // Pages that a chunk dirties beside its own.
 constexpr uint64_t kChunkBytes = 16 * kPageBytes;
-// A run of fragments is joined when it has so many, or is as large as a chunk should be.
-constexpr size_t kFragments = 12;
+// A run of fragments is joined when it has so many, by tier, or is as large as a chunk should be.
+constexpr size_t kFragments[kTiers] = {2, 12, 12};
 constexpr uint64_t kJoinedBytes = 2u << 20;
 constexpr uint64_t kJoinedTicks = 600;
 
@@ -49,7 +49,8 @@ absl::Status ChunkStore::Prepare() {
       {&select_head_, "SELECT ticks FROM chunk WHERE id = ?"},
       {&select_body_, "SELECT data FROM part WHERE key = ?"},
       {&select_fragments_,
-       "SELECT id, boot, bytes, tick_count FROM chunk WHERE tier = ? AND merged = 0 ORDER BY last_seq LIMIT 64"},
+       "SELECT id, boot, bytes, tick_count, first_seq FROM chunk WHERE tier = ? AND merged = 0 ORDER BY last_seq LIMIT "
+       "64"},
       {&delete_chunk_, "DELETE FROM chunk WHERE id = ?"},
       {&delete_parts_, "DELETE FROM part WHERE key = ?"},
   };
@@ -90,7 +91,10 @@ absl::StatusOr<EncodedChunk> ChunkStore::Fold(const EncodedChunk& chunk, int tie
   if (!status.ok()) return status;
   std::vector<ClosedChunk> one;
   one.push_back(*std::move(open));
-  return Recode(&one, kTierNs[tier], rules_, settings_.counters, precision_);
+  absl::StatusOr<EncodedChunk> folded =
+      Recode(&one, kTierNs[tier], rules_, settings_.counters, precision_, kQuickLevel);
+  if (folded.ok()) folded->first_seq = chunk.first_seq;
+  return folded;
 }
 
 absl::Status ChunkStore::CloseJournal(const std::vector<JournalEntry>& journal, int64_t boot) {
@@ -106,7 +110,7 @@ absl::Status ChunkStore::CloseJournal(const std::vector<JournalEntry>& journal, 
   if (!status.ok()) return status;
   absl::StatusOr<Transaction> transaction = Transaction::Begin(db_, Transaction::Kind::kWrite);
   if (!transaction.ok()) return transaction.status();
-  status = Insert(*chunk, boot, 0, true);
+  status = Insert(*chunk, boot, 0, chunk->bytes() >= kJoinedBytes / 2);
   if (status.ok() && settings_.coarser) status = Insert(folded, boot, 1, false);
   if (status.ok()) status = db_->Exec("DELETE FROM journal");
   return status.ok() ? retention_->Commit(&*transaction) : status;
@@ -121,9 +125,9 @@ absl::StatusOr<std::vector<ChunkStore::Stored>> ChunkStore::Fragments(int tier) 
   select_fragments_.Bind(tier);
   absl::StatusOr<bool> row;
   while ((row = select_fragments_.Step()).ok() && *row) {
-    fragments.push_back({select_fragments_.Int(0), select_fragments_.Int(1),
-                         static_cast<uint64_t>(select_fragments_.Int(2)),
-                         static_cast<uint64_t>(select_fragments_.Int(3))});
+    fragments.push_back(
+        {select_fragments_.Int(0), select_fragments_.Int(1), static_cast<uint64_t>(select_fragments_.Int(2)),
+         static_cast<uint64_t>(select_fragments_.Int(3)), static_cast<uint64_t>(select_fragments_.Int(4))});
   }
   select_fragments_.Reset();
   if (!row.ok()) return row.status();
@@ -131,7 +135,7 @@ absl::StatusOr<std::vector<ChunkStore::Stored>> ChunkStore::Fragments(int tier) 
 }
 
 absl::StatusOr<bool> ChunkStore::JoinFragments() {
-  for (int tier = 1; tier < kTiers && settings_.coarser; ++tier) {
+  for (int tier = 0; tier < (settings_.coarser ? kTiers : 1); ++tier) {
     absl::StatusOr<bool> joined = JoinTier(tier);
     if (!joined.ok() || *joined) return joined;
   }
@@ -150,7 +154,7 @@ absl::StatusOr<bool> ChunkStore::JoinTier(int tier) {
     if (fragment.boot != fragments->front().boot) break;
     bytes += fragment.bytes;
     ticks += fragment.ticks;
-    enough = count + 1 == kFragments || bytes >= kJoinedBytes || ticks >= kJoinedTicks;
+    enough = count + 1 == kFragments[tier] || bytes >= kJoinedBytes || ticks >= kJoinedTicks;
   }
   if (count == 0 || (!enough && count == fragments->size())) return false;
   fragments->resize(count);
@@ -185,14 +189,16 @@ absl::Status ChunkStore::Join(int tier, const std::vector<Stored>& fragments) {
     if (!chunk.ok()) return chunk.status();
     chunks.push_back(*std::move(chunk));
   }
-  absl::StatusOr<EncodedChunk> joined = Recode(&chunks, 0, rules_, settings_.counters, precision_);
+  absl::StatusOr<EncodedChunk> joined = Recode(&chunks, 0, rules_, settings_.counters, precision_, kFinalLevel);
   if (!joined.ok()) return joined.status();
+  joined->first_seq = fragments.front().first_seq;
   return Replace(tier, fragments, *joined);
 }
 
 absl::Status ChunkStore::Replace(int tier, const std::vector<Stored>& fragments, const EncodedChunk& joined) {
   EncodedChunk folded;
-  if (tier + 1 < kTiers) {
+  const bool folds = tier > 0 && tier + 1 < kTiers;  // tier 0 was folded as it came
+  if (folds) {
     absl::StatusOr<EncodedChunk> made = Fold(joined, tier + 1);
     if (!made.ok()) return made.status();
     folded = *std::move(made);
@@ -202,7 +208,7 @@ absl::Status ChunkStore::Replace(int tier, const std::vector<Stored>& fragments,
   absl::StatusOr<Transaction> transaction = Transaction::Begin(db_, Transaction::Kind::kWrite);
   if (!transaction.ok()) return transaction.status();
   status = Insert(joined, fragments.front().boot, tier, true);
-  if (status.ok() && tier + 1 < kTiers) status = Insert(folded, fragments.front().boot, tier + 1, false);
+  if (status.ok() && folds) status = Insert(folded, fragments.front().boot, tier + 1, false);
   for (const Stored& fragment : fragments) {
     if (status.ok()) status = delete_chunk_.Bind(fragment.id).Run();
     if (status.ok()) status = delete_parts_.Bind(PartKey(fragment.id, 0)).Run();

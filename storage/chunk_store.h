@@ -3,10 +3,9 @@
 // The writer's view of the tables `chunk` and `part`: puts closed chunks there, each with its share of the coarser
 // resolutions, and keeps those at a good size. Owned by RingFile, on its thread.
 //
-//   tier 0  as sampled        a chunk as the journal was
-//   tier 1  10 s, tier 2  1 min
-//           fragment (merged 0): one chunk of the tier below, folded
-//           merged 1: fragments that follow each other, joined; then folded into a fragment of the tier above
+//   tier 0  as sampled              fragment (merged 0): a chunk as the journal was
+//   tier 1  10 s, tier 2  1 min     fragment: a chunk of the tier below, folded
+//   merged 1: fragments that follow each other, joined; now folded into a fragment of the tier above (tier 0: before)
 #pragma once
 
 #include <cstdint>
@@ -47,6 +46,7 @@ class ChunkStore {
     int64_t boot;
     uint64_t bytes;
     uint64_t ticks;
+    uint64_t first_seq;
   };
   ChunkStore(Database* db, Retention* retention, Settings settings);
   absl::Status Prepare();

@@ -93,6 +93,12 @@ absl::Status ClosedChunk::AdvanceCursors(Row* row, uint32_t updates, uint32_t to
 
 void ClosedChunk::RefreshRange(Row* row) {
   if (row->ahead == nullptr) return;
+  row->state.sample.range.reset();
+  const auto is_zero = [](int64_t distance) { return distance == 0; };
+  if (std::all_of(row->ahead->least.begin(), row->ahead->least.end(), is_zero) &&
+      std::all_of(row->ahead->largest.begin(), row->ahead->largest.end(), is_zero)) {
+    return;
+  }
   auto range = std::make_shared<GaugeRange>();
   for (size_t m = 0; m < kMetricSlots; ++m) {
     range->least[m] = WrapAdd(row->state.sample.values[m], row->ahead->least[m]);

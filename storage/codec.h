@@ -115,10 +115,10 @@ bool GetNumbers(size_t count, ByteReader* in, std::vector<int64_t>* numbers);
 
 // values[1..n) of a series whose values[0] the reader knows. Picks the smallest encoding; the bytes carry their own
 // length, so that a reader can step over them. `now`, if not null, has the time of each value in the values' own unit:
-// instants shortly before it are kept as their age.
-void PutSeries(const int64_t* values, size_t n, const int64_t* now, ByteWriter* out);
+// instants shortly before it are kept as their age. Returns an estimate of what it costs once compressed, in bits.
+size_t PutSeries(const int64_t* values, size_t n, const int64_t* now, ByteWriter* out);
 // A series of `residues` instead of the values themselves, from which the reader can tell the values; residues[0] is 0.
-void PutResidues(const int64_t* residues, size_t n, ByteWriter* out);
+size_t PutResidues(const int64_t* residues, size_t n, ByteWriter* out);
 
 // Walks a series without unpacking it.
 class SeriesCursor {

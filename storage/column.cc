@@ -189,11 +189,11 @@ void ColumnBuilder::PutSeriesOf(const Series& series, const ColumnForm& form, co
   std::vector<int64_t> now;
   if (form.digits == 0) now = TimesFor(series.values, times[series.row], form.quantum);
   ByteWriter plain;
-  PutSeries(series.values.data(), series.values.size(), now.empty() ? nullptr : now.data(), &plain);
+  const size_t cost = PutSeries(series.values.data(), series.values.size(), now.empty() ? nullptr : now.data(), &plain);
   if (form.instant != 0 && !series.residues.empty()) {
     ByteWriter residues;
-    PutResidues(series.residues.data(), series.residues.size(), &residues);
-    if (residues.size() < plain.size()) return out->Bytes(residues.data());
+    if (PutResidues(series.residues.data(), series.residues.size(), &residues) < cost)
+      return out->Bytes(residues.data());
   }
   out->Bytes(plain.data());
 }

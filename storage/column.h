@@ -41,7 +41,7 @@ struct ColumnForm {
   int64_t ValueOf(int64_t number) const;
   // The part of a value that residues leave out.
   int64_t Expected(int64_t instant_value, int64_t spent_value, int64_t tick_ns) const {
-    return WrapSub((instant_value == 0 ? tick_ns : instant_value) / quantum, spent_value / quantum);
+    return WrapSub(instant_value == 0 ? tick_ns : instant_value, spent_value) / quantum;
   }
 };
 

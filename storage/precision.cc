@@ -22,11 +22,10 @@ Precision::Precision(const std::vector<ColumnSpec>& columns) {
 int64_t Precision::RoundTo(const ColumnForm& form, int64_t value) {
   const bool negative = value < 0;
   uint64_t size = negative ? 0 - static_cast<uint64_t>(value) : static_cast<uint64_t>(value);
-  const auto unit = static_cast<uint64_t>(form.quantum);
-  uint64_t count = size / unit + (size % unit >= unit - unit / 2 ? 1 : 0);
-  const int spare = form.digits == 0 ? 0 : static_cast<int>(std::bit_width(count)) - form.digits;
-  if (spare > 0) count = (count + (1ull << (spare - 1))) >> spare << spare;
-  size = count * unit;
+  auto unit = static_cast<uint64_t>(form.quantum);
+  const int spare = form.digits == 0 ? 0 : static_cast<int>(std::bit_width(size / unit)) - form.digits;
+  if (spare > 0) unit <<= spare;
+  size = (size / unit + (size % unit >= unit - unit / 2 ? 1 : 0)) * unit;
   return static_cast<int64_t>(negative ? 0 - size : size);
 }
 

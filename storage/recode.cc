@@ -53,8 +53,8 @@ Timeline MakeTimeline(const std::vector<ClosedChunk>& chunks, int64_t resolution
 class Recoder {
  public:
   Recoder(std::vector<ClosedChunk>* chunks, Timeline line, const FoldRules& rules, const CounterSet& counters,
-          const Precision& precision)
-      : chunks_(*chunks), line_(std::move(line)), rules_(rules), builder_(line_.headers, counters, precision) {}
+          const Precision& precision, int level)
+      : chunks_(*chunks), line_(std::move(line)), rules_(rules), builder_(line_.headers, counters, precision, level) {}
 
   absl::StatusOr<EncodedChunk> Run();
 
@@ -117,7 +117,9 @@ void Recoder::Take(uint32_t old_tick, const RowState& state) {
   const uint32_t tick = line_.folded[old_tick];
   // A chunk begins with a word on every row, also on those that have nothing to tell.
   const bool news = !has_last_ || state.age_ticks == 0 || state.info_id != last_.info_id ||
-                    state.sample.tick_seq != last_.sample.tick_seq || state.sample.valid != last_.sample.valid;
+                    state.sample.tick_seq != last_.sample.tick_seq || state.sample.valid != last_.sample.valid ||
+                    state.sample.values != last_.sample.values ||
+                    state.sample.taken_boot_ns != last_.sample.taken_boot_ns;
   if (!news) return;
   if (at_ != tick) {
     Flush();
@@ -157,10 +159,10 @@ absl::StatusOr<EncodedChunk> Recoder::Run() {
 }  // namespace
 
 absl::StatusOr<EncodedChunk> Recode(std::vector<ClosedChunk>* chunks, int64_t resolution_ns, const FoldRules& rules,
-                                    const CounterSet& counters, const Precision& precision) {
+                                    const CounterSet& counters, const Precision& precision, int level) {
   Timeline line = MakeTimeline(*chunks, resolution_ns);
   if (line.headers.empty()) return absl::InvalidArgumentError("no ticks make no chunk");
-  return Recoder(chunks, std::move(line), rules, counters, precision).Run();
+  return Recoder(chunks, std::move(line), rules, counters, precision, level).Run();
 }
 
 }  // namespace taskmon::storage

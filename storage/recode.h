@@ -60,6 +60,6 @@ class FoldRules {
 // `chunks`: oldest first, of one boot, with the metrics of interest added and not walked yet; they are walked.
 // resolution_ns 0: their ticks stay what they are.
 absl::StatusOr<EncodedChunk> Recode(std::vector<ClosedChunk>* chunks, int64_t resolution_ns, const FoldRules& rules,
-                                    const CounterSet& counters, const Precision& precision);
+                                    const CounterSet& counters, const Precision& precision, int level);
 
 }  // namespace taskmon::storage

@@ -142,15 +142,22 @@ absl::StatusOr<int64_t> Retention::OldestToDrop() {
   if (!sums.ok()) return sums.status();
   sums->Bind(static_cast<int>(kResolutions));
   int64_t fullest = -1;
+  uint64_t all = 0;
   double most = -1;
   absl::StatusOr<bool> row;
   while ((row = sums->Step()).ok() && *row) {
     const auto tier = static_cast<size_t>(sums->Int(0));
     const double load = static_cast<double>(sums->Int(1)) / std::max<uint32_t>(1, limits_[tier].share);
     if (load > most) most = load, fullest = sums->Int(0);
+    all += static_cast<uint64_t>(sums->Int(1));
   }
   if (!row.ok()) return row.status();
   if (fullest < 0) return absl::NotFoundError("no chunk to drop");
+  // Names and events can be more than the chunks. They go only when nothing older is left that they belong to.
+  if (UsedBytes() / 2 > all) {
+    return db_->QueryInt(
+        fmt::format("SELECT id FROM chunk WHERE tier < {} ORDER BY first_seq, tier LIMIT 1", kResolutions));
+  }
   return db_->QueryInt(fmt::format("SELECT id FROM chunk WHERE tier = {} ORDER BY last_seq LIMIT 1", fullest));
 }
 

@@ -215,7 +215,7 @@ absl::Status RingReaderImpl::AddPast(uint64_t first_seq, const ScanFilter& filte
 
 int PreferredTier(int64_t step_ns) {
   int tier = kTiers - 1;
-  while (tier > 0 && kTierNs[tier] > step_ns) --tier;
+  while (tier > 0 && (step_ns < kTierNs[tier] || step_ns % kTierNs[tier] != 0)) --tier;
   return tier;
 }
 

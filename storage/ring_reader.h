@@ -42,8 +42,8 @@ struct ScanFilter {
   int32_t tid = 0;                        // 0: any
   std::optional<bool> thread;             // unset: both process and thread rows
   MetricSet metrics = MetricSet().set();  // others stay not valid, and their columns are not read
-  // The longest tick that will do: of the resolutions stored the coarsest that is not coarser than this. Where that is
-  // not there (the latest minutes, or dropped) the next finer or coarser one stands in.
+  // Of the resolutions stored the coarsest that this is a multiple of; 0: as sampled. Where that is not there (the
+  // latest minutes, or dropped) the next finer or coarser one stands in.
   int64_t step_ns = 0;
   // Goes on after the tick of this number: what Snapshot::tick.seq was when an earlier scan stopped.
   uint64_t after_seq = 0;

@@ -37,7 +37,7 @@ CREATE TABLE chunk(
   last_event INTEGER NOT NULL,          -- newest event when the chunk was closed
   tier INTEGER NOT NULL DEFAULT 0,      -- 0: as sampled; 1, 2: coarser; 3: supplements other chunks
   format INTEGER NOT NULL DEFAULT 1,    -- of its bytes
-  merged INTEGER NOT NULL DEFAULT 0,    -- coarser tiers: has its final size
+  merged INTEGER NOT NULL DEFAULT 1,    -- has its final size
   bytes INTEGER NOT NULL DEFAULT 0,
   ticks BLOB NOT NULL);                 -- its head: ticks, and where in the body its pieces lie
 CREATE INDEX chunk_by_tier ON chunk(tier, last_seq);
@@ -83,7 +83,7 @@ DROP INDEX task_by_last_seq;
 CREATE INDEX task_by_end ON task(seen, last_seq);
 ALTER TABLE chunk ADD COLUMN tier INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE chunk ADD COLUMN format INTEGER NOT NULL DEFAULT 1;
-ALTER TABLE chunk ADD COLUMN merged INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE chunk ADD COLUMN merged INTEGER NOT NULL DEFAULT 1;
 ALTER TABLE chunk ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
 UPDATE chunk SET bytes = length(ticks) + coalesce(
   (SELECT sum(length(data)) FROM part WHERE key BETWEEN chunk.id << 16 AND chunk.id << 16 | 65535), 0);

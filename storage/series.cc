@@ -32,6 +32,7 @@ bool HasAges(const int64_t* values, size_t n, const int64_t* now) {
   return now != nullptr;
 }
 
+// By encoding: an estimate of its size, and what it needs to know.
 struct SeriesSizes {
   size_t plain = 0, delta = 0, delta2 = 0, sparse = 0, steady = 0, age = 0;
   int plain_shift = 0, delta_shift = 0;
@@ -51,25 +52,33 @@ void MeasureShifts(const int64_t* values, size_t n, SeriesSizes* sizes) {
   }
 }
 
+// What a number costs once all is compressed, in bits, roughly: small ones are frequent, and frequent ones are short.
+size_t Cost(uint64_t v) { return 1 + static_cast<size_t>(std::bit_width(v)); }
+
+uint64_t Distance(int64_t a, int64_t b) {
+  const auto d = static_cast<uint64_t>(a) - static_cast<uint64_t>(b);
+  return std::min(d, 0 - d);
+}
+
 SeriesSizes MeasureSeries(const int64_t* values, size_t n, const int64_t* now) {
   SeriesSizes sizes;
   MeasureShifts(values, n, &sizes);
-  sizes.steady = VarintSize(ZigZag(sizes.mean_step));
+  sizes.steady = Cost(ZigZag(sizes.mean_step));
   int64_t slope = 0;
   uint64_t run = 0;
   for (size_t i = 1; i < n; ++i) {
     const int64_t delta = WrapSub(values[i], values[i - 1]) >> sizes.delta_shift;
-    const size_t delta_size = VarintSize(ZigZag(delta));
-    sizes.plain += VarintSize(ZigZag(values[i] >> sizes.plain_shift));
+    const size_t delta_size = Cost(ZigZag(delta));
+    sizes.plain += Cost(ZigZag(values[i] >> sizes.plain_shift));
     sizes.delta += delta_size;
-    sizes.delta2 += VarintSize(ZigZag(WrapSub(delta, slope)));
-    sizes.steady += VarintSize(ZigZag(WrapSub(delta, sizes.mean_step)));
-    if (now != nullptr) sizes.age += VarintSize(AgeOf(values[i], now[i]));
+    sizes.delta2 += Cost(ZigZag(WrapSub(delta, slope)));
+    sizes.steady += Cost(ZigZag(WrapSub(delta, sizes.mean_step)));
+    if (now != nullptr) sizes.age += values[i] == 0 ? 1 : Cost(Distance(now[i], values[i])) - 1;  // without a sign
     slope = delta;
     if (delta == 0) {
       ++run;
     } else {
-      sizes.sparse += VarintSize(run) + delta_size;
+      sizes.sparse += Cost(run) + delta_size;
       run = 0;
     }
   }
@@ -78,7 +87,7 @@ SeriesSizes MeasureSeries(const int64_t* values, size_t n, const int64_t* now) {
 }
 
 // The first of equals is the quickest to read.
-Encoding Choose(const SeriesSizes& sizes) {
+std::pair<size_t, Encoding> Choose(const SeriesSizes& sizes) {
   const std::pair<size_t, Encoding> all[] = {{sizes.sparse, kSparse},       {sizes.delta, kDelta},
                                              {sizes.steady, kSteady},       {sizes.plain, kPlain},
                                              {sizes.delta2, kDeltaOfDelta}, {sizes.age, kAge}};
@@ -86,7 +95,7 @@ Encoding Choose(const SeriesSizes& sizes) {
   for (const auto& one : all) {
     if (one.first < best->first) best = &one;
   }
-  return best->second;
+  return *best;
 }
 
 void WriteSparse(const int64_t* values, size_t n, int shift, ByteWriter* out) {
@@ -144,25 +153,33 @@ bool SumSigned(const char** p, const char* end, size_t n, uint64_t* sum) {
   return true;
 }
 
-}  // namespace
-
-void PutSeries(const int64_t* values, size_t n, const int64_t* now, ByteWriter* out) {
-  const SeriesSizes sizes = MeasureSeries(values, n, now);
-  const Encoding encoding = Choose(sizes);
+size_t PutMeasured(const SeriesSizes& sizes, const int64_t* values, size_t n, const int64_t* now, ByteWriter* out) {
+  const auto [cost, encoding] = Choose(sizes);
   const int shift = encoding == kPlain ? sizes.plain_shift : encoding == kAge ? 0 : sizes.delta_shift;
   ByteWriter bytes;
   WriteSeries(encoding, sizes, values, n, now, &bytes);
   out->Varint(bytes.size());
   out->Byte(static_cast<uint8_t>(encoding | shift << 3));
   out->Bytes(bytes.data());
+  return cost;
 }
 
-void PutResidues(const int64_t* residues, size_t n, ByteWriter* out) {
+}  // namespace
+
+size_t PutSeries(const int64_t* values, size_t n, const int64_t* now, ByteWriter* out) {
+  return PutMeasured(MeasureSeries(values, n, now), values, n, now, out);
+}
+
+size_t PutResidues(const int64_t* residues, size_t n, ByteWriter* out) {
+  // They wander off slowly, so that their steps are more alike than they are.
+  SeriesSizes sizes = MeasureSeries(residues, n, nullptr);
+  sizes.plain = kNever;
   ByteWriter inner;
-  PutSeries(residues, n, nullptr, &inner);
+  const size_t cost = PutMeasured(sizes, residues, n, nullptr, &inner);
   out->Varint(inner.size());
   out->Byte(kResidue);
   out->Bytes(inner.data());
+  return cost;
 }
 
 SeriesCursor::SeriesCursor(int64_t first, ByteReader* in) : value_(first) {

@@ -21,14 +21,6 @@ int64_t SystemClock() {
       .count();
 }
 
-storage::ColumnKind KindOfColumn(v1::Kind kind) {
-  switch (kind) {
-    case v1::COUNTER: return storage::ColumnKind::kCounter;
-    case v1::WINDOW_MAX: return storage::ColumnKind::kWindowMax;
-    default: return storage::ColumnKind::kGauge;
-  }
-}
-
 // At least one page; false when `send` said so.
 template <typename Send>
 bool SendPages(const Snapshot& snapshot, const std::vector<Row>& rows, const Plan& plan, const Send& send) {
@@ -42,15 +34,6 @@ bool SendPages(const Snapshot& snapshot, const std::vector<Row>& rows, const Pla
 }
 
 }  // namespace
-
-std::vector<storage::ColumnSpec> RingColumns() {
-  std::vector<storage::ColumnSpec> columns;
-  for (const MetricDesc& metric : AllMetrics()) {
-    columns.push_back(
-        {.id = static_cast<MetricId>(metric.id), .kind = KindOfColumn(metric.kind), .stored = !IsDerived(metric.id)});
-  }
-  return columns;
-}
 
 Engine::Engine(EngineOptions options)
     : options_(std::move(options)), budget_(std::make_shared<MemoryBudget>(kRememberedTests)) {}

@@ -21,6 +21,7 @@
 #include "daemon/query/caller.h"
 #include "daemon/query/event_follower.h"
 #include "daemon/query/plan.h"
+#include "daemon/query/ring_columns.h"
 #include "daemon/query/test_memory.h"
 #include "storage/ring_reader.h"
 #include "storage/sample.h"
@@ -88,9 +89,6 @@ class Engine {
   EngineOptions options_;
   std::shared_ptr<MemoryBudget> budget_;  // of all questions together
 };
-
-// The ring's column list as the catalogue has it; derived metrics are not stored.
-std::vector<storage::ColumnSpec> RingColumns();
 
 // An event as a client may see it.
 v1::Event EncodeEvent(const Event& event, const Caller& caller);
