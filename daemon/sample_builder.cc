@@ -46,11 +46,14 @@ std::vector<ProcessId> SampleBuilder::Processes() const {
 
 // Asks for what /proc knows when there is reason to.
 void SampleBuilder::AskNames(Process* process, uint64_t tick_seq, std::vector<NameRequest>* requests) {
-  // Programs rewrite their command line (setproctitle) without telling anyone: look again now and then.
+  // Programs rewrite their command line (setproctitle) without telling anyone, most of them while they are young: look
+  // again after 2, 4, 8 … ticks, and then now and then while they do something.
   const bool kthread = process->draft.kthread;
-  const bool stale = process->changed && tick_seq - process->names_seq >= kNamesEveryTicks && !kthread;
+  const bool young = process->names_pause < kNamesEveryTicks;
+  const bool stale = (process->changed || young) && tick_seq - process->names_seq >= process->names_pause && !kthread;
   if (!process->wants_names && !stale) return;
   process->wants_names = false;
+  process->names_pause = std::min(2 * process->names_pause, kNamesEveryTicks);
   process->names_seq = tick_seq;
   requests->push_back({.tgid = process->tgid,
                        .start_ns = process->start_ns,

@@ -251,7 +251,8 @@ void TaskKeeper::OnExec(const tm_exec_record& record) {
   process->draft.comm = thread->comm;
   process->draft.exe.assign(record.filename, strnlen(record.filename, TM_PATH_LEN));
   process->draft.cmdline = JoinArguments(std::string(record.args, std::min<size_t>(record.args_len, TM_ARGS_LEN)));
-  process->smaps.reset();       // another address space
+  process->smaps.reset();  // another address space
+  process->names_pause = 1;
   process->wants_names = true;  // the real path behind links and interpreters, should it live long enough
   process->names_read = true;
   Touch(process, rules::Occasion::kExec, record.header.time_ns);

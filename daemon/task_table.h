@@ -99,6 +99,7 @@ struct Process {
   bool wants_names = false;  // command line, exe, cgroup still to be read from /proc
   bool names_read = false;   // … or known from exec: what they say can be relied on
   uint64_t names_seq = 0;    // the tick at which /proc was last asked
+  uint64_t names_pause = 1;  // ticks until it is asked again
   uint64_t zombie_pass = 0;  // the last pass that showed it as a zombie
   rules::Standing standing;
   // What has happened to it since rules were last asked about it, and when.

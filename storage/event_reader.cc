@@ -54,8 +54,8 @@ absl::StatusOr<Event> EventReader::Read() {
     event.final_sample = *std::move(sample);
   }
   event.rule = events_.Text(10);
-  if (event.type != EventType::kThreshold) return event;
   event.begins = events_.IsNull(11) || events_.Int(11) != 0;
+  if (event.type != EventType::kThreshold) return event;
   event.metric = static_cast<MetricId>(events_.Int(12));
   event.value = events_.Real(13);
   event.baseline = events_.Real(14);

@@ -115,7 +115,7 @@ class CsvPrinter : public EventPrinter {
                                       event.lost() != 0 ? std::to_string(event.lost()) : "",
                                       CsvField(event.detail()),
                                       CsvField(event.rule()),
-                                      event.rule().empty() ? "" : (event.ends() ? "0" : "1")};
+                                      event.rule().empty() || !event.has_task() ? "" : (event.ends() ? "0" : "1")};
     AddThreshold(event, &cells);
     AddMetrics(event, &cells);
     out_->Write(fmt::format("{}\n", fmt::join(cells, ",")));
@@ -217,6 +217,7 @@ class TablePrinter : public EventPrinter {
 // `metric` by its name; `value` and `baseline` only where the caller may see them.
 void AppendRule(const v1::Event& event, JsonObject* object) {
   object->String("rule", event.rule());
+  if (!event.has_task()) return;  // an edit
   object->Bool("begins", !event.ends());
   if (!IsMetric(event.metric())) return;
   object->String("metric", Describe(static_cast<v1::Metric>(event.metric())).name);

@@ -70,7 +70,7 @@ std::string ThresholdDetail(const v1::Event& event, bool raw) {
 
 // An edit has no task: its detail tells it all.
 std::string RuleDetail(const v1::Event& event) {
-  if (event.rule().empty()) return event.detail();
+  if (!event.has_task()) return event.detail();
   const std::string text = fmt::format("{} {}", event.ends() ? "left" : "came under", event.rule());
   return event.detail().empty() ? text : text + ": " + event.detail();
 }

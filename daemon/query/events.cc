@@ -66,7 +66,6 @@ void EncodeExit(const Event& event, const EventRow& life, v1::Event* out) {
 }
 
 void EncodeRule(const Event& event, const Row& row, v1::Event* out) {
-  out->set_rule(MendUtf8(event.rule));
   out->set_ends(!event.begins);
   if (event.type != EventType::kThreshold || !IsMetric(event.metric)) return;
   out->set_metric(event.metric);
@@ -224,6 +223,7 @@ v1::Event EncodeEvent(const Event& event, const Caller& caller) {
   out.set_duration_ns(event.duration_ns);
   out.set_detail(MendUtf8(event.detail));
   out.set_lost(event.lost);
+  out.set_rule(MendUtf8(event.rule));
   if (event.task == nullptr) return out;
   const EventRow life(event, caller);
   EncodeTaskInfo(*event.task, "", life.row.names_visible(), out.mutable_task());

@@ -26,7 +26,8 @@ absl::StatusOr<std::unique_ptr<const re2::RE2>> CompileRegex(std::string_view pa
   options.set_never_capture(true);
   auto regex =
       std::make_unique<const re2::RE2>(re2::StringPiece(pattern_untrusted.data(), pattern_untrusted.size()), options);
-  if (!regex->ok()) return absl::InvalidArgumentError(fmt::format("bad regular expression: {}", Escape(regex->error())));
+  if (!regex->ok())
+    return absl::InvalidArgumentError(fmt::format("bad regular expression: {}", Escape(regex->error())));
   if (regex->ProgramSize() > limits.max_regex_program) {
     return absl::InvalidArgumentError("regular expression too large; use fewer or smaller repetitions");
   }
