@@ -253,7 +253,8 @@ class Conditions(AdmissionCase):
         def told():
             events = self.recorder.json("events", f"tid == {process.pid}", "--type", "threshold,rule", "-b", begin)
             events = [event for event in events if event["tid"] == process.pid]  # edits belong to no task
-            return events if len(events) >= 4 else None
+            rules = [event for event in events if event["type"] == "rule"]
+            return events if len(events) >= 4 and not rules[-1]["begins"] else None
         events = wait_for(told, "the events of a promotion and its end")
         thresholds = [event for event in events if event["type"] == "threshold"]
         self.assertEqual([event["begins"] for event in thresholds][:2], [True, False])
@@ -263,7 +264,8 @@ class Conditions(AdmissionCase):
         changes = [(event["rule"], event["begins"]) for event in events if event["type"] == "rule"]
         self.assertEqual(changes[0], ("burning", True))
         self.assertEqual(changes[-1], ("burning", False))
-        held = ([e for e in events if e["type"] == "rule"][-1]["time_ns"] - thresholds[1]["time_ns"]) / 1e9
+        # On a busy machine it may have come and gone more than once.
+        held = ([e for e in events if e["type"] == "rule"][-1]["time_ns"] - thresholds[-1]["time_ns"]) / 1e9
         self.assertGreaterEqual(held, 1.9)
 
     def test_wanted_hooks_name_the_rule(self):
