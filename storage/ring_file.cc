@@ -27,11 +27,13 @@ constexpr uint64_t kMaxJournalBytes = 8u << 20;
 // What only rule decisions and threshold crossings have; NULL elsewhere, and NULL costs nothing.
 void BindDecision(const Event& event, Statement* insert) {
   event.rule.empty() ? insert->BindNull() : insert->BindText(event.rule);
-  if (event.type != EventType::kThreshold) {
-    insert->BindNull().BindNull().BindNull().BindNull();
+  const bool crossing = event.type == EventType::kThreshold;
+  crossing || event.type == EventType::kRule ? insert->Bind(event.begins) : insert->BindNull();
+  if (!crossing) {
+    insert->BindNull().BindNull().BindNull();
     return;
   }
-  insert->Bind(event.begins).Bind(int64_t{event.metric}).BindReal(event.value).BindReal(event.baseline);
+  insert->Bind(int64_t{event.metric}).BindReal(event.value).BindReal(event.baseline);
 }
 
 }  // namespace
