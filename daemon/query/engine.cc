@@ -115,7 +115,7 @@ absl::StatusOr<std::optional<TestMemory>> Engine::Remember(const Snapshot& snaps
   memory.emplace(plan.expression(), TestMemory::Options{.budget = budget_});
   if (absl::IsNotFound(reader.status())) return memory;
   if (!reader.ok()) return reader.status();
-  const LookBack before{.from_wall_ns = tick.wall_ns, .until_wall_ns = tick.wall_ns, .tick_ns = tick.elapsed_ns};
+  const LookBack before{.from_wall_ns = tick.wall_ns, .until_wall_ns = tick.wall_ns};
   if (absl::Status status = Recall(plan, caller, before, reader->get(), &*memory); !status.ok()) return status;
   return memory;
 }

@@ -102,8 +102,7 @@ class EventAnswer {
 
   // False: stop; Finish tells why.
   bool Take(const Event& event) {
-    const Verdicts verdicts = event.task == nullptr ? Verdicts() : log_.At(event.task->key, event.wall_ns);
-    if (selector_.Matches(event, caller_, verdicts) && !Send(event)) return false;
+    if (selector_.Matches(event, caller_, log_.Of(event)) && !Send(event)) return false;
     return ++examined_ < kEventsBetweenSigns || Flush();
   }
 
@@ -145,9 +144,7 @@ class EventAnswer {
 absl::Status FillLog(const Expression& expression, const storage::TimeRange& range, storage::RingReader* reader,
                      VerdictLog* log) {
   if (!expression.needs_memory()) return absl::OkStatus();
-  const LookBack where{.from_wall_ns = range.begin_wall_ns,
-                       .until_wall_ns = range.end_wall_ns + 1,
-                       .tick_ns = TickLengthAt(range.begin_wall_ns, reader)};
+  const LookBack where{.from_wall_ns = range.begin_wall_ns, .until_wall_ns = range.end_wall_ns + 1};
   bool kept = true;
   absl::Status status =
       Replay(expression, where, reader, [&](const Snapshot& snapshot) { return kept = log->Observe(snapshot); });
@@ -190,8 +187,10 @@ void EventFollower::Observe(const Snapshot& snapshot) {
 }
 
 bool EventFollower::Matches(const Event& event) const {
-  const bool asks = memory_.has_value() && event.task != nullptr;
-  return selector_.Matches(event, caller_, asks ? memory_->VerdictsOf(event.task->key) : Verdicts());
+  if (!memory_ || event.task == nullptr) return selector_.Matches(event, caller_);
+  const TaskKey& key = event.task->key;
+  const bool last = event.type == EventType::kExit;
+  return selector_.Matches(event, caller_, last ? memory_->LastKnownOf(key) : memory_->VerdictsOf(key));
 }
 
 absl::StatusOr<EventFollower> Engine::Follow(const v1::EventsRequest& request_untrusted, const Caller& caller,
@@ -204,7 +203,7 @@ absl::StatusOr<EventFollower> Engine::Follow(const v1::EventsRequest& request_un
   absl::StatusOr<std::unique_ptr<storage::RingReader>> reader = OpenRing();
   if (reader.ok()) {
     const Tick& tick = newest->tick;
-    const LookBack before{.from_wall_ns = tick.wall_ns, .until_wall_ns = tick.wall_ns, .tick_ns = tick.elapsed_ns};
+    const LookBack before{.from_wall_ns = tick.wall_ns, .until_wall_ns = tick.wall_ns};
     absl::Status status = Replay(expression, before, reader->get(), [&](const Snapshot& snapshot) {
       follower.Observe(snapshot);
       return true;

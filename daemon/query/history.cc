@@ -100,10 +100,7 @@ absl::Status Engine::ReadHistory(const v1::HistoryRequest& request_untrusted, co
   if (absl::Status status = CheckStored(*range, reader->get()); !status.ok()) return status;
   const auto step_ns = static_cast<int64_t>(request_untrusted.step_ns());
   const LookBack before{
-      .from_wall_ns = range->begin_wall_ns,
-      .until_wall_ns = range->begin_wall_ns,
-      .tick_ns = plan->expression().needs_memory() ? TickLengthAt(range->begin_wall_ns, reader->get()) : 0,
-      .step_ns = step_ns};
+      .from_wall_ns = range->begin_wall_ns, .until_wall_ns = range->begin_wall_ns, .step_ns = step_ns};
   TestMemory memory(plan->expression(), {.budget = budget_});
   absl::Status status = Recall(*plan, caller, before, reader->get(), &memory);
   if (!status.ok()) return status;

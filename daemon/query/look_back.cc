@@ -10,9 +10,14 @@ namespace taskmon::query {
 
 namespace {
 
-int64_t LookBackNs(const Expression& expression, const LookBack& where) {
-  const uint64_t apart_ns = std::max(where.tick_ns, static_cast<uint64_t>(where.step_ns));
-  return static_cast<int64_t>(expression.look_back_ns() + expression.look_back_ticks() * apart_ns);
+// Ticks may be late, so the one before the time looked back to is found, not reckoned.
+int64_t BeginOf(const Expression& expression, const LookBack& where, storage::RingReader* reader) {
+  const int64_t looked_back_to = where.from_wall_ns - static_cast<int64_t>(expression.look_back_ns());
+  const absl::StatusOr<std::shared_ptr<const Snapshot>> there = reader->At(looked_back_to);
+  if (!there.ok()) return looked_back_to;  // before the first tick, or in a gap: what comes next is all there is
+  const Tick& tick = (*there)->tick;
+  const int64_t apart_ns = std::max(static_cast<int64_t>(tick.elapsed_ns), where.step_ns);
+  return tick.wall_ns - static_cast<int64_t>(expression.look_back_ticks()) * apart_ns;
 }
 
 }  // namespace
@@ -22,7 +27,7 @@ absl::Status Replay(const Expression& expression, const LookBack& where, storage
   if (!expression.needs_memory()) return absl::OkStatus();
   storage::ScanFilter filter = where.filter;
   filter.metrics = expression.metrics();
-  const storage::TimeRange range{.begin_wall_ns = where.from_wall_ns - LookBackNs(expression, where),
+  const storage::TimeRange range{.begin_wall_ns = BeginOf(expression, where, reader),
                                  .end_wall_ns = where.until_wall_ns - 1};
   return ScanSteps(reader, range, filter, where.step_ns,
                    [&](const Snapshot& snapshot, const std::vector<int64_t>&) { return observe(snapshot); });
@@ -35,11 +40,6 @@ absl::Status Recall(const Plan& plan, const Caller& caller, LookBack where, stor
     plan.Rows(snapshot, caller, memory);
     return true;
   });
-}
-
-uint64_t TickLengthAt(int64_t wall_ns, storage::RingReader* reader) {
-  const absl::StatusOr<std::shared_ptr<const Snapshot>> snapshot = reader->At(wall_ns);
-  return snapshot.ok() ? (*snapshot)->tick.elapsed_ns : 0;
 }
 
 }  // namespace taskmon::query

@@ -21,7 +21,6 @@ namespace taskmon::query {
 struct LookBack {
   int64_t from_wall_ns = 0;    // the first moment that is asked about
   int64_t until_wall_ns = 0;   // exclusive: where the replay ends, at `from` or later
-  uint64_t tick_ns = 0;        // how far apart ticks are there, about
   int64_t step_ns = 0;         // 0: ticks as they are; otherwise folded
   storage::ScanFilter filter;  // which rows; the metrics are the expression's
 };
@@ -34,8 +33,5 @@ absl::Status Replay(const Expression& expression, const LookBack& where, storage
 // Fills the memory with the plan's rows before the moment.
 absl::Status Recall(const Plan& plan, const Caller& caller, LookBack where, storage::RingReader* reader,
                     TestMemory* memory);
-
-// How far apart the ticks are around a time; 0 when nothing is stored there.
-uint64_t TickLengthAt(int64_t wall_ns, storage::RingReader* reader);
 
 }  // namespace taskmon::query

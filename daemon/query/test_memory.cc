@@ -48,6 +48,7 @@ struct TestMemory::Task {
   const TaskSample* settled = nullptr;
   Truth truth = Truth::kUnknown;
   Verdicts verdicts;
+  Verdicts known;        // the last ones that were
   uint64_t crossed = 0;  // bit: index in Expression::thresholds()
   std::unique_ptr<Run[]> runs;
   std::unique_ptr<Baseline[]> baselines;
@@ -76,6 +77,7 @@ class TestMemory::Question {
     task_->number = memory_.number_;
     task_->truth = truth;
     task_->verdicts = verdicts_;
+    task_->known = verdicts_.Or(task_->known);
     task_->settled = row_.idle() && settled_ ? row_.sample : nullptr;
     const bool worth = memory_.options_.remember_all || task_->baselines != nullptr || task_->crossed != 0;
     if (!worth && !task_->HasRuns(count_)) memory_.Forget(*task_);
@@ -240,6 +242,12 @@ Verdicts TestMemory::VerdictsOf(const TaskKey& key) const {
   const auto it = index_.find(key);
   if (it == index_.end() || tasks_[it->second].number + 1 < number_) return {};
   return tasks_[it->second].verdicts;
+}
+
+Verdicts TestMemory::LastKnownOf(const TaskKey& key) const {
+  const auto it = index_.find(key);
+  if (it == index_.end() || tasks_[it->second].number + 1 < number_) return {};
+  return tasks_[it->second].known;
 }
 
 std::vector<Crossing> TestMemory::TakeCrossings() { return std::exchange(crossings_, {}); }

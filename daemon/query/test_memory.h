@@ -60,6 +60,11 @@ struct Verdicts {
     is_true = truth == Truth::kTrue ? is_true | bit : is_true & ~bit;
     is_false = truth == Truth::kFalse ? is_false | bit : is_false & ~bit;
   }
+  // What is unknown here as `earlier` has it.
+  Verdicts Or(const Verdicts& earlier) const {
+    const uint32_t unknown = ~(is_true | is_false);
+    return {.is_true = is_true | (earlier.is_true & unknown), .is_false = is_false | (earlier.is_false & unknown)};
+  }
   bool operator==(const Verdicts&) const = default;
 };
 
@@ -84,6 +89,10 @@ class TestMemory {
   // What was said of a task at the current tick, or at the one before when it was not asked about yet; unknown of tasks
   // that nothing is remembered of.
   Verdicts VerdictsOf(const TaskKey& key) const;
+
+  // The same for a task that has ended, with what was last known in place of what is unknown: who is dying has given
+  // back his memory already, and his last tick can say nothing of it.
+  Verdicts LastKnownOf(const TaskKey& key) const;
 
   // Those since the last call, in the order of asking.
   std::vector<Crossing> TakeCrossings();

@@ -17,18 +17,20 @@ bool VerdictLog::Observe(const Snapshot& snapshot) {
     const auto it = changes_.find(key);
     if (verdicts == (it == changes_.end() ? Verdicts() : it->second.back().verdicts)) continue;
     if (++kept_ > kMaxChanges) return false;
-    changes_[key].push_back({.wall_ns = snapshot.tick.wall_ns, .verdicts = verdicts});
+    changes_[key].push_back(
+        {.wall_ns = snapshot.tick.wall_ns, .verdicts = verdicts, .known = memory_.LastKnownOf(key)});
   }
   return true;
 }
 
-Verdicts VerdictLog::At(const TaskKey& key, int64_t wall_ns) const {
-  const auto it = changes_.find(key);
+Verdicts VerdictLog::Of(const Event& event) const {
+  const auto it = event.task == nullptr ? changes_.end() : changes_.find(event.task->key);
   if (it == changes_.end()) return {};
   const std::vector<Change>& changes = it->second;
-  const auto next = std::upper_bound(changes.begin(), changes.end(), wall_ns,
+  const auto next = std::upper_bound(changes.begin(), changes.end(), event.wall_ns,
                                      [](int64_t time, const Change& change) { return time < change.wall_ns; });
-  return next == changes.begin() ? Verdicts() : std::prev(next)->verdicts;
+  if (next == changes.begin()) return {};
+  return event.type == EventType::kExit ? std::prev(next)->known : std::prev(next)->verdicts;
 }
 
 }  // namespace taskmon::query

@@ -24,13 +24,15 @@ class VerdictLog {
   // The next tick, oldest first. False: more changes than are kept.
   bool Observe(const Snapshot& snapshot);
 
-  // As of the last tick at or before the time; unknown when there is none.
-  Verdicts At(const TaskKey& key, int64_t wall_ns) const;
+  // What held of the event's task at the last tick before it; unknown when there is none. Of exits what was last known
+  // (TestMemory::LastKnownOf).
+  Verdicts Of(const Event& event) const;
 
  private:
   struct Change {
     int64_t wall_ns = 0;
     Verdicts verdicts;
+    Verdicts known;
   };
 
   const Caller caller_;

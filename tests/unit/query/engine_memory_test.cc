@@ -48,6 +48,19 @@ TEST_F(EngineMemoryTest, PsLooksBack) {
   EXPECT_THAT(List(Asking("cpu > 80% for 2s")), IsEmpty());
 }
 
+TEST_F(EngineMemoryTest, LateTicksAreLookedBackOver) {
+  Ticks({10, 10, 90, 90});
+  for (size_t i = 0; i < 4; ++i) {
+    Tick& tick = ring_.ticks[i].tick;
+    tick.wall_ns = kStart + (i < 2 ? i : 58 + i) * kSecond;  // 58 s late
+    tick.boot_ns = kBoot + (i < 2 ? i : 58 + i) * kSecond;
+    tick.elapsed_ns = i == 2 ? 59 * kSecond : kSecond;
+  }
+  Live(ring_.ticks.back());
+  EXPECT_THAT(List(Asking("cpu > 80% for 60s")), ElementsAre("7"));
+  EXPECT_THAT(List(Asking("!(cpu > 80% for 61s)")), ElementsAre("7"));
+}
+
 TEST_F(EngineMemoryTest, PsLooksBackForThreadsToo) {
   Ticks({10, 90, 90, 90});
   v1::ListTasksRequest request = Asking("cpu > 80% for 3s");
@@ -182,6 +195,28 @@ TEST_F(EventMemoryTest, AnEventIsJudgedByWhatWasTrueOfItsTaskThen) {
   EXPECT_THAT(Ids("!(cpu > 80% for 3s)"), ElementsAre(1, 4));
   EXPECT_THAT(Ids("comm == worker && cpu > 80% for 3s"), ElementsAre(2, 3));
   EXPECT_THAT(Ids("comm == other && cpu > 80% for 3s"), IsEmpty());
+}
+
+TEST_F(EventMemoryTest, AnExitTellsOfTheLastThatWasKnown) {
+  ring_.ticks.clear();
+  for (uint64_t seq = 1; seq <= 5; ++seq) {
+    TaskBuilder task(7);
+    if (seq < 5) task.Set(v1::TASK_PM_SIZE, 2ll << 30);  // the dying have given back their memory
+    ring_.ticks.push_back(World(seq, {task}));
+  }
+  Live(ring_.ticks.back());
+  ring_.events = {ExecAt(4.5, 1), ExecAt(5.5, 2), ExecAt(5.6, 3)};
+  ring_.events[2].type = EventType::kExit;
+  v1::EventsRequest request;
+  request.set_expression("rss > 1GiB for 2s");
+  absl::StatusOr<EventFollower> follower = MakeEngine().Follow(request, kRoot, live_.get());
+  ASSERT_TRUE(follower.ok()) << follower.status();
+  EXPECT_FALSE(follower->Matches(ring_.events[1]));
+  EXPECT_TRUE(follower->Matches(ring_.events[2]));
+  Live(World(6, {}));
+  ring_.ticks.push_back(*live_);
+  EXPECT_THAT(Ids("rss > 1GiB for 2s"), ElementsAre(1, 3));
+  EXPECT_THAT(Ids("!(rss > 1GiB for 1h)"), IsEmpty()) << "the memory is too young";
 }
 
 TEST_F(EventMemoryTest, NothingIsKnownOfATaskThatWasInNoTick) {
