@@ -79,11 +79,14 @@ static __always_inline void tm_io_read(const struct tm_io_window *w, u32 epoch, 
 	into->witness = w->device;
 }
 
+static __always_inline struct tm_io_entry *tm_io_find_at(u64 task)
+{
+	return bpf_map_lookup_elem(&tm_io, &task);
+}
+
 static __always_inline struct tm_io_entry *tm_io_find(struct task_struct *t)
 {
-	u64 key = (u64)t;
-
-	return bpf_map_lookup_elem(&tm_io, &key);
+	return tm_io_find_at((u64)t);
 }
 
 static __always_inline void tm_io_take_last(struct task_struct *t, u32 epoch, bool closed_too, struct tm_max *into)

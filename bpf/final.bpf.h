@@ -11,7 +11,8 @@
 
 #include "block.bpf.h"
 #include "group.bpf.h"
-#include "record.bpf.h"
+#include "process.bpf.h"
+#include "rules.bpf.h"
 #include "split.bpf.h"
 
 /*
@@ -44,7 +45,8 @@ static __always_inline s32 tm_wait_status(struct task_struct *t, bool group_dead
 static __always_inline void tm_fill_exit_capture(struct tm_task_record *r, const struct tm_exit_capture *seen)
 {
 	__builtin_memcpy(r->process, seen->process, sizeof(r->process));
-	__builtin_memcpy(r->dead, seen->dead, sizeof(r->dead));
+	__builtin_memcpy(r->dead, seen->dead, sizeof(seen->dead));
+	__builtin_memset(&r->dead[TM_C_HOOKED], 0, sizeof(r->dead) - sizeof(seen->dead));
 	r->valid |= seen->valid;
 	r->ppid = seen->ppid;
 }
@@ -87,6 +89,14 @@ static __always_inline void tm_fill_final(struct tm_task_record *r, struct task_
 		r->valid &= ~TM_VALID_STORAGE;
 	tm_fill_exit_capture(r, &st->at_exit);
 	tm_fill_last_maxima(r, t, st);
+	if (tm_rules_filter())
+		tm_fill_dead_sums(r->dead, tm_process_find(st));
+}
+
+static __always_inline void tm_leave_out_life(struct task_struct *t, struct tm_task *st)
+{
+	tm_add_left_out(TM_LEFT_OUT_LIVES, 1);
+	tm_add_left_out(TM_LEFT_OUT_DEAD_NS, t->se.sum_exec_runtime - st->accounted_ns);
 }
 
 static __always_inline void tm_send_final(struct task_struct *t, struct tm_task *st, bool group_dead)
@@ -94,15 +104,24 @@ static __always_inline void tm_send_final(struct task_struct *t, struct tm_task 
 	struct tm_task_record *r;
 	s32 tid;
 
+	tid = tm_final_tid(t, st);	/* close to the moment that fixes the record's place among the others */
+	r = tm_ring_reserve(sizeof(*r), TM_RECORD_FINAL, TM_DROP_RING_FINAL);
+	if (!r)
+		return;
+	tm_fill_final(r, t, st, tid, group_dead);
+	tm_ring_submit(r);
+}
+
+static __always_inline void tm_tell_end(struct task_struct *t, struct tm_task *st, bool group_dead)
+{
 	st->finished = 1;
 	if (group_dead)
 		st->group_finished = 1;
-	tid = tm_final_tid(t, st);	/* close to the moment that fixes the record's place among the others */
-	r = tm_ring_reserve(sizeof(*r), TM_RECORD_FINAL, TM_DROP_RING_FINAL);
-	if (r) {
-		tm_fill_final(r, t, st, tid, group_dead);
-		tm_ring_submit(r);
-	}
+	if (tm_is_sent(t, st))
+		tm_send_final(t, st, group_dead);
+	else
+		tm_leave_out_life(t, st);
+	st->accounted_ns = t->se.sum_exec_runtime;
 	if (st->uses_block)
 		tm_io_forget(t);
 }
@@ -113,7 +132,9 @@ static __always_inline void tm_task_died(struct task_struct *t, struct tm_task *
 	if (st->finished)
 		return;
 	tm_split_interval(st, tm_run_delay_ns(t));
-	tm_send_final(t, st, tm_group_leave(t, st));
+	tm_tell_end(t, st, tm_group_leave(t, st));
+	if (tm_rules_given())
+		tm_process_fold(t, st);
 }
 
 #endif

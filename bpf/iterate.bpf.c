@@ -7,11 +7,14 @@
  * the fingerprint leaves CPU time out. It has what others can change: state, priority, cgroup, and for leaders the
  * process gauges. The kernel may call the program twice for a task whose record did not fit the buffer: what was sent
  * is noted only after it was.
+ *
+ * A task that no rule wants is left out, where they are to be: its fingerprint is kept in another form, which goes out of
+ * date when a process with threads comes to be wanted.
  */
 #include "block.bpf.h"
 #include "group.bpf.h"
-#include "record.bpf.h"
 #include "split.bpf.h"
+#include "thresholds.bpf.h"
 
 /* One pass at a time, one task at a time: no need for a copy per CPU. */
 static struct tm_task_record tm_out;
@@ -56,10 +59,10 @@ static __always_inline u64 tm_mix_process(u64 hash, struct task_struct *t, u32 e
 	return hash;
 }
 
-/* Never 0. */
+/* Odd. Everybody is to be looked at under new rules. */
 static __always_inline u64 tm_fingerprint(struct task_struct *t, u32 state, u32 epoch)
 {
-	u64 hash = tm_mix(t->pid, tm_start_ns(t));
+	u64 hash = tm_mix((u64)tm_rules_in_force()->generation << 32 | (u32)t->pid, tm_start_ns(t));
 
 	hash = tm_mix(hash, t->nvcsw + t->nivcsw);
 
@@ -69,6 +72,12 @@ static __always_inline u64 tm_fingerprint(struct task_struct *t, u32 state, u32 
 	if (t->pid == t->tgid && !(t->flags & PF_KTHREAD))
 		hash = tm_mix_process(hash, t, epoch);
 	return hash | 1;
+}
+
+/* Of a task that was left out: even, and never 0. */
+static __always_inline u64 tm_left_out_print(u64 fingerprint, u32 promotions)
+{
+	return (tm_mix(fingerprint, promotions) & ~3ull) | 2;
 }
 
 static __always_inline void tm_fill_maxima(struct tm_task_record *r, struct task_struct *t, struct tm_task *st,
@@ -114,10 +123,11 @@ static __always_inline void tm_fill_off_cpu(struct tm_task_record *r, struct tas
 static __always_inline void tm_fill_from_storage(struct tm_task_record *r, struct task_struct *t, struct tm_task *st,
 						 u32 state, u32 closed)
 {
-	tm_split_running(t, st, closed);
 	tm_fill_hooked(r, t, st);
 	tm_fill_maxima(r, t, st, closed);
 	tm_fill_off_cpu(r, t, st, state);
+	if (tm_rules_filter())
+		tm_fill_dead_sums(r->dead, tm_process_find(st));
 }
 
 static __always_inline void tm_fill_process(struct tm_task_record *r, struct task_struct *t, u32 epoch)
@@ -161,8 +171,50 @@ static __always_inline void tm_mark_sent(struct task_struct *t, struct tm_task *
 	struct tm_io_entry *entry = st->uses_block ? tm_io_find(t) : NULL;
 
 	st->reported_epoch = closed;
+	st->accounted_ns = tm_out.counters[TM_C_RUNTIME_NS];
+	tm_note_told(st);
 	if (entry)
 		entry->windows[closed & 1].word = 0;
+}
+
+/* Brings the decision up to date first: a thread takes its process's. */
+static __always_inline bool tm_is_sent_now(struct task_struct *t, struct tm_task *st, u32 closed)
+{
+	struct tm_task *leader_st;
+
+	if (!tm_rules_given() || t->exit_state)
+		return tm_is_sent(t, st);
+	leader_st = tm_leader_get(t, st);
+	if (!leader_st)
+		return true;
+	tm_review(st, leader_st, closed);
+	return tm_is_sent(t, st);
+}
+
+static __always_inline void tm_count_left_out(struct task_struct *t)
+{
+	tm_pass_left_out[0]++;
+	if (t->pid == t->tgid)
+		tm_pass_left_out[1]++;
+}
+
+static __always_inline void tm_leave_out(struct task_struct *t, struct tm_task *st)
+{
+	u64 runtime_ns = t->se.sum_exec_runtime;
+
+	tm_count_left_out(t);
+	st->told = 0;
+	if (st->finished || t->exit_state)
+		return;
+	tm_add_left_out(TM_LEFT_OUT_LIVE_NS, runtime_ns - st->accounted_ns);
+	st->accounted_ns = runtime_ns;
+}
+
+/* Unless a hook has asked for the task since. */
+static __always_inline void tm_mark_left_out(u64 *sent, u64 fingerprint, u32 promotions)
+{
+	if (*(volatile u64 *)sent == fingerprint)
+		tm_replace(sent, fingerprint, tm_left_out_print(fingerprint, promotions));
 }
 
 static __always_inline int tm_send(struct seq_file *seq, struct task_struct *t, struct tm_task *st, u32 state, u32 epoch)
@@ -185,7 +237,7 @@ SEC("iter/task")
 int tm_iterate(struct bpf_iter__task *ctx)
 {
 	struct task_struct *t = ctx->task;
-	u32 epoch = tm_epoch, state;
+	u32 epoch = tm_epoch, promotions = *(volatile u32 *)&tm_promotions, state;
 	struct tm_task *st;
 	u64 fingerprint, *sent;
 	bool running;
@@ -201,8 +253,22 @@ int tm_iterate(struct bpf_iter__task *ctx)
 	fingerprint = tm_fingerprint(t, state, epoch);
 	if (*sent == fingerprint && !running && !t->exit_state && !tm_send_all)
 		return 0;
+	if (*sent == tm_left_out_print(fingerprint, promotions) && !running && !t->exit_state) {
+		tm_count_left_out(t);
+		return 0;
+	}
 	st = tm_storage_of(t);
 	*sent = fingerprint;	/* a hook that touches the task from here on has the last word */
+	if (st)
+		tm_split_running(t, st, epoch - 1);
+	if (st && !tm_is_sent_now(t, st, epoch - 1)) {
+		tm_leave_out(t, st);
+		if (running)
+			*sent = 0;
+		else
+			tm_mark_left_out(sent, fingerprint, promotions);
+		return 0;
+	}
 	if (tm_send(ctx->meta->seq, t, st, state, epoch)) {
 		*sent = 0;
 		return 0;
@@ -211,6 +277,8 @@ int tm_iterate(struct bpf_iter__task *ctx)
 		tm_mark_sent(t, st, epoch - 1);
 	if (!st || running || tm_has_open_maxima(t, st, epoch))
 		*sent = 0;
+	else if (!tm_is_sent(t, st))
+		tm_mark_left_out(sent, fingerprint, promotions);
 	return 0;
 }
 

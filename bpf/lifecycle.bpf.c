@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /* Birth, names and death of tasks. Always attached; a record for each goes through the ring. */
 #include "final.bpf.h"
+#include "thresholds.bpf.h"
 
 static __always_inline void tm_count_fork(struct tm_task *parent, bool thread)
 {
 	parent->hooked[(thread ? TM_C_THREADS : TM_C_FORKS) - TM_C_HOOKED]++;
 }
 
-static __always_inline void tm_send_fork(struct task_struct *parent, struct task_struct *child)
+static __always_inline void tm_send_fork(struct task_struct *parent, struct task_struct *child, struct tm_task *st)
 {
 	struct tm_fork_record *r = tm_ring_reserve(sizeof(*r), TM_RECORD_FORK, TM_DROP_RING_FORK);
 	const struct cred *cred = child->real_cred;
@@ -23,7 +24,10 @@ static __always_inline void tm_send_fork(struct task_struct *parent, struct task
 	r->pad = 0;
 	r->cgroup_id = tm_cgroup_id(child);
 	bpf_probe_read_kernel(r->comm, sizeof(r->comm), child->comm);
+	tm_fill_decision(&r->decision, st);
 	tm_ring_submit(r);
+	if (st)
+		tm_note_told(st);
 }
 
 SEC("tp_btf/sched_process_fork")
@@ -40,7 +44,12 @@ int BPF_PROG(tm_fork, struct task_struct *parent, struct task_struct *child)
 	}
 	if (thread)
 		tm_group_fork(parent, parent_st, child, st);
-	tm_send_fork(parent, child);
+	if (st && thread && tm_rules_given())
+		tm_process_make(st);
+	if (st)
+		tm_rules_at_fork(parent, parent_st, child, st);
+	if (!tm_leave_out_record(child, st))
+		tm_send_fork(parent, child, st);
 	return 0;
 }
 
@@ -70,7 +79,7 @@ static __always_inline void tm_fill_exec(struct tm_exec_record *r, struct task_s
 	bpf_probe_read_kernel(r->comm, sizeof(r->comm), t->comm);
 }
 
-static __always_inline void tm_send_exec(struct task_struct *t, s32 old_tid, const char *filename)
+static __always_inline void tm_send_exec(struct task_struct *t, struct tm_task *st, s32 old_tid, const char *filename)
 {
 	u32 zero = 0, len;
 	struct tm_exec_record *r = bpf_map_lookup_elem(&tm_exec_scratch, &zero);
@@ -79,6 +88,7 @@ static __always_inline void tm_send_exec(struct task_struct *t, s32 old_tid, con
 	if (!r || !mm)
 		return;
 	tm_fill_exec(r, t, old_tid);
+	tm_fill_decision(&r->decision, st);
 	bpf_probe_read_kernel_str(r->filename, sizeof(r->filename), filename);
 	len = tm_copy_args(r, mm);
 	if (len > TM_ARGS_LEN)
@@ -88,6 +98,8 @@ static __always_inline void tm_send_exec(struct task_struct *t, s32 old_tid, con
 	tm_fill_header(&r->header, len, TM_RECORD_EXEC);
 	if (bpf_ringbuf_output(&tm_ring, r, len, tm_ring_flags()))
 		tm_count_drop(TM_DROP_RING_EXEC);
+	else if (st)
+		tm_note_told(st);
 }
 
 /*
@@ -109,8 +121,15 @@ static __always_inline void tm_send_succession(struct task_struct *t, struct tm_
 		r->id.start_ns = st->start_ns;
 		r->flags = (r->flags & ~TM_TASK_LEADER) | TM_TASK_BECAME_LEADER;
 		r->state = 'X';
+		st->accounted_ns = r->counters[TM_C_RUNTIME_NS];
 		tm_ring_submit(r);
 	}
+}
+
+static __always_inline void tm_succeed(struct task_struct *t, struct tm_task *st, s32 old_tid)
+{
+	if (tm_is_wanted(st))
+		tm_send_succession(t, st, old_tid);
 	st->flags |= TM_TASK_SUCCESSOR;
 }
 
@@ -120,12 +139,15 @@ int BPF_PROG(tm_exec, struct task_struct *t, s32 old_tid, struct linux_binprm *b
 	struct tm_task *st = tm_task_get(t);
 
 	if (st && old_tid != t->pid)
-		tm_send_succession(t, st, old_tid);
+		tm_succeed(t, st, old_tid);
 	if (!st)
 		st = tm_task_adopt(t);
-	if (st)
+	if (st) {
 		st->hooked[TM_C_EXECS - TM_C_HOOKED]++;
-	tm_send_exec(t, old_tid, bprm->filename);
+		tm_rules_at_exec(t, st, old_tid != t->pid);
+	}
+	if (!tm_leave_out_record(t, st))
+		tm_send_exec(t, st, old_tid, bprm->filename);
 	if (st) {
 		/* A thread other than the leader has taken the leader's number and start time: see tm_final_tid. */
 		st->process_start_ns = st->start_ns = tm_start_ns(t);
@@ -145,9 +167,14 @@ static __always_inline bool tm_same_comm(const char *a, const char *b)
 SEC("tp_btf/task_rename")
 int BPF_PROG(tm_rename, struct task_struct *t, const char *comm)
 {
+	struct tm_task *st = tm_task_get(t);
 	struct tm_rename_record *r;
 
 	tm_touch(t->pid);
+	if (st)
+		tm_rules_at_rename(t, st, comm);
+	if (tm_leave_out_record(t, st))
+		return 0;
 	r = tm_ring_reserve(sizeof(*r), TM_RECORD_RENAME, TM_DROP_RING_RENAME);
 	if (!r)
 		return 0;
@@ -155,10 +182,14 @@ int BPF_PROG(tm_rename, struct task_struct *t, const char *comm)
 	__builtin_memset(r->comm, 0, sizeof(r->comm));
 	bpf_probe_read_kernel(r->old_comm, sizeof(r->old_comm), t->comm);
 	bpf_probe_read_kernel_str(r->comm, sizeof(r->comm), comm);
-	if (tm_same_comm(r->old_comm, r->comm))
+	tm_fill_decision(&r->decision, st);
+	if (tm_same_comm(r->old_comm, r->comm)) {
 		bpf_ringbuf_discard(r, BPF_RB_NO_WAKEUP);
-	else
-		tm_ring_submit(r);
+		return 0;
+	}
+	tm_ring_submit(r);
+	if (st)
+		tm_note_told(st);
 	return 0;
 }
 
@@ -200,6 +231,7 @@ int BPF_PROG(tm_exit, struct task_struct *t)
 	seen->valid = tm_fill_memory(seen->process, t);
 	seen->valid |= tm_fill_files(seen->process, t);
 	seen->valid |= tm_fill_signal(seen->process, seen->dead, t, true);
+	tm_rules_at_exit(t, st);
 	return 0;
 }
 
@@ -224,7 +256,9 @@ int BPF_PROG(tm_free, struct task_struct *t)
 	struct tm_task *st = tm_task_get(t);
 
 	if (st && t->group_leader == t && tm_group_unfinished(t, st))
-		tm_send_final(t, st, true);
+		tm_tell_end(t, st, true);
+	if (st && t->group_leader == t)
+		tm_process_forget(st);
 	tm_task_forget(t);
 	return 0;
 }

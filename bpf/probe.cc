@@ -9,15 +9,16 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdarg>
 #include <cstddef>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "bpf/kernel_support.h"
+#include "bpf/libbpf_log.h"
 #include "bpf/programs.h"
+#include "bpf/rule_maps.h"
 #include "bpf/taskmon.skel.h"
 #include "bpf/taskmon_hash.skel.h"
 
@@ -60,8 +61,8 @@ class Fd {
 static_assert(sizeof(taskmon_bpf) == sizeof(taskmon_hash_bpf));
 static_assert(offsetof(taskmon_bpf::taskmon_bpf__rodata, tm_refuse_storage) ==
               offsetof(taskmon_hash_bpf::taskmon_hash_bpf__rodata, tm_refuse_storage));
-static_assert(offsetof(taskmon_bpf::taskmon_bpf__bss, tm_send_all) ==
-              offsetof(taskmon_hash_bpf::taskmon_hash_bpf__bss, tm_send_all));
+static_assert(offsetof(taskmon_bpf::taskmon_bpf__bss, tm_rules) ==
+              offsetof(taskmon_hash_bpf::taskmon_hash_bpf__bss, tm_rules));
 static_assert(offsetof(taskmon_bpf::taskmon_bpf__data, tm_sched_since_ns) ==
               offsetof(taskmon_hash_bpf::taskmon_hash_bpf__data, tm_sched_since_ns));
 
@@ -83,59 +84,6 @@ uint64_t BootNs() {
   timespec now{};
   clock_gettime(CLOCK_BOOTTIME, &now);
   return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
-}
-
-// libbpf's messages go to one place per process: into this string while a ScopedLog lives, nowhere otherwise.
-thread_local std::string* log_target = nullptr;
-
-int CaptureLog(libbpf_print_level level, const char* format, va_list arguments) {
-  if (log_target == nullptr || level == LIBBPF_DEBUG) return 0;
-  va_list again;
-  va_copy(again, arguments);
-  const int length = std::vsnprintf(nullptr, 0, format, again);
-  va_end(again);
-  if (length <= 0) return 0;
-  const size_t end = log_target->size();
-  log_target->resize(end + static_cast<size_t>(length) + 1);
-  std::vsnprintf(log_target->data() + end, static_cast<size_t>(length) + 1, format, arguments);
-  log_target->resize(end + static_cast<size_t>(length));
-  return 0;
-}
-
-class ScopedLog {
- public:
-  ScopedLog() {
-    log_target = &text_;
-    libbpf_set_print(CaptureLog);
-  }
-  ~ScopedLog() { log_target = nullptr; }
-  ScopedLog(const ScopedLog&) = delete;
-  ScopedLog& operator=(const ScopedLog&) = delete;
-  const std::string& text() const { return text_; }
-
- private:
-  std::string text_;
-};
-
-// The program that libbpf says it failed on; empty when the failure was not about one program.
-std::string FailedProgram(const std::string& log) {
-  const size_t begin = log.find("prog '");
-  if (begin == std::string::npos) return "";
-  const size_t end = log.find('\'', begin + 6);
-  return end == std::string::npos ? "" : log.substr(begin + 6, end - begin - 6);
-}
-
-// What the verifier complained about; failing that the map that could not be made, or libbpf's first message.
-std::string LastVerifierLine(const std::string& log) {
-  const size_t end = log.find("\nprocessed ");
-  if (end != std::string::npos) {
-    const size_t begin = log.rfind('\n', end - 1);
-    return log.substr(begin + 1, end - begin - 1);
-  }
-  const size_t map = log.find("libbpf: map '");  // messages about retries come before it
-  const size_t line = map == std::string::npos ? 0 : map;
-  const size_t begin = log.compare(line, 8, "libbpf: ") == 0 ? line + 8 : line;
-  return log.substr(begin, log.find('\n', begin) - begin);
 }
 
 absl::Status LoadError(int error, const std::string& log) {
@@ -166,6 +114,9 @@ class ProbeImpl : public Probe {
   absl::Status Collect(bool all, const TaskSink& sink) override;
   int ring_fd() const override { return bpf_map__fd(skeleton_->maps.tm_ring); }
   size_t DrainRing(const RingSink& sink) override;
+  absl::Status SetRules(const KernelRules& rules) override;
+  absl::Status SetVerdicts(std::span<const UserVerdict> verdicts) override;
+  LeftOut left_out() const override;
   DropCounters Drops() const override;
   std::vector<Hook> Hooks() const override;
   absl::Status SetStatistics(bool on) override;
@@ -180,6 +131,7 @@ class ProbeImpl : public Probe {
   size_t IndexOf(const char* program) const;
   void HandOverFinalRecords(tm_hook_group attached);
   void ForgetRequests();
+  void BeginPass(bool all);
   absl::Status ReadPass(int fd, const TaskSink& sink);
   bpf_program* ProgramAt(size_t index) const;
   Hook HookAt(size_t index) const;
@@ -194,6 +146,8 @@ class ProbeImpl : public Probe {
   std::unique_ptr<ring_buffer, FreeRing> ring_;
   const RingSink* ring_sink_ = nullptr;  // during DrainRing
   std::vector<char> buffer_;
+  std::optional<RuleMaps> rules_;  // once loaded
+  uint64_t last_pass_ns_ = 0;
   bool last_pass_failed_ = false;
   Fd statistics_;
 };
@@ -260,6 +214,13 @@ absl::Status ProbeImpl::OpenChannels() {
     return absl::InternalError(fmt::format("cannot attach the iterator: {}", std::strerror(errno)));
   ring_.reset(ring_buffer__new(ring_fd(), OnRingRecord, this, nullptr));
   if (ring_ == nullptr) return absl::InternalError(fmt::format("cannot map the ring buffer: {}", std::strerror(errno)));
+  const auto& maps = skeleton_->maps;
+  rules_.emplace(RuleMaps::Fds{.keys = bpf_map__fd(maps.tm_rule_keys),
+                               .prefixes = bpf_map__fd(maps.tm_rule_prefixes),
+                               .verdicts = bpf_map__fd(maps.tm_verdicts),
+                               .sent = bpf_map__fd(maps.tm_sent),
+                               .left_out = bpf_map__fd(maps.tm_left_out)},
+                 &skeleton_->bss->tm_rules, &skeleton_->bss->tm_verdicts_waiting);
   return absl::OkStatus();
 }
 
@@ -345,14 +306,24 @@ bool ProbeImpl::IsAttached(tm_hook_group group) const {
 
 absl::Status ProbeImpl::Collect(bool all, const TaskSink& sink) {
   if (skeleton_ == nullptr) return absl::FailedPreconditionError("not loaded");
-  skeleton_->bss->tm_send_all = all || last_pass_failed_;
-  __atomic_fetch_add(&skeleton_->data->tm_epoch, 1, __ATOMIC_SEQ_CST);
+  BeginPass(all);
   Fd pass(bpf_iter_create(bpf_link__fd(iterator_.get())));
   absl::Status result = pass.get() < 0
                             ? absl::UnavailableError(fmt::format("cannot start a pass: {}", std::strerror(errno)))
                             : ReadPass(pass.get(), sink);
   last_pass_failed_ = !result.ok();
+  if (result.ok()) rules_->ForgetAnswers();
   return result;
+}
+
+void ProbeImpl::BeginPass(bool all) {
+  auto* bss = skeleton_->bss;
+  const uint64_t now_ns = BootNs();
+  bss->tm_send_all = all || last_pass_failed_;
+  bss->tm_pass_us = last_pass_ns_ == 0 ? 0 : std::max<uint64_t>((now_ns - last_pass_ns_) / 1000, 1);
+  std::fill(std::begin(bss->tm_pass_left_out), std::end(bss->tm_pass_left_out), 0);
+  last_pass_ns_ = now_ns;
+  __atomic_fetch_add(&skeleton_->data->tm_epoch, 1, __ATOMIC_SEQ_CST);
 }
 
 absl::Status ProbeImpl::ReadPass(int fd, const TaskSink& sink) {
@@ -397,7 +368,25 @@ DropCounters ProbeImpl::Drops() const {
     if (bpf_map_lookup_elem(fd, &kind, per_cpu.data()) != 0) continue;
     for (uint64_t count : per_cpu) sums[kind] += count;
   }
+  sums[TM_DROP_VERDICT] += rules_->dropped_verdicts();
   return sums;
+}
+
+absl::Status ProbeImpl::SetRules(const KernelRules& rules) {
+  if (skeleton_ == nullptr) return absl::FailedPreconditionError("not loaded");
+  return rules_->Set(rules, skeleton_->data->tm_epoch);
+}
+
+absl::Status ProbeImpl::SetVerdicts(std::span<const UserVerdict> verdicts) {
+  if (skeleton_ == nullptr) return absl::FailedPreconditionError("not loaded");
+  return rules_->Answer(verdicts);
+}
+
+LeftOut ProbeImpl::left_out() const {
+  LeftOut left_out = rules_->CountLeftOut();
+  left_out.tasks = skeleton_->bss->tm_pass_left_out[0];
+  left_out.processes = skeleton_->bss->tm_pass_left_out[1];
+  return left_out;
 }
 
 Hook ProbeImpl::HookAt(size_t index) const {
@@ -481,6 +470,8 @@ const char* DropName(tm_drop drop) {
     case TM_DROP_STORAGE: return "storage";
     case TM_DROP_BLOCK_MAP: return "block_map";
     case TM_DROP_LIFE: return "lives";
+    case TM_DROP_VERDICT: return "verdict";
+    case TM_DROP_PROCESS: return "process";
     case TM_DROP_MAX: break;
   }
   return "unknown";

@@ -12,12 +12,14 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "bpf/kernel_rules.h"
 #include "bpf/taskmon_abi.h"
 
 namespace taskmon::bpf {
@@ -78,6 +80,17 @@ class Probe {
   virtual int ring_fd() const = 0;
   // Hands over what is in the ring now. Returns the number of records.
   virtual size_t DrainRing(const RingSink& sink) = 0;
+
+  // Puts a whole set of rules in force, at once for every event; nothing is detached, no counter touched. Each process
+  // is decided anew when it is next seen, and sent if it is wanted or pending, or for the first time is not. Before the
+  // first call everybody is wanted, and nothing is looked up. Waits some grace periods of the kernel's (tens of ms).
+  // InvalidArgument names the limit that is exceeded, or the key that stands twice; the rules in force stay. After any
+  // other error they stay too.
+  virtual absl::Status SetRules(const KernelRules& rules) = 0;
+  // Answers pending decisions, from the next pass on. An answer to a decision that no longer stands is void. At most
+  // kMaxUserVerdicts between two passes: the rest is dropped (TM_DROP_VERDICT), ResourceExhausted.
+  virtual absl::Status SetVerdicts(std::span<const UserVerdict> verdicts) = 0;
+  virtual LeftOut left_out() const = 0;
 
   virtual DropCounters Drops() const = 0;
   virtual std::vector<Hook> Hooks() const = 0;

@@ -172,12 +172,26 @@ static __always_inline void tm_fill_task(struct tm_task_record *r, struct task_s
 	r->state = tm_state_letter(tm_task_state(t), t->exit_state);
 	bpf_probe_read_kernel(r->comm, sizeof(r->comm), t->comm);
 	r->valid = tm_fill_counters(r->counters, t);
+	r->accounted_ns = r->counters[TM_C_RUNTIME_NS];
+}
+
+/* st may be NULL. */
+static __always_inline void tm_fill_decision(struct tm_decision *into, const struct tm_task *st)
+{
+	if (st && st->decision.at != TM_DECIDED_NEVER) {
+		*into = st->decision;
+		return;
+	}
+	__builtin_memset(into, 0, sizeof(*into));
+	into->rule = TM_NO_RULE;
 }
 
 static __always_inline void tm_fill_hooked(struct tm_task_record *r, struct task_struct *t, struct tm_task *st)
 {
 	r->flags |= st->flags;
 	r->valid |= TM_VALID_STORAGE;
+	r->accounted_ns = st->accounted_ns;
+	tm_fill_decision(&r->decision, st);
 	__builtin_memcpy(&r->counters[TM_C_HOOKED], st->hooked, sizeof(st->hooked));
 	if (tm_oom_from_signal && t->pid == t->tgid)
 		r->counters[TM_C_OOM_KILLS] = t->signal->oom_mm != NULL;

@@ -13,13 +13,13 @@
 #define TASKMON_STORAGE_BPF_H
 
 #include "core_fixes.bpf.h"
+#include "rules_abi.h"
 
 #include <bpf/bpf_tracing.h>
 
 enum {
 	TM_SCHED_MAXIMA = TM_M_IO_REQUEST_NS,	/* those that the scheduler hook keeps come first */
 	TM_MAX_GROUPS = 32768,			/* processes with threads, alive at once */
-	TM_SENT_SLOTS = 1 << 18,
 };
 
 /* When a struct tm_task is made; bits of tm_refuse_storage. */
@@ -73,6 +73,33 @@ struct tm_task {
 
 	u64 hooked[TM_C_MAX - TM_C_HOOKED];
 	struct tm_max windows[2][TM_SCHED_MAXIMA];
+
+	/* rules.bpf.h; for a thread other than the leader only the first of them, as a copy */
+	struct tm_decision decision;
+	u64 name[2]; /* what the rest was made from: comm, padded with zeros */
+	u64 cgroup_id;
+	u32 uid;
+	u32 used;	     /* by any thread: TM_TASK_TCP_USED, TM_TASK_UDP_USED */
+	u32 crossed;	     /* by the process: a bit per threshold */
+	u32 thresholds_id;   /* of the thresholds that crossed is about */
+	u32 generation;	     /* of the rules; 0: not decided */
+	u32 changes;	     /* events that ask for another decision */
+	u32 changes_decided; /* those that the decision knows of */
+	u32 changed_at;	     /* enum tm_decided_at of the latest */
+	u32 named;	     /* name is known */
+	u32 deciding;	     /* someone is at it */
+
+	/* thresholds.bpf.h: hook-kept counters as of the latest pass that looked */
+	u64 seen[TM_C_MAX - TM_C_HOOKED];
+	u32 seen_epoch;
+	u32 seen_in_process; /* and part of struct tm_process.live */
+
+	u64 accounted_ns; /* as in struct tm_task_record */
+	u32 told;	  /* user space has it as one that is wanted */
+
+	/* As numbers, for functions of our own that the verifier walks once: those take no pointers. */
+	u64 task;
+	u64 signal;
 
 	u64 made_ns;		/* this struct: tells the task from a later one at the same address */
 	u64 start_ns;		/* as user space knows it */
@@ -186,9 +213,12 @@ static __always_inline struct tm_task *tm_task_create(struct task_struct *t, con
 		return NULL;
 	}
 	st->tid = t->pid;
+	st->task = (u64)t;
+	st->signal = (u64)t->signal;
 	st->made_ns = bpf_ktime_get_boot_ns();
 	st->start_ns = tm_start_ns(t);
 	st->process_start_ns = tm_start_ns(t->group_leader);
+	st->seen_epoch = tm_epoch;
 	return st;
 }
 
@@ -209,8 +239,10 @@ static __always_inline struct tm_task *tm_task_adopt(struct task_struct *t)
 	if (!st)
 		return NULL;
 	st->made_late = 1;
-	if (tm_is_preexisting(t))
+	if (tm_is_preexisting(t)) {
 		st->flags |= TM_TASK_PREEXISTING;
+		st->accounted_ns = t->se.sum_exec_runtime;
+	}
 	return st;
 }
 

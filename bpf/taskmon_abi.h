@@ -164,6 +164,41 @@ struct tm_identity {
 	__u64 process_start_ns;		/* of the group leader */
 };
 
+/* WANTED is also where no rules were ever given. */
+enum tm_verdict {
+	TM_VERDICT_WANTED = 0,
+	TM_VERDICT_PENDING = 1,	 /* user space must say; sent until it does */
+	TM_VERDICT_UNWANTED = 2, /* a rule drops it, or none can want it */
+};
+
+/* The event that a decision was made at. */
+enum tm_decided_at {
+	TM_DECIDED_NEVER = 0,
+	TM_DECIDED_START = 1, /* it lived when it was first looked at */
+	TM_DECIDED_FORK = 2,  /* inherited, or decided anew where owner or cgroup differ from the parent's */
+	TM_DECIDED_EXEC = 3,
+	TM_DECIDED_RENAME = 4,
+	TM_DECIDED_OWNER = 5,
+	TM_DECIDED_CGROUP = 6,
+	TM_DECIDED_CONNECTION = 7, /* first use of TCP or UDP */
+	TM_DECIDED_THRESHOLD = 8,
+	TM_DECIDED_USER = 9,   /* user space has answered */
+	TM_DECIDED_RULES = 10, /* there are new rules */
+};
+
+enum { TM_NO_RULE = 0xffffffffu };
+
+/* What the kernel side decided of a process; its threads carry a copy. */
+struct tm_decision {
+	__u32 rule;	     /* RuleRef: the first rule that the kernel side can see matching, TM_NO_RULE: none */
+	__u32 seq;	     /* another one with each decision of a process; user space's answer names it */
+	__u32 rules_version; /* KernelRules.version */
+	__u8 verdict;	     /* enum tm_verdict */
+	__u8 at;	     /* enum tm_decided_at */
+	__u8 pad[2];
+	__u64 decided_ns;
+};
+
 /* One task at one tick, or its end. */
 struct tm_task_record {
 	struct tm_record_header header;
@@ -187,8 +222,12 @@ struct tm_task_record {
 	__u64 counters[TM_C_MAX];
 	struct tm_max maxima[TM_M_MAX];
 	__u64 process[TM_P_MAX];
-	__u64 dead[TM_C_HOOKED];	/* signal_struct's sums over dead threads; those it lacks are 0. FINAL: as of the
-					 * task's exit, itself not among them */
+	/* Sums over the process's dead threads. FINAL: as of the task's exit, itself not among them. The kernel keeps
+	 * some of them; the others are ours and complete only while unwanted tasks are left out, otherwise 0. */
+	__u64 dead[TM_C_MAX];
+	__u64 accounted_ns; /* that much of TM_C_RUNTIME_NS was in earlier records, was counted as left out, or
+			     * was spent before we first saw the task */
+	struct tm_decision decision;
 };
 
 struct tm_fork_record {
@@ -202,6 +241,7 @@ struct tm_fork_record {
 	__u32 pad;
 	__u64 cgroup_id;
 	char comm[TM_COMM_LEN];		/* still the parent's */
+	struct tm_decision decision;
 };
 
 struct tm_exec_record {
@@ -213,6 +253,7 @@ struct tm_exec_record {
 	__u32 gid;
 	__u64 cgroup_id;
 	char comm[TM_COMM_LEN];
+	struct tm_decision decision;
 	__u32 args_len;			/* bytes in args; equal to TM_ARGS_LEN when cut */
 	__u32 args_total;		/* length of the whole command line */
 	char filename[TM_PATH_LEN];
@@ -224,6 +265,7 @@ struct tm_rename_record {
 	struct tm_identity id;
 	char old_comm[TM_COMM_LEN];
 	char comm[TM_COMM_LEN];
+	struct tm_decision decision;
 };
 
 struct tm_oom_record {
@@ -242,13 +284,15 @@ enum tm_drop {
 	TM_DROP_STORAGE = 5,		/* task storage could not be made; tried again at exec, exit, in a pass */
 	TM_DROP_BLOCK_MAP = 6,		/* too many block requests in flight */
 	TM_DROP_LIFE = 7,		/* nor at exit: a life without final record */
-	TM_DROP_MAX = 8,
+	TM_DROP_VERDICT = 8,		/* user space's verdict: too many between two passes */
+	TM_DROP_PROCESS = 9,		/* sums over threads: too many processes with threads */
+	TM_DROP_MAX = 10,
 };
 
 TM_STATIC_ASSERT(sizeof(struct tm_record_header) == 16, "tm_record_header");
 TM_STATIC_ASSERT(sizeof(struct tm_identity) == 24, "tm_identity");
 TM_STATIC_ASSERT(sizeof(struct tm_max) == 24, "tm_max");
 TM_STATIC_ASSERT(sizeof(struct tm_task_record) % 8 == 0, "tm_task_record is read as an array");
-TM_STATIC_ASSERT(sizeof(struct tm_fork_record) == 88, "tm_fork_record");
+TM_STATIC_ASSERT(sizeof(struct tm_fork_record) == 112, "tm_fork_record");
 
 #endif

@@ -7,4 +7,4 @@ cd "$1"
 mode=(--dry-run -Werror)
 [ "${2:-}" = --fix ] && mode=(-i)
 find proto storage daemon client tests bpf -type f \( -name '*.cc' -o -name '*.h' \) \
-  ! -name '*.bpf.h' ! -name taskmon_abi.h ! -name abi_layout.h -print0 | xargs -0 clang-format "${mode[@]}"
+  ! -name '*.bpf.h' ! -name '*_abi.h' ! -name abi_layout.h -print0 | xargs -0 clang-format "${mode[@]}"

@@ -2,6 +2,7 @@
 /* The ABI as C sees it. */
 #include <stddef.h>
 
+#include "bpf/rules_abi.h"
 #include "bpf/taskmon_abi.h"
 #include "tests/unit/bpf/abi_layout.h"
 

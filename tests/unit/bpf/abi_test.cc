@@ -11,6 +11,7 @@
 #include <string>
 
 #include "bpf/probe.h"
+#include "bpf/rules_abi.h"
 #include "bpf/taskmon_abi.h"
 #include "tests/unit/bpf/abi_layout.h"
 
