@@ -8,10 +8,12 @@
 #pragma once
 
 #include <functional>
+#include <string_view>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "taskmon/v1/rules.pb.h"
 #include "taskmon/v1/taskmon.pb.h"
 
 namespace taskmon::client {
@@ -29,6 +31,15 @@ class Backend {
   virtual absl::Status WatchTasks(const v1::WatchTasksRequest& request, const TaskSink& sink) = 0;
   virtual absl::Status ReadHistory(const v1::HistoryRequest& request, const TaskSink& sink) = 0;
   virtual absl::Status ReadEvents(const v1::EventsRequest& request, const EventSink& sink) = 0;
+
+  virtual absl::StatusOr<v1::RuleList> ListRules(const v1::ListRulesRequest& request) = 0;
+  virtual absl::StatusOr<v1::RuleFile> ExportRules(const v1::ExportRulesRequest& request) = 0;
+  // `text`: the rule file that the edit applies; empty for other edits. Aborted: the rules were edited meanwhile.
+  virtual absl::StatusOr<v1::RuleEdit> EditRules(const v1::EditRulesRequest& edit, std::string_view text) = 0;
+  virtual absl::StatusOr<v1::RuleVersionList> ListRuleVersions() = 0;
+  virtual absl::StatusOr<v1::TaskExplanation> ExplainTask(const v1::ExplainTaskRequest& request) = 0;
+  virtual absl::StatusOr<v1::ExpressionExplanation> ExplainExpression(const v1::ExplainExpressionRequest& request) = 0;
+  virtual absl::StatusOr<v1::RuleTrial> TestRule(const v1::TestRuleRequest& request) = 0;
 
   // Ends the call in progress, and every later one, with Cancelled.
   virtual void Cancel() = 0;

@@ -13,7 +13,9 @@
 #include <fmt/format.h>
 
 #include "client/cli_help.h"
+#include "client/cli_rule.h"
 #include "client/exit_code.h"
+#include "client/numbers.h"
 #include "client/output/event_text.h"
 #include "client/suggest.h"
 #include "daemon/query/time_spec.h"
@@ -33,16 +35,13 @@ struct Raw {
   std::vector<std::string> words;
   std::string step, interval, count, top, tid, types;
   std::string format = "table";
+  RawRule rule;
 };
 
 std::string FormatList(const Formats& formats, const char* separator) {
   std::vector<std::string_view> names;
   for (const Format format : formats) names.push_back(FormatName(format));
   return fmt::format("{}", fmt::join(names, separator));
-}
-
-std::string InvocationOf(const CLI::App& app) {
-  return app.get_parent() == nullptr ? "taskmonctl" : "taskmonctl " + app.get_name();
 }
 
 // The parser of one invocation. CLI11 keeps pointers into `options_` and `raw_`.
@@ -53,8 +52,9 @@ class Parser {
   ParsedCommandLine Parse(const std::vector<std::string>& arguments);
 
  private:
-  CLI::App* Add(Command command, const char* name);
-  CLI::Option* Text(CLI::App* app, const char* names, std::string* into, const char* type, const char* help);
+  CLI::App* Add(Command command, const char* name) { return AddBelow(&app_, command, name); }
+  CLI::App* AddBelow(CLI::App* parent, Command command, const char* name);
+  static CLI::Option* Text(CLI::App* app, const char* names, std::string* into, const char* type, const char* help);
   void AddExpression(CLI::App* app);
   void AddRange(CLI::App* app);
   void AddFile(CLI::App* app);
@@ -64,6 +64,8 @@ class Parser {
   void AddOutput(CLI::App* app, const Formats& formats, bool rows);
   void AddCommands();
   void AddReaders();
+  void AddRule();
+  void AddSocket(CLI::App* app);
 
   absl::Status Check();
   absl::Status CheckFormat();
@@ -78,26 +80,6 @@ class Parser {
   Raw raw_;
   std::map<const CLI::App*, Formats> formats_;
 };
-
-absl::Status ParseNumber(const char* option, const std::string& text, int64_t max, int64_t* into) {
-  if (text.empty()) return absl::OkStatus();
-  int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value <= 0 || value > max) {
-    return absl::InvalidArgumentError(fmt::format("{} '{}' is no whole number from 1 to {}", option, text, max));
-  }
-  *into = value;
-  return absl::OkStatus();
-}
-
-template <typename Integer>
-absl::Status ParseInto(const char* option, const std::string& text, Integer* into) {
-  int64_t value = *into;
-  const int64_t max = std::numeric_limits<int32_t>::max();
-  const absl::Status status = ParseNumber(option, text, max, &value);
-  *into = static_cast<Integer>(value);
-  return status;
-}
 
 absl::Status ParseDurationInto(const char* option, const std::string& text, uint64_t* into) {
   if (text.empty()) return absl::OkStatus();
@@ -115,16 +97,16 @@ Parser::Parser(const std::string& socket_variable) {
   app_.set_help_flag("-h,--help", "This text");
   app_.formatter(std::make_shared<HelpFormatter>());
   app_.footer(kProgramFooter);
-  Text(&app_, "--socket", &options_.socket, "PATH", "Where taskmond listens (also TASKMON_SOCKET)");
   AddCommands();
+  AddSocket(&app_);
 }
 
-CLI::App* Parser::Add(Command command, const char* name) {
+CLI::App* Parser::AddBelow(CLI::App* parent, Command command, const char* name) {
   const CommandHelp& help = HelpOf(command);
-  CLI::App* app = app_.add_subcommand(name, help.summary);
+  CLI::App* app = parent->add_subcommand(name, help.summary);
   app->set_help_flag("-h,--help", "This text");
   app->footer(help.examples);
-  app->callback([this, command] { options_.command = command; });
+  if (command != Command::kRule) app->callback([this, command] { options_.command = command; });
   return app;
 }
 
@@ -167,6 +149,7 @@ void Parser::AddOutput(CLI::App* app, const Formats& formats, bool rows) {
 
 void Parser::AddCommands() {
   AddReaders();
+  AddRule();
   CLI::App* status = Add(Command::kStatus, "status");
   AddOutput(status, kDocumentFormats, false);
   AddRaw(status);
@@ -178,10 +161,22 @@ void Parser::AddCommands() {
   metrics->add_flag_callback(
       "--no-headers", [this] { options_.header = false; }, "No header line");
   Add(Command::kVersion, "version");
-  for (CLI::App* app : app_.get_subcommands({})) {
-    if (app->get_name() == "version") continue;
+}
+
+// Before and after the command's name.
+void Parser::AddSocket(CLI::App* app) {
+  if (app->get_name() != "version") {
     Text(app, "--socket", &options_.socket, "PATH", "Where taskmond listens (also TASKMON_SOCKET)");
   }
+  for (CLI::App* below : app->get_subcommands({})) AddSocket(below);
+}
+
+void Parser::AddRule() {
+  const CommandMaker make{
+      .add = [this](CLI::App* parent, Command command, const char* name) { return AddBelow(parent, command, name); },
+      .text = Text,
+      .formats = [this](CLI::App* app, const Formats& formats) { AddOutput(app, formats, false); }};
+  DeclareRuleCommands(Add(Command::kRule, "rule"), make, &options_, &raw_.rule);
 }
 
 void Parser::AddReaders() {
@@ -267,10 +262,10 @@ absl::Status Parser::CheckTypes() {
 absl::Status Parser::Check() {
   options_.expression = fmt::format("{}", fmt::join(raw_.words, " "));
   for (const absl::Status& status :
-       {CheckFormat(), CheckTypes(), ParseInto("--top", raw_.top, &options_.top),
-        ParseInto("--count", raw_.count, &options_.count), ParseInto("TID", raw_.tid, &options_.tid),
+       {CheckFormat(), CheckTypes(), ParseNumberInto("--top", raw_.top, &options_.top),
+        ParseNumberInto("--count", raw_.count, &options_.count), ParseNumberInto("TID", raw_.tid, &options_.tid),
         ParseDurationInto("--step", raw_.step, &options_.step_ns),
-        ParseDurationInto("--interval", raw_.interval, &options_.interval_ns)}) {
+        ParseDurationInto("--interval", raw_.interval, &options_.interval_ns), CheckRule(raw_.rule, &options_)}) {
     if (!status.ok()) return status;
   }
   if (options_.follow && !options_.file.empty()) {
@@ -283,8 +278,9 @@ absl::Status Parser::Check() {
 }
 
 const CLI::App* Parser::Chosen() const {
-  const std::vector<CLI::App*> chosen = app_.get_subcommands();
-  return chosen.empty() ? nullptr : chosen.front();
+  const CLI::App* app = &app_;
+  for (auto below = app->get_subcommands(); !below.empty(); below = app->get_subcommands()) app = below.front();
+  return app;
 }
 
 std::string Parser::ExplainExtra(const CLI::App& command, const std::string& extra) const {
@@ -301,15 +297,16 @@ std::string Parser::ExplainExtra(const CLI::App& command, const std::string& ext
 }
 
 std::string Parser::Explain(const CLI::ParseError& error) const {
-  const CLI::App* command = Chosen();
+  const CLI::App* command = Chosen();  // the innermost that was recognised
   const std::vector<std::string> extras = app_.remaining(/*recurse=*/true);
-  if (command == nullptr) {
-    if (extras.empty()) return "no command given; `taskmonctl --help` lists them";
-    if (extras.front().front() == '-') return ExplainExtra(app_, extras.front());
+  const auto below = command->get_subcommands({});
+  if (!below.empty()) {
+    const std::string hint = fmt::format("`{} --help` lists them", InvocationOf(*command));
+    if (extras.empty()) return "no command given; " + hint;
+    if (extras.front().front() == '-') return ExplainExtra(*command, extras.front());
     std::vector<std::string> names;
-    for (const CLI::App* each : app_.get_subcommands({})) names.push_back(each->get_name());
-    return fmt::format("unknown command '{}'{}", extras.front(),
-                       SuggestOr(extras.front(), names, "`taskmonctl --help` lists them"));
+    for (const CLI::App* each : below) names.push_back(each->get_name());
+    return fmt::format("unknown command '{}'{}", extras.front(), SuggestOr(extras.front(), names, hint));
   }
   const std::string what = error.what();
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {

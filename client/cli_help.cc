@@ -32,9 +32,8 @@ std::string OptionNames(const CLI::Option& option) {
 }
 
 std::string UsageLine(const CLI::App& app) {
-  std::string line = "Usage: taskmonctl ";
-  if (app.get_parent() == nullptr) return line + "COMMAND [options]\n";
-  line += app.get_name();
+  std::string line = "Usage: " + InvocationOf(app);
+  if (!app.get_subcommands({}).empty()) return line + " COMMAND [options]\n";
   for (const CLI::Option* option : app.get_options()) {
     if (!option->get_positional()) continue;
     const std::string name = option->get_name(/*positional=*/true);
@@ -56,6 +55,10 @@ Lines OptionLines(const CLI::App& app) {
 }
 
 }  // namespace
+
+std::string InvocationOf(const CLI::App& app) {
+  return app.get_parent() == nullptr ? "taskmonctl" : InvocationOf(*app.get_parent()) + " " + app.get_name();
+}
 
 const char kProgramSummary[] = "What is every process and thread doing now, what was it doing at 03:12, and why.";
 
@@ -94,6 +97,62 @@ const CommandHelp& HelpOf(Command command) {
        "  taskmonctl events --type exec,exit -b 10s\n"
        "  taskmonctl events --type oom -b 3d\n"
        "  taskmonctl events -F 'user == \"www-data\"' -o jsonl"},
+      {"Rules say which tasks are recorded in detail: read, edit, try them",
+       "  taskmonctl rule list\n"
+       "  taskmonctl rule add web 'comm == nginx || app == apache' --threads top:5\n"
+       "  taskmonctl rule explain 4711"},
+      {"The rules in order; the first that matches a task wins",
+       "  taskmonctl rule list\n"
+       "  taskmonctl rule list -o wide\n"
+       "  taskmonctl rule list -o json | jq '.[] | select(.matched == 0).name'"},
+      {"Everything about one rule",
+       "  taskmonctl rule show web\n"
+       "  taskmonctl rule show 30\n"
+       "  taskmonctl rule show web -o json"},
+      {"Add a rule; it takes effect at once",
+       "  taskmonctl rule add web 'comm == nginx || app == apache'\n"
+       "  taskmonctl rule add busy 'cpu > 80% for 10s' --hold 5m --threads top:5\n"
+       "  taskmonctl rule add no-cron 'comm == cron' --action drop --order 5 --dry-run"},
+      {"Change some fields of a rule",
+       "  taskmonctl rule set web --hold 5m --groups cpu,net\n"
+       "  taskmonctl rule set web 'comm == nginx || comm == caddy' --dry-run\n"
+       "  taskmonctl rule set web --order 5"},
+      {"Remove rules",
+       "  taskmonctl rule rm web\n"
+       "  taskmonctl rule rm web busy\n"
+       "  taskmonctl rule rm web --dry-run"},
+      {"Let disabled rules be asked again",
+       "  taskmonctl rule enable web\n"
+       "  taskmonctl rule enable web busy\n"
+       "  taskmonctl rule enable web --dry-run"},
+      {"Keep rules, but do not ask them",
+       "  taskmonctl rule disable web\n"
+       "  taskmonctl rule disable web busy\n"
+       "  taskmonctl rule disable web --dry-run"},
+      {"Replace all rules by those of a file; shows what changes",
+       "  taskmonctl rule apply -f rules.toml --dry-run\n"
+       "  taskmonctl rule apply -f rules.toml\n"
+       "  taskmonctl rule export | sed s/nginx/caddy/ | taskmonctl rule apply -f -"},
+      {"Print all rules as a file that `rule apply` takes",
+       "  taskmonctl rule export > rules.toml\n"
+       "  taskmonctl rule export --version 7\n"
+       "  taskmonctl rule export | ssh other taskmonctl rule apply -f -"},
+      {"Make an earlier version of the rules the current one",
+       "  taskmonctl rule rollback\n"
+       "  taskmonctl rule rollback 7\n"
+       "  taskmonctl rule rollback 7 --dry-run"},
+      {"Earlier versions: when, by whom, what was done",
+       "  taskmonctl rule versions\n"
+       "  taskmonctl rule versions -o csv\n"
+       "  taskmonctl rule versions -o json | jq '.[0].version'"},
+      {"What a rule would have kept of the stored history",
+       "  taskmonctl rule test 'cpu > 80% for 10s' -b 24h\n"
+       "  taskmonctl rule test web -b \"yesterday 03:00\" -e \"yesterday 04:00\"\n"
+       "  taskmonctl rule test 'user == backup' -b 7d -o json"},
+      {"Why a task is kept or dropped; where an expression is decided",
+       "  taskmonctl rule explain 4711\n"
+       "  taskmonctl rule explain 'comm == nginx && cpu > 50%'\n"
+       "  taskmonctl rule explain web"},
   };
   return kHelp[static_cast<int>(command)];
 }

@@ -19,6 +19,9 @@ struct CommandHelp {
 
 const CommandHelp& HelpOf(Command command);
 
+// "taskmonctl rule add"
+std::string InvocationOf(const CLI::App& app);
+
 extern const char kProgramSummary[];
 extern const char kProgramFooter[];
 

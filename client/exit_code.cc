@@ -8,7 +8,8 @@ namespace taskmon::client {
 ExitCode ExitCodeFor(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kOk: return kMatched;
-    case absl::StatusCode::kInvalidArgument: return kUsage;
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kAborted: return kUsage;
     case absl::StatusCode::kUnavailable: return kNotReachable;
     case absl::StatusCode::kPermissionDenied: return kPermission;
     case absl::StatusCode::kOutOfRange:

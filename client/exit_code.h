@@ -23,8 +23,8 @@ enum ExitCode : int {
   kInterrupted = 130,
 };
 
-// InvalidArgument → kUsage, Unavailable → kNotReachable, PermissionDenied → kPermission, OutOfRange and NotFound →
-// kNoData, Cancelled → kInterrupted, OK → kMatched, everything else → kInternal.
+// InvalidArgument and Aborted → kUsage, Unavailable → kNotReachable, PermissionDenied → kPermission, OutOfRange and
+// NotFound → kNoData, Cancelled → kInterrupted, OK → kMatched, everything else → kInternal.
 ExitCode ExitCodeFor(const absl::Status& status);
 
 // "taskmonctl: <what>\n": always one line, control characters made visible.

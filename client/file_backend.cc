@@ -26,6 +26,20 @@ class FileBackend : public Backend {
   absl::StatusOr<v1::Doctor> GetDoctor() override { return NeedsDaemon("doctor"); }
   absl::Status WatchTasks(const v1::WatchTasksRequest&, const TaskSink&) override { return NeedsDaemon("watch"); }
 
+  absl::StatusOr<v1::RuleList> ListRules(const v1::ListRulesRequest&) override { return NeedsDaemon("rule"); }
+  absl::StatusOr<v1::RuleFile> ExportRules(const v1::ExportRulesRequest&) override { return NeedsDaemon("rule"); }
+  absl::StatusOr<v1::RuleEdit> EditRules(const v1::EditRulesRequest&, std::string_view) override {
+    return NeedsDaemon("rule");
+  }
+  absl::StatusOr<v1::RuleVersionList> ListRuleVersions() override { return NeedsDaemon("rule"); }
+  absl::StatusOr<v1::TaskExplanation> ExplainTask(const v1::ExplainTaskRequest&) override {
+    return NeedsDaemon("rule");
+  }
+  absl::StatusOr<v1::ExpressionExplanation> ExplainExpression(const v1::ExplainExpressionRequest&) override {
+    return NeedsDaemon("rule");
+  }
+  absl::StatusOr<v1::RuleTrial> TestRule(const v1::TestRuleRequest&) override { return NeedsDaemon("rule"); }
+
   absl::Status ListTasks(const v1::ListTasksRequest& request, const TaskSink& sink) override {
     return Run(sink, [&](const TaskSink& guarded) { return engine_.ListTasks(request, Reader(), guarded); });
   }

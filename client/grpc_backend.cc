@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/grpc_backend.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -13,6 +14,7 @@
 #include <fmt/format.h>
 #include <grpcpp/grpcpp.h>
 
+#include "taskmon/v1/rules.grpc.pb.h"
 #include "taskmon/v1/taskmon.grpc.pb.h"
 
 namespace taskmon::client {
@@ -20,6 +22,9 @@ namespace {
 
 constexpr int kMaxMessageBytes = 64 << 20;
 constexpr std::chrono::seconds kUnaryDeadline{10};
+constexpr std::chrono::seconds kEditDeadline{60};    // thousands of rules
+constexpr std::chrono::seconds kTrialDeadline{600};  // reads history
+constexpr size_t kPieceBytes = 32 * 1024;            // of a file, within taskmond's limit for a message
 
 // Why connecting fails, as errno; 0: it does not. gRPC's own text hides the difference between "no such socket" and
 // "not allowed".
@@ -64,7 +69,7 @@ absl::Status FromGrpc(const std::string& path, const grpc::Status& status) {
   switch (status.error_code()) {
     case grpc::StatusCode::OK: return absl::OkStatus();
     case grpc::StatusCode::UNAVAILABLE: return ConnectionFailure(path, status);
-    case grpc::StatusCode::DEADLINE_EXCEEDED: return NotReachable(path, "no answer within 10 s");
+    case grpc::StatusCode::DEADLINE_EXCEEDED: return NotReachable(path, "no answer in time");
     case grpc::StatusCode::UNIMPLEMENTED:
       return absl::UnimplementedError("this taskmond cannot do that; is it older than taskmonctl?");
     default: return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
@@ -77,8 +82,9 @@ class GrpcBackend : public Backend {
     grpc::ChannelArguments arguments;
     arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
     arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-    stub_ =
-        v1::Taskmon::NewStub(grpc::CreateCustomChannel("unix:" + path, grpc::InsecureChannelCredentials(), arguments));
+    const auto channel = grpc::CreateCustomChannel("unix:" + path, grpc::InsecureChannelCredentials(), arguments);
+    stub_ = v1::Taskmon::NewStub(channel);
+    rules_ = v1::Rules::NewStub(channel);
   }
 
   absl::StatusOr<v1::Status> GetStatus() override {
@@ -102,6 +108,46 @@ class GrpcBackend : public Backend {
   }
   absl::Status ReadEvents(const v1::EventsRequest& request, const EventSink& sink) override {
     return Stream<v1::EventBatch>(sink, [&](grpc::ClientContext* c) { return stub_->ReadEvents(c, request); });
+  }
+
+  absl::StatusOr<v1::RuleList> ListRules(const v1::ListRulesRequest& request) override {
+    return Unary<v1::RuleList>(
+        [&](auto* context, auto* answer) { return rules_->ListRules(context, request, answer); });
+  }
+  absl::StatusOr<v1::RuleFile> ExportRules(const v1::ExportRulesRequest& request) override {
+    return Unary<v1::RuleFile>(
+        [&](auto* context, auto* answer) { return rules_->ExportRules(context, request, answer); });
+  }
+  absl::StatusOr<v1::RuleEdit> EditRules(const v1::EditRulesRequest& edit, std::string_view text) override {
+    const auto send = [&](grpc::ClientContext* context, v1::RuleEdit* answer) {
+      const auto writer = rules_->EditRules(context, answer);
+      bool listening = writer->Write(edit);
+      for (; listening && !text.empty(); text.remove_prefix(std::min(text.size(), kPieceBytes))) {
+        v1::EditRulesRequest piece;
+        piece.set_text(std::string(text.substr(0, kPieceBytes)));
+        listening = writer->Write(piece);
+      }
+      writer->WritesDone();
+      return writer->Finish();  // tells why nobody listened
+    };
+    return Unary<v1::RuleEdit>(send, kEditDeadline);
+  }
+  absl::StatusOr<v1::RuleVersionList> ListRuleVersions() override {
+    return Unary<v1::RuleVersionList>([&](auto* context, auto* answer) {
+      return rules_->ListRuleVersions(context, v1::ListRuleVersionsRequest(), answer);
+    });
+  }
+  absl::StatusOr<v1::TaskExplanation> ExplainTask(const v1::ExplainTaskRequest& request) override {
+    return Unary<v1::TaskExplanation>(
+        [&](auto* context, auto* answer) { return rules_->ExplainTask(context, request, answer); });
+  }
+  absl::StatusOr<v1::ExpressionExplanation> ExplainExpression(const v1::ExplainExpressionRequest& request) override {
+    return Unary<v1::ExpressionExplanation>(
+        [&](auto* context, auto* answer) { return rules_->ExplainExpression(context, request, answer); });
+  }
+  absl::StatusOr<v1::RuleTrial> TestRule(const v1::TestRuleRequest& request) override {
+    return Unary<v1::RuleTrial>([&](auto* context, auto* answer) { return rules_->TestRule(context, request, answer); },
+                                kTrialDeadline);
   }
 
   void Cancel() override {
@@ -131,9 +177,9 @@ class GrpcBackend : public Backend {
   };
 
   template <typename Answer, typename Ask>
-  absl::StatusOr<Answer> Unary(Ask ask) {
+  absl::StatusOr<Answer> Unary(Ask ask, std::chrono::seconds deadline = kUnaryDeadline) {
     Call call(this);
-    call.context()->set_deadline(std::chrono::system_clock::now() + kUnaryDeadline);
+    call.context()->set_deadline(std::chrono::system_clock::now() + deadline);
     Answer answer;
     const absl::Status status = FromGrpc(path_, ask(call.context(), &answer));
     if (!status.ok()) return status;
@@ -154,6 +200,7 @@ class GrpcBackend : public Backend {
 
   const std::string path_;
   std::unique_ptr<v1::Taskmon::Stub> stub_;
+  std::unique_ptr<v1::Rules::Stub> rules_;
   std::mutex mutex_;
   grpc::ClientContext* context_ = nullptr;  // guarded by mutex_
   bool cancelled_ = false;                  // guarded by mutex_

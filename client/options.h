@@ -9,11 +9,46 @@
 #include <vector>
 
 #include "client/output/format.h"
+#include "taskmon/v1/rules.pb.h"
 #include "taskmon/v1/taskmon.pb.h"
 
 namespace taskmon::client {
 
-enum class Command { kStatus, kDoctor, kMetrics, kVersion, kPs, kShow, kWatch, kHistory, kEvents };
+enum class Command {
+  kStatus,
+  kDoctor,
+  kMetrics,
+  kVersion,
+  kPs,
+  kShow,
+  kWatch,
+  kHistory,
+  kEvents,
+  kRule,  // its commands follow
+  kRuleList,
+  kRuleShow,
+  kRuleAdd,
+  kRuleSet,
+  kRuleRm,
+  kRuleEnable,
+  kRuleDisable,
+  kRuleApply,
+  kRuleExport,
+  kRuleRollback,
+  kRuleVersions,
+  kRuleTest,
+  kRuleExplain,
+};
+
+// What the commands below `rule` are given. Fields are texts that taskmond checks.
+struct RuleOptions {
+  std::vector<std::string> names;
+  v1::RuleFields fields;
+  std::string path;               // of a rule file; "-": standard input
+  uint64_t version = 0;           // to export or roll back to; 0: not named
+  uint64_t expected_version = 0;  // --if-version; 0: any
+  bool dry_run = false;
+};
 
 struct Options {
   Command command = Command::kStatus;
@@ -38,6 +73,7 @@ struct Options {
   bool header = true;
   bool raw = false;
   bool strict = false;
+  RuleOptions rule;
 };
 
 }  // namespace taskmon::client

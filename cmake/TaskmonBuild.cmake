@@ -15,6 +15,7 @@ pkg_check_modules(CAPNG REQUIRED IMPORTED_TARGET libcap-ng)
 pkg_check_modules(SYSTEMD REQUIRED IMPORTED_TARGET libsystemd)
 
 set(TASKMON_SANITIZE "" CACHE STRING "address,undefined or thread; empty for none")
+option(TASKMON_FUZZ "Build the fuzzers (clang only)" OFF)
 option(TASKMON_WERROR "Warnings are errors" ON)
 
 find_program(CCACHE ccache)
@@ -33,6 +34,11 @@ target_compile_definitions(taskmon_options INTERFACE TASKMON_VERSION="${PROJECT_
 if(TASKMON_SANITIZE)
   target_compile_options(taskmon_options INTERFACE -fsanitize=${TASKMON_SANITIZE} -fno-omit-frame-pointer)
   target_link_options(taskmon_options INTERFACE -fsanitize=${TASKMON_SANITIZE})
+endif()
+
+if(TASKMON_FUZZ)
+  # Coverage everywhere, so that the fuzzer sees where its input leads; undefined behaviour ends the run.
+  target_compile_options(taskmon_options INTERFACE -fsanitize=fuzzer-no-link -fno-sanitize-recover=all)
 endif()
 
 # taskmon_library(name SOURCES a.cc … LIBS other …): a static library of one folder.

@@ -78,6 +78,20 @@ Setter SetUint32(uint32_t* target) {
   };
 }
 
+// One of a few words, each of which stands for a value.
+template <typename Value>
+Setter SetWord(Value* target, std::vector<std::pair<std::string, Value>> words) {
+  return [target, words](const toml::node& node) -> absl::Status {
+    const auto text = node.value_exact<std::string>();
+    std::vector<std::string> quoted;
+    for (const auto& [word, value] : words) {
+      if (text && *text == word) return *target = value, absl::OkStatus();
+      quoted.push_back("\"" + word + "\"");
+    }
+    return WrongType(fmt::format("{}", fmt::join(quoted, " or ")).c_str());
+  };
+}
+
 absl::StatusOr<tm_hook_group> ParseHookGroup(const std::string& name) {
   std::vector<std::string> names;
   for (int i = 0; i < TM_HOOK_GROUP_MAX; ++i) {
@@ -118,6 +132,16 @@ std::map<std::string, Setter> Keys(Config* config) {
       {"kernel.hooks", SetHooks(&config->hooks)},
       {"smaps.per_target", SetDuration(&config->smaps_per_target_ns)},
       {"smaps.per_second", SetDuration(&config->smaps_per_second_ns)},
+      {"rules.readable_by", SetWord(&config->rules_readable_by, {{"everyone", Config::RulesReadableBy::kEveryone},
+                                                                 {"readers", Config::RulesReadableBy::kReaders}})},
+      {"rules.initial", SetString(&config->rules_initial)},
+      {"rules.apps", SetString(&config->apps_dir)},
+      {"rules.keep_versions", SetUint32(&config->rules_keep_versions)},
+      {"rules.max_bytes", SetBytes(&config->rules_max_bytes)},
+      {"baseline.keep",
+       SetWord(&config->baseline, {{"all", Config::Baseline::kAll}, {"none", Config::Baseline::kNone}})},
+      {"pre_roll.max_age", SetDuration(&config->pre_roll_age_ns)},
+      {"pre_roll.max_bytes", SetBytes(&config->pre_roll_bytes)},
       {"access.reader_group", SetString(&config->reader_group)},
       {"access.admin_group", SetString(&config->admin_group)},
       {"access.max_subscriptions", SetUint32(&config->max_subscriptions)},
@@ -186,6 +210,10 @@ absl::Status CheckConfig(const Config& config) {
     return bad("kernel.ring_bytes must be a power of two between 4096 and 1073741824");
   }
   if (config.smaps_per_second_ns > 1'000'000'000) return bad("smaps.per_second must be at most 1s");
+  if (config.pre_roll_age_ns > 3600ull * 1'000'000'000) return bad("pre_roll.max_age must be at most 1h");
+  if (config.pre_roll_bytes > (1ull << 30)) return bad("pre_roll.max_bytes must be at most 1GiB");
+  if (config.rules_keep_versions < 2) return bad("rules.keep_versions must be at least 2");
+  if (config.rules_max_bytes < (16ull << 20)) return bad("rules.max_bytes must be at least 16MiB");
   if (config.socket_path.empty() || config.socket_path.size() >= 108) {
     return bad("socket must be a path of 1 to 107 bytes");
   }

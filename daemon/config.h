@@ -30,18 +30,34 @@ struct Config {
   uint64_t history_max_age_ns = 7ull * 86400 * 1'000'000'000;
 
   uint32_t ring_bytes = 8u << 20;
-  std::vector<tm_hook_group> hooks = {
-      TM_HOOKS_SCHED, TM_HOOKS_SIGNAL, TM_HOOKS_OOM,    TM_HOOKS_PAGE_CACHE, TM_HOOKS_PAGE_CACHE_LOOKUP,
-      TM_HOOKS_BLOCK, TM_HOOKS_NET,    TM_HOOKS_CONNECT};
+  std::vector<tm_hook_group> hooks;  // besides what rules and watchers want
 
   uint64_t smaps_per_target_ns = 10'000'000;  // longest stall of one process
   uint64_t smaps_per_second_ns = 5'000'000;   // all reads together; 0: never read
+
+  // Who, besides uid 0, may read the rules; the edit of rules is the admin group's.
+  enum class RulesReadableBy { kEveryone, kReaders };
+  RulesReadableBy rules_readable_by = RulesReadableBy::kEveryone;
+  uint32_t rules_keep_versions = 1000;
+  uint64_t rules_max_bytes = 64ull << 20;
+
+  // What becomes of tasks that no rule decides.
+  enum class Baseline { kAll, kNone };
+  Baseline baseline = Baseline::kAll;
+
+  // Rows that were not stored are kept in memory for tasks that come under a rule later.
+  uint64_t pre_roll_age_ns = 300ull * 1'000'000'000;
+  uint64_t pre_roll_bytes = 8ull << 20;
+
+  std::string rules_initial;  // a rule file to begin with where none are stored; empty: the built-in one
+  std::string apps_dir = "/etc/taskmon/apps.d";  // applications besides the shipped ones
 
   std::string reader_group = "taskmon";       // members see everything
   std::string admin_group = "taskmon-admin";  // members may change rules, too
   uint32_t max_subscriptions = 256;
 
   std::string ring_path() const { return state_dir + "/history.db"; }
+  std::string rules_path() const { return state_dir + "/rules.db"; }
 };
 
 // Applies a TOML text to `config`. InvalidArgument: "taskmond.toml:7: unknown key 'intervall' …".

@@ -12,7 +12,9 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
+#include <absl/time/clock.h>
 #include <fmt/format.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/server_builder.h>
@@ -20,6 +22,9 @@
 #include <spdlog/spdlog.h>
 
 #include "daemon/clocks.h"
+#include "daemon/rule_answers.h"
+#include "daemon/rules/default_rules.h"
+#include "daemon/rules/rule_text.h"
 
 namespace taskmon::daemon {
 namespace {
@@ -59,6 +64,13 @@ std::string KernelRelease() {
   return names.release;
 }
 
+// The writer runs a moment behind the sampler; a failing disk is not waited for.
+void WaitUntilStored(const Writer& writer, int64_t wall_ns) {
+  for (int attempt = 0; attempt < 20 && writer.stats().ring.newest_wall_ns < wall_ns; ++attempt) {
+    absl::SleepFor(absl::Milliseconds(50));
+  }
+}
+
 }  // namespace
 
 Daemon::Daemon(Config config)
@@ -82,6 +94,7 @@ absl::Status Daemon::Start() {
   listener_ = std::move(*listener);
   uint64_t last_seq = 0;
   if (absl::Status status = OpenStorage(&last_seq); !status.ok()) return status;
+  if (absl::Status status = OpenRules(); !status.ok()) return status;
   if (absl::Status status = StartSampling(last_seq); !status.ok()) return status;
   return StartServing();
 }
@@ -108,30 +121,80 @@ absl::Status Daemon::OpenStorage(uint64_t* last_seq) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::string> Daemon::InitialRules() const {
+  if (config_.rules_initial.empty()) return std::string(rules::DefaultRuleText());
+  std::ifstream file(config_.rules_initial);
+  if (!file) {
+    return absl::InvalidArgumentError(
+        fmt::format("rules.initial: cannot read {}: {}", config_.rules_initial, std::strerror(errno)));
+  }
+  std::ostringstream text;
+  text << file.rdbuf();
+  const auto checked = rules::ReadRuleText(text.str(), config_.rules_initial);
+  return checked.ok() ? absl::StatusOr<std::string>(text.str()) : checked.status();
+}
+
+absl::Status Daemon::OpenRules() {
+  absl::StatusOr<std::string> defaults = InitialRules();
+  if (!defaults.ok()) return defaults.status();
+  auto book = rules::RuleBook::Open({.store = {.path = config_.rules_path(),
+                                               .max_versions = config_.rules_keep_versions,
+                                               .max_bytes = config_.rules_max_bytes},
+                                     .defaults = *std::move(defaults),
+                                     .now_wall_ns = WallNowNs,
+                                     .now_boot_ns = BootNowNs});
+  if (!book.ok()) {
+    return absl::Status(book.status().code(),
+                        fmt::format("{}: {}", config_.rules_path(), std::string(book.status().message())));
+  }
+  rules_ = std::move(*book);
+  for (const std::string& remark : rules_->TakeRemarks()) spdlog::error("{}", remark);
+  const rules::RuleSetPtr set = rules_->Current();
+  spdlog::info("{} rules, version {}", set->size(), set->version());
+  std::vector<std::string> problems;
+  apps_ = std::make_unique<rules::AppCatalogue>(rules::AppCatalogue::Load(config_.apps_dir, &problems));
+  for (const std::string& problem : problems) spdlog::warn("applications: {}", problem);
+  return absl::OkStatus();
+}
+
 absl::Status Daemon::StartSampling(uint64_t last_seq) {
   auto probe = bpf::Probe::Open({.ring_bytes = config_.ring_bytes});
   if (!probe.ok()) return probe.status();
   if (absl::Status status = (*probe)->Load(); !status.ok()) return status;
   if (absl::Status status = (*probe)->Attach(TM_HOOKS_LIFECYCLE); !status.ok()) return status;
-  SampleBuilder builder({.boot_id = ReadBootId(), .memory_total_bytes = MemoryTotalBytes()});
-  sampler_ = std::make_unique<Sampler>(Sampler::Options{.interval_ns = config_.interval_ns, .first_seq = last_seq + 1},
-                                       std::move(*probe), std::move(builder),
-                                       Sampler::Parts{.hub = &hub_,
-                                                      .writer = writer_.get(),
-                                                      .names = &names_,
-                                                      .smaps = &smaps_,
-                                                      .smaps_wanted = &smaps_wanted_,
-                                                      .demand = &demand_,
-                                                      .self = &self_});
+  const bool keep_untracked = config_.baseline == Config::Baseline::kAll;
+  SampleBuilder builder({.boot_id = ReadBootId(),
+                         .memory_total_bytes = MemoryTotalBytes(),
+                         .apps = apps_.get(),
+                         .admission = &admission_,
+                         .keep_untracked = keep_untracked,
+                         .pre_roll = {.max_age_ns = config_.pre_roll_age_ns, .max_bytes = config_.pre_roll_bytes}});
+  sampler_ = std::make_unique<Sampler>(
+      Sampler::Options{.interval_ns = config_.interval_ns, .first_seq = last_seq + 1, .keep_untracked = keep_untracked},
+      std::move(*probe), std::move(builder),
+      Sampler::Parts{.hub = &hub_,
+                     .writer = writer_.get(),
+                     .names = &names_,
+                     .smaps = &smaps_,
+                     .smaps_wanted = &smaps_wanted_,
+                     .demand = &demand_,
+                     .rules = rules_.get(),
+                     .admission = &admission_,
+                     .connections = &connections_,
+                     .self = &self_});
   names_.Start();
   smaps_.Start();
+  connections_.Start();
   writer_->Start();
   return sampler_->Start();
 }
 
 absl::Status Daemon::StartServing() {
-  engine_ = std::make_unique<query::Engine>(query::EngineOptions{
-      .ring_path = config_.ring_path(), .newest = [this] { return hub_.Newest(); }, .now_wall_ns = WallNowNs});
+  engine_ = std::make_unique<query::Engine>(
+      query::EngineOptions{.ring_path = config_.ring_path(),
+                           .newest = [this] { return hub_.Newest(); },
+                           .now_wall_ns = WallNowNs,
+                           .wait_until_stored = [this](int64_t wall_ns) { WaitUntilStored(*writer_, wall_ns); }});
   peers_ = std::make_unique<Peers>(config_.reader_group, config_.admin_group);
   service_ = std::make_unique<Service>(
       Service::Sources{.peers = peers_.get(),
@@ -143,12 +206,28 @@ absl::Status Daemon::StartServing() {
                        .doctor = [this] { return MakeDoctor(config_, ReadFigures(), KernelRelease()); },
                        .stored_until_wall_ns = [this] { return writer_->stats().ring.newest_wall_ns; },
                        .max_streams = config_.max_subscriptions});
+  rule_engine_ = std::make_unique<RuleAnswers>(RuleAnswers::Sources{
+      .ask_sampler = [this](const auto& question) { return sampler_->Ask(question); },
+      .admission = &admission_,
+      .newest = [this] { return hub_.Newest(); },
+      .open_ring = [this] { return storage::RingReader::Open(config_.ring_path(), query::RingColumns()); },
+      .ring_bytes = [this] { return writer_->stats().ring.bytes; },
+      .now_wall_ns = WallNowNs});
+  rule_service_ = std::make_unique<RuleService>(
+      RuleService::Sources{.peers = peers_.get(),
+                           .book = rules_.get(),
+                           .engine = rule_engine_.get(),
+                           .newest = [this] { return hub_.Newest(); },
+                           .readers_only = config_.rules_readable_by == Config::RulesReadableBy::kReaders,
+                           .reader_group = config_.reader_group,
+                           .admin_group = config_.admin_group});
   grpc::ServerBuilder builder;
   grpc::ResourceQuota quota("taskmond");
   quota.SetMaxThreads(static_cast<int>(config_.max_subscriptions) + 32);
   builder.SetResourceQuota(quota);
   builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
   builder.RegisterService(service_.get());
+  builder.RegisterService(rule_service_.get());
   server_ = builder.BuildAndStart();
   if (server_ == nullptr) return absl::InternalError("the gRPC server did not start");
   return absl::OkStatus();
@@ -161,6 +240,7 @@ Figures Daemon::ReadFigures() const {
                      .smaps = smaps_.stats(),
                      .names_dropped = names_.dropped(),
                      .refused_streams = service_->refused_streams(),
+                     .query_memory_turned_away = engine_->memory_turned_away(),
                      .uptime_s = static_cast<double>(BootNowNs() - started_boot_ns_) / 1e9};
   for (int group = 0; group < TM_HOOK_GROUP_MAX; ++group) {
     figures.hook_reasons[group] = demand_.Reason(static_cast<tm_hook_group>(group));
@@ -218,6 +298,7 @@ void Daemon::Stop() {
   if (sampler_ != nullptr) sampler_->Stop();
   names_.Stop();
   smaps_.Stop();
+  connections_.Stop();
   if (writer_ != nullptr) writer_->Stop();
   listener_.reset();
 }

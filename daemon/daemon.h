@@ -10,6 +10,7 @@
 #include <string>
 
 #include <absl/status/status.h>
+#include <absl/status/statusor.h>
 #include <grpcpp/server.h>
 
 #include "daemon/config.h"
@@ -17,6 +18,10 @@
 #include "daemon/peers.h"
 #include "daemon/reports.h"
 #include "daemon/sampler.h"
+#include "daemon/rule_service.h"
+#include "daemon/rules/app_catalogue.h"
+#include "daemon/rules/rule_book.h"
+#include "daemon/rules/rule_engine.h"
 #include "daemon/service.h"
 
 namespace taskmon::daemon {
@@ -37,6 +42,8 @@ class Daemon {
 
  private:
   absl::Status OpenStorage(uint64_t* last_seq);
+  absl::StatusOr<std::string> InitialRules() const;
+  absl::Status OpenRules();
   absl::Status StartSampling(uint64_t last_seq);
   absl::Status StartServing();
   void AcceptAll();
@@ -51,10 +58,16 @@ class Daemon {
   SmapsWanted smaps_wanted_;
   HookDemand demand_;
   std::unique_ptr<Writer> writer_;
+  std::unique_ptr<rules::RuleBook> rules_;
+  std::unique_ptr<rules::AppCatalogue> apps_;
+  rules::Admission admission_;  // the sampler's
+  ConnectionScan connections_;
+  std::unique_ptr<rules::RuleEngine> rule_engine_;
   std::unique_ptr<Sampler> sampler_;
   std::unique_ptr<query::Engine> engine_;
   std::unique_ptr<Peers> peers_;
   std::unique_ptr<Service> service_;
+  std::unique_ptr<RuleService> rule_service_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<Listener> listener_;
 };

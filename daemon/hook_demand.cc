@@ -21,13 +21,23 @@ HookGroups GroupsOf(const MetricSet& metrics) {
   return groups;
 }
 
+void HookDemand::SetRules(const std::vector<RuleWish>& wishes) {
+  absl::MutexLock lock(&mutex_);
+  rules_ = {};
+  for (const RuleWish& wish : wishes) {
+    for (int group = 0; group < TM_HOOK_GROUP_MAX; ++group) {
+      if (wish.groups.test(group) && rules_[group].count++ == 0) rules_[group].first = wish.rule;
+    }
+  }
+}
+
 HookGroups HookDemand::Wanted(uint64_t now_ns) {
   HookGroups wanted = configured_;
   wanted.set(TM_HOOKS_LIFECYCLE);
   absl::MutexLock lock(&mutex_);
   for (int group = 0; group < TM_HOOK_GROUP_MAX; ++group) {
     if (watchers_[group] > 0) wanted_until_ns_[group] = now_ns + kLingerNs;
-    if (now_ns < wanted_until_ns_[group]) wanted.set(group);
+    if (now_ns < wanted_until_ns_[group] || rules_[group].count > 0) wanted.set(group);
   }
   return wanted;
 }
@@ -36,10 +46,13 @@ std::string HookDemand::Reason(tm_hook_group group) const {
   if (group == TM_HOOKS_LIFECYCLE) return "always attached";
   if (configured_.test(group)) return "wanted by kernel.hooks";
   absl::MutexLock lock(&mutex_);
+  const RuleWishes& rules = rules_[group];
+  if (rules.count == 1) return fmt::format("wanted by rule {}", rules.first);
+  if (rules.count > 1) return fmt::format("wanted by rule {} and {} more", rules.first, rules.count - 1);
   if (watchers_[group] > 0)
     return fmt::format("wanted by {} watcher{}", watchers_[group], watchers_[group] == 1 ? "" : "s");
   if (wanted_until_ns_[group] != 0) return "not wanted any more";
-  return "not wanted: `taskmonctl watch -f` of its metrics, or kernel.hooks";
+  return "not wanted: a rule with its metric group, `taskmonctl watch -f` of its metrics, or kernel.hooks";
 }
 
 void HookDemand::Change(HookGroups groups, int by) {

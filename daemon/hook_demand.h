@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Who wants which hook group: the configuration for good, watchers for as long as they watch and a little longer, so
-// that a client that asks again and again does not attach and detach all the time. Watchers come on gRPC threads, the
-// sampler asks at each tick.
+// Who wants which hook group: the configuration for good, rules while they are enabled, watchers for as long as they
+// watch and a little longer, so that a client that asks again and again does not attach and detach all the time.
+// Watchers come on gRPC threads, the sampler sets the rules and asks at each tick.
 #pragma once
 
 #include <array>
@@ -47,17 +47,30 @@ class HookDemand {
 
   Claim Watch(const MetricSet& metrics) { return Claim(this, GroupsOf(metrics)); }
 
+  // What the enabled rules want, by the name of the rule, in order.
+  struct RuleWish {
+    std::string rule;
+    HookGroups groups;
+  };
+  void SetRules(const std::vector<RuleWish>& wishes) ABSL_LOCKS_EXCLUDED(mutex_);
+
   // What should be attached now. The life cycle always is.
   HookGroups Wanted(uint64_t now_ns) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // "wanted by kernel.hooks", "wanted by 2 watchers", "not wanted"…
+  // "wanted by kernel.hooks", "wanted by rule web and 2 more", "wanted by 2 watchers", "not wanted"…
   std::string Reason(tm_hook_group group) const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   void Change(HookGroups groups, int by) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const HookGroups configured_;
+  struct RuleWishes {
+    std::string first;  // rule
+    int count = 0;
+  };
+
   mutable absl::Mutex mutex_;
+  std::array<RuleWishes, TM_HOOK_GROUP_MAX> rules_ ABSL_GUARDED_BY(mutex_);
   std::array<int, TM_HOOK_GROUP_MAX> watchers_ ABSL_GUARDED_BY(mutex_) = {};
   std::array<uint64_t, TM_HOOK_GROUP_MAX> wanted_until_ns_ ABSL_GUARDED_BY(mutex_) = {};
 };

@@ -94,6 +94,37 @@ static_assert(v1::Metric_MAX < kMetricSlots, "raise kMetricSlots");
 
 }  // namespace
 
+void Add(Counters& sum, const Counters& value) {
+  for (size_t i = 0; i < sum.size(); ++i) sum[i] += value[i];
+}
+
+void Subtract(Counters& sum, const Counters& value) {
+  for (size_t i = 0; i < sum.size(); ++i) sum[i] -= value[i];
+}
+
+std::optional<uint32_t> HookedCounterOf(v1::Metric metric) {
+  for (const CounterSource& source : kCounters) {
+    if (source.metric == metric && source.hook != kNone && source.second == kNone) return source.first;
+  }
+  return std::nullopt;
+}
+
+std::optional<uint32_t> MaximumOf(v1::Metric metric) {
+  for (const MaximumSource& source : kMaxima) {
+    if (source.metric == metric) return source.maximum;
+  }
+  return std::nullopt;
+}
+
+rules::HookedMetrics MakeHookedMetrics() {
+  // As daemon/query/row.cc resolves them: a wait still open counts up to the tick.
+  auto grows_open = [](v1::Metric metric) {
+    return metric == v1::TASK_OFFCPU_TIME || metric == v1::TASK_IO_WAIT_TIME ||
+           metric == v1::TASK_SWITCH_OFFCPU_TIME_MAX || metric == v1::TASK_IO_WAIT_TIME_MAX;
+  };
+  return {.counter = HookedCounterOf, .maximum = MaximumOf, .grows_open = grows_open};
+}
+
 void Set(v1::Metric metric, int64_t value, TaskSample* sample) {
   sample->values[metric] = value;
   sample->valid.set(metric);

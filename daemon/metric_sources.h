@@ -6,8 +6,10 @@
 #include <array>
 #include <bitset>
 #include <cstdint>
+#include <optional>
 
 #include "bpf/taskmon_abi.h"
+#include "daemon/rules/kernel_test.h"
 #include "proto/catalogue.h"
 #include "storage/sample.h"
 
@@ -29,6 +31,16 @@ class CpuSplit {
   uint64_t utime_ns_ = 0;
   uint64_t stime_ns_ = 0;
 };
+
+// Counters of several threads in one.
+void Add(Counters& sum, const Counters& value);
+void Subtract(Counters& sum, const Counters& value);
+
+// The number that hooks keep for a metric; nullopt: they keep none, or it is made of several.
+std::optional<uint32_t> HookedCounterOf(v1::Metric metric);
+std::optional<uint32_t> MaximumOf(v1::Metric metric);
+// The three questions of the push-down plan.
+rules::HookedMetrics MakeHookedMetrics();
 
 // Makes a metric of the sample known.
 void Set(v1::Metric metric, int64_t value, TaskSample* sample);

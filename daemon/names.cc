@@ -17,7 +17,8 @@
 namespace taskmon::daemon {
 namespace {
 
-constexpr size_t kMaxCmdline = 4096;
+constexpr size_t kMaxCmdline = 256 * 1024;  // read; what is kept is shorter
+constexpr size_t kKeptEnd = 1024;
 constexpr size_t kContainerDigits = 12;
 
 std::string ReadLink(const std::string& path) {
@@ -57,6 +58,14 @@ std::string JoinArguments(std::string raw) {
   while (!raw.empty() && raw.back() == '\0') raw.pop_back();
   std::replace(raw.begin(), raw.end(), '\0', ' ');
   return raw;
+}
+
+std::string ShortenCommandLine(std::string text) {
+  constexpr std::string_view kCut = " … ";
+  if (text.size() <= kLongestCommandLine) return text;
+  std::string end = text.substr(text.size() - kKeptEnd);
+  text.resize(kLongestCommandLine - kKeptEnd - kCut.size());
+  return text.append(kCut).append(end);
 }
 
 CgroupIdentity ParseCgroupPath(const std::string& path) {
@@ -141,7 +150,12 @@ NameAnswer NameReader::Resolve(const NameRequest& request) const {
   if (request.user) answer.user = UserName(request.uid);
   if (request.tgid == 0) return answer;
   const std::string directory = fmt::format("{}/{}", proc_root_, request.tgid);
-  if (request.cmdline) answer.cmdline = JoinArguments(ReadUpTo(directory + "/cmdline", kMaxCmdline));
+  if (request.cmdline) {
+    // Few are long: the large buffer is for those alone.
+    std::string raw = ReadUpTo(directory + "/cmdline", kLongestCommandLine + 1);
+    if (raw.size() > kLongestCommandLine) raw = ReadUpTo(directory + "/cmdline", kMaxCmdline);
+    answer.cmdline = ShortenCommandLine(JoinArguments(std::move(raw)));
+  }
   if (request.exe) answer.exe = ReadLink(directory + "/exe");
   if (request.cgroup) answer.cgroup = ParseCgroupPath(CgroupPathFromProc(ReadUpTo(directory + "/cgroup", 16384)));
   // Read last: if the number still belongs to the process that was asked about, so did everything read before.

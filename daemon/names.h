@@ -33,6 +33,11 @@ std::string CgroupPathFromProc(const std::string& text);
 // A command line as the kernel holds it, a NUL after each argument → the arguments joined by blanks. Pure.
 std::string JoinArguments(std::string raw);
 
+// A command line of more than kLongestCommandLine bytes keeps its beginning and its last 1 KiB, with " … " between: a
+// Java program's class path is long, and what tells the program comes after it. Pure.
+inline constexpr size_t kLongestCommandLine = 4096;
+std::string ShortenCommandLine(std::string text);
+
 struct NameRequest {
   int32_t tgid = 0;  // 0: only the user is wanted
   uint64_t start_ns = 0;

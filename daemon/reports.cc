@@ -67,17 +67,20 @@ v1::Status MakeStatus(const Config& config, const Figures& figures) {
   status.set_interval_ms(config.interval_ns / 1'000'000);
   status.set_tasks(figures.sampler.threads);
   status.set_processes(figures.sampler.processes);
-  status.set_tracked(figures.sampler.threads);  // without rules every task is tracked
+  status.set_tracked(figures.sampler.tracked);
   status.set_ticks(figures.sampler.ticks);
   status.set_late_ticks(figures.sampler.late_ticks);
   auto& dropped = *status.mutable_dropped();
   for (int i = 0; i < TM_DROP_MAX; ++i) dropped[bpf::DropName(static_cast<tm_drop>(i))] = figures.sampler.drops[i];
   dropped["failed_passes"] = figures.sampler.failed_passes;
+  dropped["pre_roll_rows"] = figures.sampler.pre_roll.rows_given_up;
+  dropped["unstored_past_rows"] = figures.writer.past_rows_lost;
   dropped["writer_queue_ticks"] = figures.writer.ticks_turned_away;
   dropped["unstored_ticks"] = figures.writer.ticks_not_stored;
   dropped["unstored_events"] = figures.writer.events_lost;
   dropped["name_requests"] = figures.names_dropped;
   dropped["streams_refused"] = figures.refused_streams;
+  dropped["query_memory"] = figures.query_memory_turned_away;
   status.set_db_bytes(figures.writer.ring.bytes);
   status.set_db_cap_bytes(config.history_cap_bytes);
   status.set_oldest_time_ns(figures.writer.ring.oldest_wall_ns);

@@ -23,6 +23,7 @@ struct Figures {
   std::array<std::string, TM_HOOK_GROUP_MAX> hook_reasons;  // why each group is attached, or not
   uint64_t names_dropped = 0;
   uint64_t refused_streams = 0;
+  uint64_t query_memory_turned_away = 0;
   double uptime_s = 0;
 };
 

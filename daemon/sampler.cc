@@ -21,6 +21,7 @@ namespace {
 
 // A pass over all tasks, idle ones included, so that nothing that went unseen stays wrong for longer than this.
 constexpr uint64_t kAllEveryTicks = 300;
+constexpr absl::Duration kLongestAnswer = absl::Seconds(5);
 
 class UniqueFd {
  public:
@@ -60,11 +61,13 @@ Sampler::Sampler(Options options, std::unique_ptr<bpf::Probe> probe, SampleBuild
       probe_(std::move(probe)),
       builder_(std::move(builder)),
       parts_(parts),
+      rule_driver_({.book = parts.rules, .admission = parts.admission, .demand = parts.demand}, options.keep_untracked),
       next_seq_(options.first_seq) {}
 
 absl::Status Sampler::Start() {
   stop_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (stop_fd_ < 0) return absl::InternalError(fmt::format("eventfd: {}", std::strerror(errno)));
+  ask_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (stop_fd_ < 0 || ask_fd_ < 0) return absl::InternalError(fmt::format("eventfd: {}", std::strerror(errno)));
   if (absl::Status status = Tick(); !status.ok()) return status;
   thread_ = std::thread([this] { Run(); });
   return absl::OkStatus();
@@ -76,6 +79,40 @@ void Sampler::Stop() {
   if (write(stop_fd_, &one, sizeof(one)) != sizeof(one)) spdlog::error("cannot stop the sampler");
   thread_.join();
   close(stop_fd_);
+  close(ask_fd_);
+  ask_fd_ = -1;
+}
+
+absl::Status Sampler::Ask(const std::function<void(SampleBuilder&)>& question) {
+  Question asked{.ask = &question};
+  const uint64_t one = 1;
+  absl::MutexLock lock(&mutex_);
+  questions_.push_back(&asked);
+  if (write(ask_fd_, &one, sizeof(one)) != sizeof(one)) asked.done = false;  // then it is answered after the next tick
+  auto done = [&asked] { return asked.done; };
+  mutex_.AwaitWithTimeout(absl::Condition(&done), kLongestAnswer);
+  if (asked.taken) mutex_.Await(absl::Condition(&done));
+  if (asked.done) return absl::OkStatus();
+  std::erase(questions_, &asked);
+  return absl::UnavailableError("taskmond is busy or stopping; try again in a moment");
+}
+
+void Sampler::Answer() {
+  uint64_t count = 0;
+  if (read(ask_fd_, &count, sizeof(count)) < 0 && errno != EAGAIN) spdlog::error("reading questions: {}", errno);
+  while (true) {
+    Question* question = nullptr;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (questions_.empty()) return;
+      question = questions_.front();
+      questions_.pop_front();
+      question->taken = true;
+    }
+    (*question->ask)(builder_);
+    absl::MutexLock lock(&mutex_);
+    question->done = true;
+  }
 }
 
 void Sampler::Run() {
@@ -85,6 +122,7 @@ void Sampler::Run() {
   Watch(epoll_fd.get(), timer.get());
   Watch(epoll_fd.get(), probe_->ring_fd());
   Watch(epoll_fd.get(), stop_fd_);
+  Watch(epoll_fd.get(), ask_fd_);
   auto sink = [this](const tm_record_header& header) { builder_.OnRing(header); };
   bool stopping = false;
   while (!stopping) {
@@ -100,6 +138,7 @@ void Sampler::Run() {
       }
     }
     probe_->DrainRing(sink);
+    Answer();
     if (!due && !stopping) continue;
     if (absl::Status status = Tick(); !status.ok()) {
       if (++failed_passes_ == 1) spdlog::error("a pass over the tasks failed: {}", status.ToString());
@@ -137,6 +176,7 @@ bool Sampler::AttachWanted(uint64_t boot_ns, int64_t wall_ns) {
     if (!wanted.test(i) && before) probe_->Detach(group);
     attached.set(i, probe_->IsAttached(group));
     changed |= attached.test(i) != before;
+    scan_connections_ |= (i == TM_HOOKS_CONNECT || i == TM_HOOKS_NET) && attached.test(i) && !before;
   }
   builder_.SetAttached(attached);
   return changed;
@@ -145,6 +185,30 @@ bool Sampler::AttachWanted(uint64_t boot_ns, int64_t wall_ns) {
 void Sampler::TakeAnswers() {
   for (const NameAnswer& answer : parts_.names->TakeAnswers()) builder_.OnNames(answer);
   for (const SmapsAnswer& answer : parts_.smaps->TakeAnswers()) builder_.OnSmaps(answer);
+  TakeConnections();
+}
+
+// Connections that were there before the hooks: the kernel side and the picture here are both told.
+void Sampler::TakeConnections() {
+  std::vector<bpf::UserVerdict> verdicts;
+  for (const OpenConnections& open : parts_.connections->TakeAnswers()) {
+    const auto& [tgid, start_ns] = open.process;
+    builder_.OnConnections(tgid, start_ns, open.used_flags, last_boot_ns_);
+    verdicts.push_back({.tgid = tgid, .start_ns = start_ns, .used = open.used_flags});
+  }
+  Tell(verdicts);
+}
+
+void Sampler::Tell(const std::vector<bpf::UserVerdict>& verdicts) {
+  if (verdicts.empty()) return;
+  // Too many at once are counted as dropped; their processes stay pending, and so are recorded.
+  const absl::Status status = probe_->SetVerdicts(verdicts);
+  if (!status.ok() && !absl::IsResourceExhausted(status)) spdlog::error("telling the kernel: {}", status.ToString());
+}
+
+void Sampler::TakeRuleEdits(std::vector<Event>* events) {
+  for (Event& event : parts_.rules->TakeEvents()) events->push_back(std::move(event));
+  for (const std::string& remark : parts_.rules->TakeRemarks()) spdlog::error("{}", remark);
 }
 
 void Sampler::PostSmapsTargets(uint64_t boot_ns) {
@@ -159,6 +223,8 @@ void Sampler::PostSmapsTargets(uint64_t boot_ns) {
 absl::Status Sampler::Tick() {
   const uint64_t boot_ns = BootNowNs();
   const int64_t wall_ns = WallNowNs();
+  // In the first pass the kernel side has no rules yet, so that everybody is seen once.
+  rule_driver_.Update(builder_.names(), last_boot_ns_ == 0 ? nullptr : probe_.get());
   want_all_ |= AttachWanted(boot_ns, wall_ns);
   builder_.SetWallOffset(wall_ns - static_cast<int64_t>(boot_ns));
   TakeAnswers();
@@ -179,11 +245,15 @@ absl::Status Sampler::Tick() {
   if (elapsed > options_.interval_ns + options_.interval_ns / 2) ++late_ticks_;
   SampleBuilder::Result result = builder_.EndTick(
       {.seq = next_seq_++, .wall_ns = wall_ns, .boot_ns = boot_ns, .elapsed_ns = elapsed, .lost_records = lost});
+  TakeRuleEdits(&result.events);
   auto events = std::make_shared<const std::vector<Event>>(std::move(result.events));
+  Tell(result.verdicts);
   parts_.names->Post(std::move(result.requests));
   PostSmapsTargets(boot_ns);
-  parts_.self->OnTick(boot_ns, builder_.accounted_runtime_ns());
-  parts_.writer->Post(result.snapshot, events);
+  if (std::exchange(scan_connections_, false)) parts_.connections->Post(builder_.Processes());
+  const bpf::LeftOut left_out = probe_->left_out();
+  parts_.self->OnTick(boot_ns, builder_.accounted_runtime_ns() + left_out.live_ns + left_out.dead_ns);
+  parts_.writer->Post(std::move(result.stored), events, std::move(result.past));
   parts_.hub->Publish({std::move(result.snapshot), std::move(events)});
   meter_.OnTick(boot_ns, probe_.get());
   NoteTick(boot_ns);
@@ -193,12 +263,16 @@ absl::Status Sampler::Tick() {
 void Sampler::NoteTick(uint64_t began_boot_ns) {
   std::vector<bpf::Hook> hooks = probe_->Hooks();
   const bpf::DropCounters drops = probe_->Drops();
+  const bpf::LeftOut left_out = probe_->left_out();
   absl::MutexLock lock(&mutex_);
   ++stats_.ticks;
   stats_.late_ticks = late_ticks_;
   stats_.failed_passes = failed_passes_;
   stats_.threads = builder_.thread_count();
   stats_.processes = builder_.process_count();
+  stats_.tracked = builder_.tracked_threads();
+  stats_.left_out = left_out;
+  stats_.pre_roll = builder_.pre_roll_stats();
   stats_.drops = drops;
   stats_.hooks = std::move(hooks);
   stats_.hook_costs = meter_.costs();

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The sampler thread (tm-sampler): one epoll over timer, ring buffer and stop. At each tick it drains the ring, passes
-// over the tasks, builds the snapshot, publishes it and posts it to the writer. It waits for nobody.
+// The sampler thread (tm-sampler): one epoll over timer, ring buffer, questions and stop. At each tick it puts new
+// rules in force, drains the ring, passes over the tasks, builds the snapshot, publishes it and posts it to the writer.
+// It waits for nobody. Questions about what only it knows are answered between ticks.
 //
 // Owns the probe and the builder from Start to Stop; hook states are copied out at each tick for `status`.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -18,9 +21,12 @@
 #include <absl/synchronization/mutex.h>
 
 #include "bpf/probe.h"
+#include "daemon/connection_scan.h"
 #include "daemon/hook_demand.h"
 #include "daemon/hook_meter.h"
 #include "daemon/names.h"
+#include "daemon/rule_driver.h"
+#include "daemon/rules/rule_book.h"
 #include "daemon/sample_builder.h"
 #include "daemon/self_stats.h"
 #include "daemon/smaps_reader.h"
@@ -34,7 +40,8 @@ class Sampler {
  public:
   struct Options {
     uint64_t interval_ns = 1'000'000'000;
-    uint64_t first_seq = 1;  // the ring numbers on over restarts
+    uint64_t first_seq = 1;      // the ring numbers on over restarts
+    bool keep_untracked = true;  // baseline "all"
   };
 
   struct Stats {
@@ -44,6 +51,9 @@ class Sampler {
     uint64_t last_tick_ns = 0;  // wall time the last tick took
     uint64_t threads = 0;
     uint64_t processes = 0;
+    uint64_t tracked = 0;  // threads of tracked processes
+    bpf::LeftOut left_out;
+    PreRoll::Stats pre_roll;
     bpf::DropCounters drops{};
     std::vector<bpf::Hook> hooks;
     std::vector<HookMeter::Cost> hook_costs;  // by position in hooks; may be shorter
@@ -58,6 +68,9 @@ class Sampler {
     SmapsReader* smaps;
     SmapsWanted* smaps_wanted;
     HookDemand* demand;
+    rules::RuleBook* rules;
+    rules::Admission* admission;
+    ConnectionScan* connections;
     SelfStats* self;
   };
 
@@ -71,11 +84,24 @@ class Sampler {
 
   Stats stats() const ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Runs a question on the sampler's thread, between two ticks. Unavailable: it is stopping, or does not come to it.
+  absl::Status Ask(const std::function<void(SampleBuilder&)>& question) ABSL_LOCKS_EXCLUDED(mutex_);
+
  private:
+  struct Question {
+    const std::function<void(SampleBuilder&)>* ask;
+    bool taken = false;  // by the sampler
+    bool done = false;
+  };
+
   void Run();
   absl::Status Tick();
+  void Answer() ABSL_LOCKS_EXCLUDED(mutex_);
   bool AttachWanted(uint64_t boot_ns, int64_t wall_ns);
   void TakeAnswers();
+  void TakeConnections();
+  void Tell(const std::vector<bpf::UserVerdict>& verdicts);
+  void TakeRuleEdits(std::vector<Event>* events);
   void PostSmapsTargets(uint64_t boot_ns);
   void NoteTick(uint64_t began_boot_ns);
   uint64_t LostRecords();
@@ -84,14 +110,17 @@ class Sampler {
   const std::unique_ptr<bpf::Probe> probe_;
   SampleBuilder builder_;
   const Parts parts_;
+  RuleDriver rule_driver_;
   HookMeter meter_;
 
   std::thread thread_;
   int stop_fd_ = -1;
+  int ask_fd_ = -1;
   uint64_t next_seq_ = 1;
   uint64_t last_boot_ns_ = 0;
   uint64_t ticks_since_all_ = 0;
   bool want_all_ = true;
+  bool scan_connections_ = false;  // hooks were attached: look for connections that they did not see
   uint64_t lost_before_ = 0;
   uint64_t late_ticks_ = 0;
   uint64_t failed_passes_ = 0;
@@ -100,6 +129,7 @@ class Sampler {
 
   mutable absl::Mutex mutex_;
   Stats stats_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Question*> questions_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace taskmon::daemon

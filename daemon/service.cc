@@ -9,7 +9,8 @@
 #include <fmt/format.h>
 
 #include "daemon/clocks.h"
-#include "daemon/query/event_selector.h"
+#include "daemon/grpc_status.h"
+#include "daemon/query/event_follower.h"
 #include "daemon/query/plan.h"
 
 namespace taskmon::daemon {
@@ -18,50 +19,27 @@ namespace {
 // How soon a stream notices that its client has gone.
 constexpr absl::Duration kPoll = absl::Milliseconds(200);
 
-grpc::Status ToGrpc(const absl::Status& status) {
-  return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message())};
-}
-
 // The metrics that a selection names, as columns or in its expression. "Everything" names none: it takes what is there.
 MetricSet NamedMetrics(const v1::Selection& selection, const query::Plan& plan) {
   return selection.metrics().empty() ? plan.expression().metrics() : plan.needed();
 }
 
-grpc::Status Unknown() { return {grpc::StatusCode::UNAUTHENTICATED, "this connection has no credentials"}; }
-
 }  // namespace
 
-// Counts one open stream for as long as it lives; false when there are too many.
-class Service::StreamSlot {
- public:
-  explicit StreamSlot(Service* service) : service_(service) {
-    granted_ = service_->open_streams_.fetch_add(1) < service_->sources_.max_streams;
-    if (!granted_) service_->refused_streams_.fetch_add(1);
-  }
-  ~StreamSlot() { service_->open_streams_.fetch_sub(1); }
-  StreamSlot(const StreamSlot&) = delete;
-  StreamSlot& operator=(const StreamSlot&) = delete;
-
-  bool granted() const { return granted_; }
-  grpc::Status Refusal() const {
-    return {grpc::StatusCode::RESOURCE_EXHAUSTED,
-            fmt::format("{} streams are open already; raise access.max_subscriptions in taskmond.toml",
-                        service_->sources_.max_streams)};
-  }
-
- private:
-  Service* const service_;
-  bool granted_ = false;
-};
+grpc::Status Service::TooManyStreams() const {
+  return {
+      grpc::StatusCode::RESOURCE_EXHAUSTED,
+      fmt::format("{} streams are open already; raise access.max_subscriptions in taskmond.toml", streams_.limit())};
+}
 
 grpc::Status Service::GetStatus(grpc::ServerContext* context, const v1::StatusRequest*, v1::Status* reply) {
-  if (!sources_.peers->Find(context->peer())) return Unknown();
+  if (!sources_.peers->Find(context->peer())) return NoCredentials();
   *reply = sources_.status();
   return grpc::Status::OK;
 }
 
 grpc::Status Service::GetDoctor(grpc::ServerContext* context, const v1::DoctorRequest*, v1::Doctor* reply) {
-  if (!sources_.peers->Find(context->peer())) return Unknown();
+  if (!sources_.peers->Find(context->peer())) return NoCredentials();
   *reply = sources_.doctor();
   return grpc::Status::OK;
 }
@@ -69,9 +47,9 @@ grpc::Status Service::GetDoctor(grpc::ServerContext* context, const v1::DoctorRe
 grpc::Status Service::ListTasks(grpc::ServerContext* context, const v1::ListTasksRequest* request,
                                 grpc::ServerWriter<v1::TaskBatch>* writer) {
   const auto caller = sources_.peers->Find(context->peer());
-  if (!caller) return Unknown();
-  const StreamSlot slot(this);
-  if (!slot.granted()) return slot.Refusal();
+  if (!caller) return NoCredentials();
+  const Slots::Slot slot = streams_.Take();
+  if (!slot.granted()) return TooManyStreams();
   return ToGrpc(sources_.engine->ListTasks(*request, *caller, [&](const v1::TaskBatch& batch) {
     if (request->at().empty()) sources_.smaps_wanted->MarkAnswer(request->selection(), batch, BootNowNs());
     return writer->Write(batch);
@@ -81,9 +59,9 @@ grpc::Status Service::ListTasks(grpc::ServerContext* context, const v1::ListTask
 grpc::Status Service::ReadHistory(grpc::ServerContext* context, const v1::HistoryRequest* request,
                                   grpc::ServerWriter<v1::TaskBatch>* writer) {
   const auto caller = sources_.peers->Find(context->peer());
-  if (!caller) return Unknown();
-  const StreamSlot slot(this);
-  if (!slot.granted()) return slot.Refusal();
+  if (!caller) return NoCredentials();
+  const Slots::Slot slot = streams_.Take();
+  if (!slot.granted()) return TooManyStreams();
   return ToGrpc(sources_.engine->ReadHistory(*request, *caller,
                                              [&](const v1::TaskBatch& batch) { return writer->Write(batch); }));
 }
@@ -91,12 +69,13 @@ grpc::Status Service::ReadHistory(grpc::ServerContext* context, const v1::Histor
 grpc::Status Service::WatchTasks(grpc::ServerContext* context, const v1::WatchTasksRequest* request,
                                  grpc::ServerWriter<v1::TaskBatch>* writer) {
   const auto caller = sources_.peers->Find(context->peer());
-  if (!caller) return Unknown();
-  const StreamSlot slot(this);
-  if (!slot.granted()) return slot.Refusal();
+  if (!caller) return NoCredentials();
+  const Slots::Slot slot = streams_.Take();
+  if (!slot.granted()) return TooManyStreams();
   const auto plan = query::Plan::Make(request->selection());
   if (!plan.ok()) return ToGrpc(plan.status());
   const HookDemand::Claim claim = sources_.demand->Watch(NamedMetrics(request->selection(), *plan));
+  std::optional<query::TestMemory> memory;
   uint64_t last_seq = 0;
   uint64_t due_boot_ns = 0;
   uint64_t missed = 0;
@@ -105,12 +84,22 @@ grpc::Status Service::WatchTasks(grpc::ServerContext* context, const v1::WatchTa
     const Publication publication = sources_.hub->WaitAfter(last_seq, kPoll);
     if (publication.snapshot == nullptr) continue;
     const Tick& tick = publication.snapshot->tick;
-    if (last_seq != 0) missed += tick.seq - last_seq - 1;
+    if (last_seq == 0) {
+      auto remembered = sources_.engine->Remember(*publication.snapshot, *plan, *caller);
+      if (!remembered.ok()) return ToGrpc(remembered.status());
+      memory = *std::move(remembered);
+    } else {
+      missed += tick.seq - last_seq - 1;
+    }
     last_seq = tick.seq;
     // Half a tick of slack: ticks are never exactly an interval apart.
-    if (request->interval_ns() != 0 && tick.boot_ns + tick.elapsed_ns / 2 < due_boot_ns) continue;
+    if (request->interval_ns() != 0 && tick.boot_ns + tick.elapsed_ns / 2 < due_boot_ns) {
+      if (memory) plan->Rows(*publication.snapshot, *caller, &*memory);
+      continue;
+    }
     due_boot_ns = tick.boot_ns + request->interval_ns();
-    for (v1::TaskBatch& page : query::Engine::SelectPages(*publication.snapshot, *plan, *caller)) {
+    for (v1::TaskBatch& page :
+         query::Engine::SelectPages(*publication.snapshot, *plan, *caller, memory ? &*memory : nullptr)) {
       sources_.smaps_wanted->MarkAnswer(request->selection(), page, BootNowNs());
       page.set_missed_ticks(std::exchange(missed, 0));
       if (!writer->Write(page)) return grpc::Status::OK;  // the client has gone
@@ -124,9 +113,9 @@ grpc::Status Service::WatchTasks(grpc::ServerContext* context, const v1::WatchTa
 grpc::Status Service::ReadEvents(grpc::ServerContext* context, const v1::EventsRequest* request,
                                  grpc::ServerWriter<v1::EventBatch>* writer) {
   const auto caller = sources_.peers->Find(context->peer());
-  if (!caller) return Unknown();
-  const StreamSlot slot(this);
-  if (!slot.granted()) return slot.Refusal();
+  if (!caller) return NoCredentials();
+  const Slots::Slot slot = streams_.Take();
+  if (!slot.granted()) return TooManyStreams();
   // Stored events up to the newest tick, then those of the ticks after it: nothing falls between, nothing comes twice.
   const auto newest = sources_.hub->Newest();
   if (request->follow() && newest != nullptr) WaitUntilStored(context, newest->tick.wall_ns);
@@ -137,7 +126,7 @@ grpc::Status Service::ReadEvents(grpc::ServerContext* context, const v1::EventsR
     if (!request->follow() || !nothing_yet) return ToGrpc(status);
   }
   if (!request->follow()) return grpc::Status::OK;
-  return FollowEvents(context, *request, *caller, newest == nullptr ? 0 : newest->tick.seq, writer);
+  return FollowEvents(context, *request, *caller, newest.get(), writer);
 }
 
 // The writer runs a moment behind the sampler; a failing disk is not waited for.
@@ -149,17 +138,20 @@ void Service::WaitUntilStored(grpc::ServerContext* context, int64_t wall_ns) con
 }
 
 grpc::Status Service::FollowEvents(grpc::ServerContext* context, const v1::EventsRequest& request,
-                                   const query::Caller& caller, uint64_t after_seq,
+                                   const query::Caller& caller, const Snapshot* newest,
                                    grpc::ServerWriter<v1::EventBatch>* writer) const {
-  auto filter = query::EventSelector::Make(request);
-  if (!filter.ok()) return ToGrpc(filter.status());
+  auto follower = sources_.engine->Follow(request, caller, newest);
+  if (!follower.ok()) return ToGrpc(follower.status());
+  uint64_t after_seq = newest == nullptr ? 0 : newest->tick.seq;
   while (!context->IsCancelled() && !sources_.hub->closed()) {
-    if (sources_.hub->WaitAfter(after_seq, kPoll).snapshot == nullptr) continue;
+    const Publication current = sources_.hub->WaitAfter(after_seq, kPoll);
+    if (current.snapshot == nullptr) continue;
+    follower->Observe(*current.snapshot);
     uint64_t missed_ticks = 0;
     v1::EventBatch batch;
     for (const Publication& tick : sources_.hub->EventsAfter(&after_seq, &missed_ticks)) {
       for (const Event& event : *tick.events) {
-        if (!filter->Matches(event, caller)) continue;
+        if (!follower->Matches(event)) continue;
         *batch.add_events() = query::EncodeEvent(event, caller);
       }
     }

@@ -4,7 +4,6 @@
 // into gRPC codes. Runs on gRPC's pool and only reads. The number of open streams is limited; one more is refused.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -12,6 +11,7 @@
 #include "daemon/hook_demand.h"
 #include "daemon/peers.h"
 #include "daemon/query/engine.h"
+#include "daemon/slots.h"
 #include "daemon/smaps_wanted.h"
 #include "daemon/snapshot_hub.h"
 #include "taskmon/v1/taskmon.grpc.pb.h"
@@ -32,7 +32,7 @@ class Service final : public v1::Taskmon::Service {
     uint32_t max_streams;
   };
 
-  explicit Service(Sources sources) : sources_(std::move(sources)) {}
+  explicit Service(Sources sources) : sources_(std::move(sources)), streams_(sources_.max_streams) {}
 
   grpc::Status GetStatus(grpc::ServerContext*, const v1::StatusRequest*, v1::Status*) override;
   grpc::Status GetDoctor(grpc::ServerContext*, const v1::DoctorRequest*, v1::Doctor*) override;
@@ -44,18 +44,16 @@ class Service final : public v1::Taskmon::Service {
                            grpc::ServerWriter<v1::TaskBatch>*) override;
   grpc::Status ReadEvents(grpc::ServerContext*, const v1::EventsRequest*, grpc::ServerWriter<v1::EventBatch>*) override;
 
-  uint64_t refused_streams() const { return refused_streams_.load(); }
+  uint64_t refused_streams() const { return streams_.refused(); }
 
  private:
-  class StreamSlot;
-
+  grpc::Status TooManyStreams() const;
   void WaitUntilStored(grpc::ServerContext* context, int64_t wall_ns) const;
   grpc::Status FollowEvents(grpc::ServerContext* context, const v1::EventsRequest& request, const query::Caller& caller,
-                            uint64_t after_seq, grpc::ServerWriter<v1::EventBatch>* writer) const;
+                            const Snapshot* newest, grpc::ServerWriter<v1::EventBatch>* writer) const;
 
   const Sources sources_;
-  std::atomic<uint32_t> open_streams_{0};
-  std::atomic<uint64_t> refused_streams_{0};
+  Slots streams_;
 };
 
 }  // namespace taskmon::daemon

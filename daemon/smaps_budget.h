@@ -20,7 +20,8 @@ struct SmapsTarget {
   int32_t tgid = 0;
   uint64_t start_ns = 0;
   uint64_t rss_bytes = 0;
-  bool wanted = false;  // a watcher or a question asks for it; others are read when there is room
+  bool wanted = false;   // a watcher or a question asks for it; others are read when there is room
+  bool tracked = false;  // a rule wants such values of it: preferred among the others
 
   std::pair<int32_t, uint64_t> id() const { return {tgid, start_ns}; }
 };
@@ -32,7 +33,7 @@ class SmapsBudget {
     uint64_t per_second_ns = 5'000'000;      // all reads together
     uint64_t wanted_age_ns = 1'000'000'000;  // values younger than this are not read again
     uint64_t others_age_ns = 60'000'000'000;
-    size_t others = 20;  // of the tasks nobody asks for only the largest
+    size_t others = 20;  // of the tasks nobody asks for only so many: tracked ones, then the largest
   };
 
   struct Stats {

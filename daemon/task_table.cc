@@ -13,6 +13,13 @@ auto LowerBound(std::vector<std::unique_ptr<Thread>>& threads, int32_t tid) {
 
 }  // namespace
 
+void Touch(Process* process, rules::Occasion occasion, uint64_t boot_ns) {
+  process->info_changed = true;
+  if (process->occasion == rules::Occasion::kExec) return;
+  process->occasion = occasion;
+  process->occasion_boot_ns = boot_ns;
+}
+
 Process* TaskTable::FindProcess(int32_t tgid, uint64_t start_ns) {
   auto it = processes_.find({tgid, start_ns});
   return it == processes_.end() ? nullptr : it->second.get();

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "daemon/metric_sources.h"
+#include "daemon/rules/standing.h"
 #include "daemon/smaps_reader.h"
 #include "storage/sample.h"
 
@@ -61,6 +62,7 @@ struct Thread {
   bool born_in_tick = false;
   bool changed = false;  // since the last sample
   bool info_changed = true;
+  bool stored = false;  // its row of the tick before went into the history
   uint64_t seen_pass = 0;
   std::optional<LeftLine> left;
   std::unique_ptr<Succession> succession;
@@ -95,11 +97,23 @@ struct Process {
   bool info_changed = true;
   bool exited = false;
   bool wants_names = false;  // command line, exe, cgroup still to be read from /proc
+  bool names_read = false;   // … or known from exec: what they say can be relied on
   uint64_t names_seq = 0;    // the tick at which /proc was last asked
+  uint64_t names_pause = 1;  // ticks until it is asked again
   uint64_t zombie_pass = 0;  // the last pass that showed it as a zombie
+  rules::Standing standing;
+  // What has happened to it since rules were last asked about it, and when.
+  std::optional<rules::Occasion> occasion;
+  uint64_t occasion_boot_ns = 0;
+  tm_decision decision = {};     // the kernel side's latest
+  uint32_t answered_seq = 0;     // of the decision that was answered …
+  bool answered_wanted = false;  // … like this
   std::shared_ptr<const TaskInfo> info;
   std::shared_ptr<const TaskSample> sample;
 };
+
+// Rules are to be asked about it anew. An exec is not outdone by what comes with it.
+void Touch(Process* process, rules::Occasion occasion, uint64_t boot_ns);
 
 class TaskTable {
  public:

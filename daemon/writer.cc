@@ -16,6 +16,16 @@ Writer::Writer(std::unique_ptr<storage::RingWriter> ring) : ring_(std::move(ring
   stats_.ring = ring_->stats();
 }
 
+namespace {
+
+uint64_t RowsOf(const std::vector<storage::PastTick>& past) {
+  uint64_t rows = 0;
+  for (const storage::PastTick& tick : past) rows += tick.tasks.size();
+  return rows;
+}
+
+}  // namespace
+
 void Writer::Start() {
   thread_ = std::thread([this] { Run(); });
 }
@@ -28,12 +38,14 @@ void Writer::Stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Writer::Post(std::shared_ptr<const Snapshot> snapshot, std::shared_ptr<const std::vector<Event>> events) {
+void Writer::Post(std::shared_ptr<const Snapshot> snapshot, std::shared_ptr<const std::vector<Event>> events,
+                  std::vector<storage::PastTick> past) {
   absl::MutexLock lock(&mutex_);
   if (queue_.size() < kQueueTicks) {
-    queue_.push_back({std::move(snapshot), std::move(events)});
+    queue_.push_back({std::move(snapshot), std::move(events), std::move(past)});
     return;
   }
+  stats_.past_rows_lost += RowsOf(past);
   ++stats_.ticks_turned_away;
   stats_.events_lost += events->size();
   if (gap_ticks_++ == 0) gap_begin_wall_ns_ = snapshot->tick.wall_ns;
@@ -58,6 +70,7 @@ void Writer::Run() {
       queue_.pop_front();
     }
     Store(item);
+    StorePast(item);
   }
   if (absl::Status status = ring_->Close(); !status.ok()) {
     spdlog::error("closing the history: {}", status.ToString());
@@ -88,6 +101,16 @@ void Writer::Store(const Item& item) {
   stats_.error.clear();
   stats_.ring = ring_->stats();
   gap_ticks_ -= reported;
+}
+
+// The past of promoted tasks is an extra: when it cannot be stored, what is recorded anyway is not touched.
+void Writer::StorePast(const Item& item) {
+  if (item.past.empty()) return;
+  const absl::Status status = ring_->AddPast(item.past);
+  if (status.ok()) return;
+  absl::MutexLock lock(&mutex_);
+  if (stats_.past_rows_lost == 0) spdlog::warn("the past of a promoted task is not stored: {}", status.ToString());
+  stats_.past_rows_lost += RowsOf(item.past);
 }
 
 void Writer::NoteFailure(const Item& item, const std::string& error) {

@@ -27,6 +27,7 @@ class Writer {
     uint64_t ticks_turned_away = 0;  // queue full
     uint64_t ticks_not_stored = 0;   // the ring refused them
     uint64_t events_lost = 0;        // with them
+    uint64_t past_rows_lost = 0;     // of promoted tasks
     std::string error;               // empty: writing works
   };
 
@@ -37,8 +38,9 @@ class Writer {
   // Stores what is queued, closes the ring and ends the thread.
   void Stop();
 
-  void Post(std::shared_ptr<const Snapshot> snapshot, std::shared_ptr<const std::vector<Event>> events)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  // `past`: rows that ticks before this one are to have after all.
+  void Post(std::shared_ptr<const Snapshot> snapshot, std::shared_ptr<const std::vector<Event>> events,
+            std::vector<storage::PastTick> past = {}) ABSL_LOCKS_EXCLUDED(mutex_);
 
   Stats stats() const ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -48,10 +50,12 @@ class Writer {
   struct Item {
     std::shared_ptr<const Snapshot> snapshot;
     std::shared_ptr<const std::vector<Event>> events;
+    std::vector<storage::PastTick> past;
   };
 
   void Run();
   void Store(const Item& item) ABSL_LOCKS_EXCLUDED(mutex_);
+  void StorePast(const Item& item) ABSL_LOCKS_EXCLUDED(mutex_);
   void NoteFailure(const Item& item, const std::string& error) ABSL_LOCKS_EXCLUDED(mutex_);
 
   const std::unique_ptr<storage::RingWriter> ring_;  // tm-writer only, but for stats() before Start

@@ -39,7 +39,10 @@ std::vector<MetricDesc> BuildCatalogue() {
                    .scale = info.scale() == 0 ? 1 : info.scale(),
                    .source = info.source(),
                    .help = info.help(),
-                   .hook = info.hook()});
+                   .hook = info.hook(),
+                   .quantum = info.quantum(),
+                   .digits = info.digits(),
+                   .kept_from = info.kept_from()});
   }
   for (MetricDesc& metric : all) metric.witness_of = MaximumNamed(witness_of[metric.id], all);
   std::sort(all.begin(), all.end(), [](const MetricDesc& a, const MetricDesc& b) { return a.id < b.id; });

@@ -27,6 +27,10 @@ struct MetricDesc {
   std::string help;
   std::string hook;                                // empty: needs no hook
   v1::Metric witness_of = v1::METRIC_UNSPECIFIED;  // the window maximum whose circumstances it tells
+  // What the history keeps, see MetricInfo.
+  int64_t quantum = 0;
+  uint32_t digits = 0;
+  int64_t kept_from = 0;
 };
 
 // Every metric in the order of its number.

@@ -4,87 +4,78 @@
 #include "storage/chunk.h"
 
 namespace taskmon::storage {
-
-absl::StatusOr<std::vector<TickHeader>> DecodeTicks(std::string_view bytes) {
-  ByteReader in(bytes);
-  std::vector<TickHeader> headers(in.Count(in.left()));
-  TickHeader before;
-  for (TickHeader& h : headers) {
-    h.tick.seq = before.tick.seq + in.Varint();
-    const int64_t boot_step = in.Signed();
-    h.tick.boot_ns = before.tick.boot_ns + static_cast<uint64_t>(boot_step);
-    h.tick.wall_ns = WrapAdd(WrapAdd(before.tick.wall_ns, boot_step), in.Signed());
-    h.tick.elapsed_ns = static_cast<uint64_t>(WrapAdd(boot_step, in.Signed()));
-    h.tick.lost_records = in.Varint();
-    h.memory_total_bytes = WrapAdd(before.memory_total_bytes, in.Signed());
-    before = h;
-  }
-  if (!in.ok() || in.left() != 0 || headers.empty()) return Damaged("ticks of a chunk");
-  return headers;
-}
-
 namespace {
 
-bool ReadTaskIds(ByteReader* in, std::vector<int64_t>* ids) {
-  const uint64_t count = in->Varint();
-  ByteReader list(in->Sized());
-  if (!in->ok() || count > list.left()) return false;
+bool ReadTaskIds(std::string_view bytes, size_t count, std::vector<int64_t>* ids) {
+  ByteReader list(bytes);
+  if (count > list.left()) return false;
   ids->reserve(count);
   int64_t id = 0;
-  for (uint64_t i = 0; i < count; ++i) {
+  for (size_t i = 0; i < count; ++i) {
     id = WrapAdd(id, list.Signed());
     ids->push_back(id);
   }
   return list.ok() && list.left() == 0;
 }
 
+absl::StatusOr<std::string> FetchFrame(const FetchPiece& fetch, const ChunkHead::Piece& piece) {
+  absl::StatusOr<std::string> frame = fetch(piece);
+  if (!frame.ok()) return frame.status();
+  return DecodeFrame(*frame);
+}
+
 }  // namespace
 
-absl::StatusOr<ClosedChunk> ClosedChunk::Open(std::vector<TickHeader> headers, std::string_view rows,
-                                              const CounterSet& counters, const Wanted& wanted) {
+absl::StatusOr<ClosedChunk> ClosedChunk::Open(ChunkHead head, const FetchPiece& fetch, const CounterSet& counters,
+                                              const Wanted& wanted) {
   ClosedChunk chunk;
-  chunk.headers_ = std::move(headers);
+  chunk.head_ = std::move(head);
   chunk.counters_ = counters;
-  ByteReader in(rows);
-  std::vector<int64_t> task_ids;
-  if (!ReadTaskIds(&in, &task_ids)) return Damaged("row list of a chunk");
-  chunk.chunk_rows_ = task_ids.size();
-  if (!wanted) chunk.rows_.reserve(task_ids.size());
-  for (size_t first = 0; first < task_ids.size(); first += kSegmentRows) {
-    absl::Status status = chunk.ReadSegment(in.Sized(), task_ids, first, wanted);
-    if (!status.ok()) return status;
-  }
-  if (!in.ok() || in.left() != 0) return Damaged("rows of a chunk");
+  absl::Status status = chunk.ReadRows(fetch, wanted);
+  if (!status.ok()) return status;
   return chunk;
 }
 
-absl::Status ClosedChunk::ReadSegment(std::string_view frame, const std::vector<int64_t>& task_ids, size_t first_row,
+absl::Status ClosedChunk::ReadRows(const FetchPiece& fetch, const Wanted& wanted) {
+  absl::StatusOr<std::string> ids = head_.format >= 2 ? FetchFrame(fetch, head_.ids) : fetch(head_.ids);
+  if (!ids.ok()) return ids.status();
+  std::vector<int64_t> task_ids;
+  if (!ReadTaskIds(*ids, head_.row_count, &task_ids)) return Damaged("row list of a chunk");
+  const auto rows = head_.columns.find(kRowsKey);
+  if (rows == head_.columns.end()) return head_.row_count == 0 ? absl::OkStatus() : Damaged("rows of a chunk");
+  if (!wanted) rows_.reserve(task_ids.size());
+  for (size_t segment = 0; segment < rows->second.size(); ++segment) {
+    const size_t first = segment * head_.segment_rows;
+    const size_t end = std::min<size_t>(first + head_.segment_rows, task_ids.size());
+    size_t any = first;
+    while (any < end && wanted && !wanted(task_ids[any])) ++any;
+    if (any >= end) continue;
+    absl::StatusOr<std::string> bytes = FetchFrame(fetch, rows->second[segment]);
+    if (!bytes.ok()) return bytes.status();
+    absl::Status status = ReadSegment(*bytes, task_ids, first, wanted);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ClosedChunk::ReadSegment(std::string_view bytes, const std::vector<int64_t>& task_ids, size_t first_row,
                                       const Wanted& wanted) {
-  const size_t end = std::min(first_row + kSegmentRows, task_ids.size());
-  const auto is_wanted = [&](size_t row) { return !wanted || wanted(task_ids[row]); };
-  size_t any = first_row;
-  while (any < end && !is_wanted(any)) ++any;
-  if (any == end) return absl::OkStatus();
-  absl::StatusOr<std::string> bytes = DecodeFrame(frame);
-  if (!bytes.ok()) return bytes.status();
-  ByteReader in(*bytes);
+  const size_t end = std::min<size_t>(first_row + head_.segment_rows, task_ids.size());
+  ByteReader in(bytes);
   int64_t last_info = 0;
-  Row row;  // one for all: a row is large, and most may not be wanted
   for (size_t i = first_row; i < end; ++i) {
-    row.updates.clear();
-    row.extras.clear();
+    Row& row = rows_.emplace_back();
     if (!ReadRow(&in, &row)) return Damaged("row of a chunk");
     RowExtra& first = row.extras.front();
     last_info = first.info_id = WrapAdd(first.info_id, last_info);
-    if (!is_wanted(i)) continue;
     row.chunk_row = static_cast<uint32_t>(i);
     row.state.task_id = task_ids[i];
-    rows_.push_back(row);
+    if (wanted && !wanted(task_ids[i])) rows_.pop_back();
   }
   return in.left() == 0 ? absl::OkStatus() : Damaged("row segment");
 }
 
-// See PutUpdates in chunk_encoder.cc.
+// See PutUpdates in chunk_builder.cc.
 bool ClosedChunk::ReadUpdates(ByteReader* in, Row* row) {
   const size_t room = row->last_tick - row->first_tick;
   const size_t later = in->Count(room);
@@ -110,7 +101,7 @@ bool ClosedChunk::ReadUpdates(ByteReader* in, Row* row) {
 }
 
 bool ClosedChunk::ReadRow(ByteReader* in, Row* row) const {
-  const size_t last_tick = headers_.size() - 1;
+  const size_t last_tick = head_.ticks.size() - 1;
   row->first_tick = static_cast<uint32_t>(in->Count(last_tick));
   row->last_tick = static_cast<uint32_t>(last_tick - in->Count(last_tick - row->first_tick));
   if (!in->ok() || !ReadUpdates(in, row)) return false;
@@ -124,43 +115,80 @@ bool ClosedChunk::ReadRow(ByteReader* in, Row* row) const {
   return in->ok() && count > 0 && row->extras.front().update == 0;
 }
 
-absl::Status ClosedChunk::AddColumn(MetricId metric, std::string_view blob) {
-  if (metric >= kMetricSlots) return absl::OkStatus();
-  ByteReader in(blob);
-  ColumnSegment segment;
-  size_t next = 0;
-  for (size_t first = 0; first < chunk_rows_; first += kSegmentRows) {
-    const std::string_view frame = in.Sized();
-    if (!in.ok()) return Damaged("column of a chunk");
-    const size_t count = std::min(kSegmentRows, chunk_rows_ - first);
-    size_t end = next;
-    while (end < rows_.size() && rows_[end].chunk_row < first + count) ++end;
-    if (end == next) continue;
-    absl::StatusOr<std::string> bytes = DecodeFrame(frame);
-    if (!bytes.ok()) return bytes.status();
-    bytes_.push_back(std::make_unique<std::string>(*std::move(bytes)));
-    absl::Status status = segment.Parse(*bytes_.back(), count);
+absl::Status ClosedChunk::AddMetric(MetricId metric, const FetchPiece& fetch) {
+  if (metric >= kMetricSlots || metric == kRowsKey || added_[metric]) return absl::OkStatus();
+  added_.set(metric);
+  for (uint16_t range : {uint16_t{0}, kLeastKey, kLargestKey}) {
+    absl::Status status = AddColumn(static_cast<uint16_t>(range | metric), fetch);
     if (!status.ok()) return status;
-    size_t series = 0, exception = 0;
-    std::stable_sort(segment.exceptions.begin(), segment.exceptions.end(),
-                     [](const Exception& a, const Exception& b) { return a.row < b.row; });
-    for (; next < end; ++next) {
-      Row& row = rows_[next];
-      const uint32_t at = row.chunk_row - static_cast<uint32_t>(first);
-      row.state.sample.values[metric] = segment.base[at];
-      row.state.sample.valid[metric] = segment.valid[at];
-      while (series < segment.series.size() && segment.series[series].row < at) ++series;
-      if (series < segment.series.size() && segment.series[series].row == at) {
-        row.cursors.emplace_back(metric, segment.series[series].cursor);
-      }
-      while (exception < segment.exceptions.size() && segment.exceptions[exception].row < at) ++exception;
-      for (; exception < segment.exceptions.size() && segment.exceptions[exception].row == at; ++exception) {
-        row.exceptions.push_back(segment.exceptions[exception]);
-        row.exceptions.back().metric = metric;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ClosedChunk::AddColumn(uint16_t key, const FetchPiece& fetch) {
+  const auto column = head_.columns.find(key);
+  if (column == head_.columns.end()) return absl::OkStatus();
+  ColumnSegment segment;
+  size_t begin = 0;
+  for (size_t i = 0; i < column->second.size() && begin < rows_.size(); ++i) {
+    const size_t first = i * head_.segment_rows;
+    const size_t count = std::min<size_t>(head_.segment_rows, head_.row_count - first);
+    size_t end = begin;
+    while (end < rows_.size() && rows_[end].chunk_row < first + count) ++end;
+    if (end > begin && column->second[i].size > 0) {
+      absl::StatusOr<std::string> bytes = FetchFrame(fetch, column->second[i]);
+      if (!bytes.ok()) return bytes.status();
+      bytes_.push_back(std::make_unique<std::string>(*std::move(bytes)));
+      absl::Status status = segment.Parse(*bytes_.back(), count, head_.format);
+      if (!status.ok()) return status;
+      if (TakeSegment(key, &segment, first, begin, end)) {
+        for (uint16_t other : {segment.form.instant, segment.form.spent}) {
+          status = AddMetric(other, fetch);
+          if (!status.ok()) return status;
+        }
       }
     }
+    begin = end;
   }
-  return in.left() == 0 ? absl::OkStatus() : Damaged("column of a chunk");
+  return absl::OkStatus();
+}
+
+void ClosedChunk::SetBase(uint16_t key, const ColumnSegment& segment, uint32_t at, Row* row) {
+  const auto metric = static_cast<size_t>(key & 0xff);
+  const int64_t value = segment.form.ValueOf(segment.base[at]);
+  if (key < kLeastKey) {
+    row->state.sample.values[metric] = value;
+    row->state.sample.valid[metric] = segment.valid[at];
+    return;
+  }
+  if (row->ahead == nullptr) row->ahead = std::make_unique<GaugeRange>();
+  (key < kLargestKey ? row->ahead->least : row->ahead->largest)[metric] = value;
+}
+
+// Hands the segment's numbers to the rows [begin, end) of rows_.
+bool ClosedChunk::TakeSegment(uint16_t key, ColumnSegment* segment, size_t first_row, size_t begin, size_t end) {
+  std::stable_sort(segment->exceptions.begin(), segment->exceptions.end(),
+                   [](const Exception& a, const Exception& b) { return a.row < b.row; });
+  auto series = segment->series.begin();
+  auto exception = segment->exceptions.begin();
+  bool residues = false;
+  for (; begin < end; ++begin) {
+    Row& row = rows_[begin];
+    const uint32_t at = row.chunk_row - static_cast<uint32_t>(first_row);
+    SetBase(key, *segment, at, &row);
+    while (series != segment->series.end() && series->row < at) ++series;
+    if (series != segment->series.end() && series->row == at) {
+      row.cursors.push_back({key, segment->form, series->cursor});
+      residues = residues || series->cursor.is_residue();
+    }
+    while (exception != segment->exceptions.end() && exception->row < at) ++exception;
+    for (; exception != segment->exceptions.end() && exception->row == at; ++exception) {
+      if (key >= kLeastKey) continue;
+      row.exceptions.push_back(*exception);
+      row.exceptions.back().metric = key;
+    }
+  }
+  return residues;
 }
 
 std::vector<int64_t> ClosedChunk::InfoIds() const {
@@ -171,76 +199,6 @@ std::vector<int64_t> ClosedChunk::InfoIds() const {
     }
   }
   return ids;
-}
-
-void ClosedChunk::ApplyExceptions(Row* row, uint32_t update) {
-  TaskSample& sample = row->state.sample;
-  for (; row->next_exception < row->exceptions.size(); ++row->next_exception) {
-    const Exception& e = row->exceptions[row->next_exception];
-    if (e.update != update) return;
-    switch (e.kind) {
-      case Exception::Kind::kValid:
-        sample.valid.flip(e.metric);
-        sample.deltas[e.metric] = 0;
-        break;
-      case Exception::Kind::kFix: sample.deltas[e.metric] = WrapAdd(sample.deltas[e.metric], e.value); break;
-      case Exception::Kind::kTaken:
-        if (e.value == 0) {
-          sample.taken_boot_ns.erase(e.metric);
-        } else {
-          sample.taken_boot_ns[e.metric] = e.value;
-        }
-    }
-  }
-}
-
-absl::Status ClosedChunk::Advance(Row* row, uint32_t tick) {
-  const uint32_t update = row->next_update++;
-  RowState& state = row->state;
-  TaskSample& sample = state.sample;
-  state.age_ticks = 0;
-  sample.deltas.fill(0);
-  if (row->next_extra < row->extras.size() && row->extras[row->next_extra].update == update) {
-    const RowExtra& extra = row->extras[row->next_extra++];
-    if (extra.info_id != 0) state.info_id = extra.info_id;
-    state.age_ticks = extra.age_ticks;
-  }
-  sample.tick_seq = headers_[tick].tick.seq - state.age_ticks;
-  if (update > 0) {
-    for (auto& [metric, cursor] : row->cursors) {
-      const int64_t before = cursor.value();
-      if (!cursor.Next()) return Damaged("series of a column");
-      sample.values[metric] = cursor.value();
-      const bool counts = state.age_ticks == 0 && counters_.test(metric) && sample.valid[metric];
-      if (counts) sample.deltas[metric] = WrapSub(cursor.value(), before);
-    }
-  }
-  ApplyExceptions(row, update);
-  return absl::OkStatus();
-}
-
-absl::Status ClosedChunk::Step(StepChanges* changes) {
-  changes->gone.clear();
-  changes->updated.clear();
-  if (next_tick_ >= headers_.size()) return absl::OutOfRangeError("no more ticks");
-  if (!sorted_) {
-    for (Row& row : rows_) {
-      std::stable_sort(row.exceptions.begin(), row.exceptions.end(),
-                       [](const Exception& a, const Exception& b) { return a.update < b.update; });
-    }
-    sorted_ = true;
-  }
-  const uint32_t tick = next_tick_++;
-  for (uint32_t i = 0; i < rows_.size(); ++i) {
-    Row& row = rows_[i];
-    if (tick > 0 && row.last_tick == tick - 1) changes->gone.push_back(i);
-    if (row.next_update >= row.update_count) continue;
-    if ((row.every_tick ? row.first_tick + row.next_update : row.updates[row.next_update]) != tick) continue;
-    absl::Status status = Advance(&row, tick);
-    if (!status.ok()) return status;
-    changes->updated.push_back(i);
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace taskmon::storage

@@ -11,7 +11,7 @@
 namespace taskmon::storage {
 namespace {
 
-enum Encoding : uint8_t { kEqual = 0, kPlain = 1, kDelta = 2, kDeltaOfDelta = 3, kSparse = 4 };
+enum Encoding : uint8_t { kEqual = 0, kPlain = 1, kDelta = 2 };
 
 // Small blocks gain nothing that their frame header would not eat.
 constexpr size_t kMinCompressBytes = 48;
@@ -38,63 +38,6 @@ ZSTD_DCtx* DecompressContext() {
   thread_local std::unique_ptr<ZSTD_DCtx, FreeDecompress> context(ZSTD_createDCtx());
   return context.get();
 }
-
-struct SeriesSizes {
-  size_t plain = 0, delta = 0, delta2 = 0, sparse = 0;
-  int plain_shift = 0, delta_shift = 0;
-};
-
-SeriesSizes MeasureSeries(const int64_t* values, size_t n) {
-  SeriesSizes sizes;
-  uint64_t value_bits = 0, delta_bits = 0;
-  for (size_t i = 1; i < n; ++i) {
-    value_bits |= static_cast<uint64_t>(values[i]);
-    delta_bits |= static_cast<uint64_t>(WrapSub(values[i], values[i - 1]));
-  }
-  sizes.plain_shift = CommonShift(value_bits);
-  sizes.delta_shift = CommonShift(delta_bits);
-  int64_t slope = 0;
-  uint64_t run = 0;
-  for (size_t i = 1; i < n; ++i) {
-    const int64_t delta = WrapSub(values[i], values[i - 1]) >> sizes.delta_shift;
-    const size_t delta_size = VarintSize(ZigZag(delta));
-    sizes.plain += VarintSize(ZigZag(values[i] >> sizes.plain_shift));
-    sizes.delta += delta_size;
-    sizes.delta2 += VarintSize(ZigZag(WrapSub(delta, slope)));
-    slope = delta;
-    if (delta == 0) {
-      ++run;
-    } else {
-      sizes.sparse += VarintSize(run) + delta_size;
-      run = 0;
-    }
-  }
-  return sizes;
-}
-
-void WriteSeries(Encoding encoding, int shift, const int64_t* values, size_t n, ByteWriter* out) {
-  int64_t slope = 0;
-  uint64_t run = 0;
-  for (size_t i = 1; i < n; ++i) {
-    const int64_t delta = WrapSub(values[i], values[i - 1]) >> shift;
-    switch (encoding) {
-      case kPlain: out->Signed(values[i] >> shift); break;
-      case kDelta: out->Signed(delta); break;
-      case kDeltaOfDelta: out->Signed(WrapSub(delta, slope)); break;
-      default:
-        if (delta == 0) {
-          ++run;
-          break;
-        }
-        out->Varint(run);
-        out->Signed(delta);
-        run = 0;
-    }
-    slope = delta;
-  }
-}
-
-int64_t ShiftLeft(int64_t v, int shift) { return static_cast<int64_t>(static_cast<uint64_t>(v) << shift); }
 
 }  // namespace
 
@@ -221,58 +164,6 @@ bool GetNumbers(size_t count, ByteReader* in, std::vector<int64_t>* numbers) {
     v = ShiftLeft(before, shift);
   }
   return in->ok();
-}
-
-void PutSeries(const int64_t* values, size_t n, ByteWriter* out) {
-  const SeriesSizes sizes = MeasureSeries(values, n);
-  Encoding encoding = kDelta;
-  size_t best = sizes.delta;
-  int shift = sizes.delta_shift;
-  if (sizes.plain < best) encoding = kPlain, best = sizes.plain, shift = sizes.plain_shift;
-  if (sizes.delta2 < best) encoding = kDeltaOfDelta, best = sizes.delta2, shift = sizes.delta_shift;
-  if (sizes.sparse < best) encoding = kSparse, best = sizes.sparse, shift = sizes.delta_shift;
-  out->Varint(best);
-  out->Byte(Header(encoding, shift));
-  WriteSeries(encoding, shift, values, n, out);
-}
-
-SeriesCursor::SeriesCursor(int64_t first, ByteReader* in) : value_(first) {
-  const size_t size = in->Varint();
-  const uint8_t header = in->Byte();
-  encoding_ = header & 7;
-  shift_ = header >> 3;
-  rest_ = in->Bytes(size);
-  if (encoding_ < kPlain || encoding_ > kSparse) in->Fail();
-}
-
-bool SeriesCursor::Next() {
-  if (encoding_ == kSparse) {
-    if (run_ > 0) {
-      --run_;
-      return true;
-    }
-    // Past the last change the series stays as it is.
-    if (!have_run_ && rest_.empty()) return true;
-  } else if (rest_.empty()) {
-    return false;
-  }
-  ByteReader in(rest_);
-  if (encoding_ == kSparse && !have_run_) {
-    run_ = in.Varint();
-    have_run_ = true;
-    rest_.remove_prefix(rest_.size() - in.left());
-    return in.ok() && Next();
-  }
-  const int64_t number = in.Signed();
-  rest_.remove_prefix(rest_.size() - in.left());
-  have_run_ = false;
-  if (encoding_ == kPlain) {
-    value_ = ShiftLeft(number, shift_);
-  } else {
-    slope_ = encoding_ == kDeltaOfDelta ? WrapAdd(slope_, number) : number;
-    value_ = WrapAdd(value_, ShiftLeft(slope_, shift_));
-  }
-  return in.ok();
 }
 
 std::string EncodeFrame(std::string_view raw, int level) {

@@ -31,6 +31,8 @@ inline int64_t WrapAdd(int64_t a, int64_t b) {
 inline int64_t WrapSub(int64_t a, int64_t b) {
   return static_cast<int64_t>(static_cast<uint64_t>(a) - static_cast<uint64_t>(b));
 }
+// As an arithmetic shift to the left, but defined for all.
+inline int64_t ShiftLeft(int64_t v, int shift) { return static_cast<int64_t>(static_cast<uint64_t>(v) << shift); }
 // Bytes that `v` takes as a varint.
 size_t VarintSize(uint64_t v);
 
@@ -85,6 +87,7 @@ struct MetricBits {
   MetricSet ToSet() const;  // numbers this build does not know are left out
   bool test(size_t m) const { return (word[m / 64] >> (m % 64)) & 1; }
   void set(size_t m) { word[m / 64] |= 1ull << (m % 64); }
+  void clear(size_t m) { word[m / 64] &= ~(1ull << (m % 64)); }
   bool any() const { return (word[0] | word[1]) != 0; }
 
   MetricBits operator&(const MetricBits& o) const { return {{word[0] & o.word[0], word[1] & o.word[1]}}; }
@@ -111,8 +114,11 @@ void PutNumbers(const std::vector<int64_t>& numbers, ByteWriter* out);
 bool GetNumbers(size_t count, ByteReader* in, std::vector<int64_t>* numbers);
 
 // values[1..n) of a series whose values[0] the reader knows. Picks the smallest encoding; the bytes carry their own
-// length, so that a reader can step over them.
-void PutSeries(const int64_t* values, size_t n, ByteWriter* out);
+// length, so that a reader can step over them. `now`, if not null, has the time of each value in the values' own unit:
+// instants shortly before it are kept as their age. Returns an estimate of what it costs once compressed, in bits.
+size_t PutSeries(const int64_t* values, size_t n, const int64_t* now, ByteWriter* out);
+// A series of `residues` instead of the values themselves, from which the reader can tell the values; residues[0] is 0.
+size_t PutResidues(const int64_t* residues, size_t n, ByteWriter* out);
 
 // Walks a series without unpacking it.
 class SeriesCursor {
@@ -121,16 +127,25 @@ class SeriesCursor {
   // Takes one PutSeries from `in`, whose bytes must outlive the cursor. A damaged one fails at Next.
   SeriesCursor(int64_t first, ByteReader* in);
   int64_t value() const { return value_; }
-  bool Next();  // false: damaged or past the end
+  // The series holds ages, so that Next must be told the time.
+  bool is_age() const { return encoding_ == 6; }
+  // It holds residues; value() is one.
+  bool is_residue() const { return residue_; }
+  bool Next(int64_t now = 0);  // false: damaged or past the end
+  // As n times Next, but quicker; the time matters for the last alone.
+  bool Advance(size_t n, int64_t now = 0);
 
  private:
-  std::string_view rest_;
+  bool NextSparse(size_t n);
+
+  const char* p_ = nullptr;
+  const char* end_ = nullptr;
   int64_t value_ = 0;
   int64_t slope_ = 0;
-  uint64_t run_ = 0;
+  uint64_t run_ = 0;  // sparse: steps without a change that are still to come
   uint8_t encoding_ = 0;
   uint8_t shift_ = 0;
-  bool have_run_ = false;
+  bool residue_ = false;
 };
 
 // A block that is compressed where that pays. `level` is zstd's.

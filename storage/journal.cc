@@ -15,25 +15,34 @@ constexpr int kJournalLevel = 1;
 constexpr size_t kMinCompressTick = 4096;
 
 struct Changes {
-  MetricBits valid, changed, fixed;
+  MetricBits was_valid, valid, changed, fixed;
   std::array<int64_t, MetricBits::kBits> value_steps;
   std::array<int64_t, MetricBits::kBits> fixes;
 };
 
+const Precision& PrecisionOf(const UpdateContext& context) {
+  static const Precision exact;
+  return context.precision != nullptr ? *context.precision : exact;
+}
+
 // Values of metrics that are not valid count as 0 in the chain of differences.
 void Compare(const TaskSample* before, const TaskSample& now, const UpdateContext& context, Changes* out) {
   const bool active = now.tick_seq == context.tick.seq;
-  const MetricBits was_valid = before != nullptr ? MetricBits::Of(before->valid) : MetricBits();
-  out->valid = MetricBits::Of(now.valid) & context.stored;
+  const Precision& precision = PrecisionOf(context);
+  out->was_valid = before != nullptr ? precision.Kept(*before) & context.stored : MetricBits();
+  out->valid = precision.Kept(now) & context.stored;
   out->valid.ForEach([&](size_t m) {
-    const bool was = was_valid.test(m);
-    const int64_t step = WrapSub(now.values[m], was ? before->values[m] : 0);
+    const bool was = out->was_valid.test(m);
+    const int64_t value = precision.Round(m, now.values[m]);
+    const int64_t step = WrapSub(value, was ? precision.Round(m, before->values[m]) : 0);
     if (step != 0) {
       out->changed.set(m);
       out->value_steps[m] = step;
     }
     if (!active) return;
-    const int64_t fix = WrapSub(now.deltas[m], was && context.counters.test(m) ? step : 0);
+    // What the rounded total has grown by, so that the deltas of any stretch add up to the difference of its totals.
+    const int64_t delta = WrapSub(value, precision.Round(m, WrapSub(now.values[m], now.deltas[m])));
+    const int64_t fix = WrapSub(delta, was && context.counters.test(m) ? step : 0);
     if (fix != 0) {
       out->fixed.set(m);
       out->fixes[m] = fix;
@@ -73,8 +82,7 @@ void EncodeUpdate(const TaskSample* before, const TaskSample& now, int64_t info_
                   ByteWriter* out) {
   Changes changes;
   Compare(before, now, context, &changes);
-  const bool valid_changed =
-      before == nullptr || (changes.valid ^ (MetricBits::Of(before->valid) & context.stored)).any();
+  const bool valid_changed = before == nullptr || (changes.valid ^ changes.was_valid).any();
   const bool taken_changed =
       before == nullptr ? !now.taken_boot_ns.empty() : now.taken_boot_ns != before->taken_boot_ns;
   const bool active = now.tick_seq == context.tick.seq;

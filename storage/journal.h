@@ -18,6 +18,7 @@
 #include <absl/status/statusor.h>
 
 #include "storage/codec.h"
+#include "storage/precision.h"
 #include "storage/tick_source.h"
 
 namespace taskmon::storage {
@@ -26,6 +27,7 @@ struct UpdateContext {
   Tick tick;
   CounterSet counters;
   MetricBits stored = {{~0ull, ~0ull}};  // metrics to write; decoding ignores it
+  const Precision* precision = nullptr;  // how exactly to write; null: as they are
 };
 
 // What an update did, beside the state it led to.

@@ -36,9 +36,9 @@ uint64_t FileSize(const std::string& path) {
 
 }  // namespace
 
-Retention::Retention(Database* db, std::string path, uint64_t cap_bytes, int64_t max_age_ns)
-    : db_(db), path_(std::move(path)), max_age_ns_(max_age_ns) {
-  cap_bytes = std::max<uint64_t>(cap_bytes, 1u << 20);
+Retention::Retention(Database* db, const RingOptions& options)
+    : db_(db), path_(options.path), max_age_ns_(options.max_age_ns), limits_(options.resolutions) {
+  const uint64_t cap_bytes = std::max<uint64_t>(options.cap_bytes, 1u << 20);
   wal_limit_ = std::clamp(cap_bytes / 4, kMinWalBytes, kMaxWalBytes);
   database_limit_ = (cap_bytes - wal_limit_ - SharedMemoryBytes(wal_limit_)) / kPageBytes * kPageBytes;
 }
@@ -112,32 +112,101 @@ absl::Status Retention::MakeRoom(uint64_t bytes) {
   return Checkpoint(wal_bytes_ + std::max(bytes, usual_commit_bytes_) > wal_limit_);
 }
 
+absl::StatusOr<int64_t> Retention::PastLimits(int64_t now_wall_ns) {
+  for (size_t tier = 0; tier < kResolutions; ++tier) {
+    const ResolutionLimits& limits = limits_[tier];
+    const int64_t age = limits.max_age_ns == 0 ? max_age_ns_ : std::min(limits.max_age_ns, max_age_ns_);
+    const std::string oldest = fmt::format(
+        "SELECT id FROM chunk WHERE id = (SELECT id FROM chunk WHERE tier = {} ORDER BY last_seq LIMIT 1) AND"
+        " max_wall_ns < {}",
+        tier, WrapSub(now_wall_ns, age));
+    absl::StatusOr<int64_t> id = db_->QueryInt(oldest);
+    if (!id.ok() || *id != 0) return id;
+    if (limits.max_bytes == 0) continue;
+    absl::StatusOr<int64_t> bytes = db_->QueryInt(fmt::format("SELECT sum(bytes) FROM chunk WHERE tier = {}", tier));
+    if (!bytes.ok()) return bytes;
+    if (static_cast<uint64_t>(*bytes) <= limits.max_bytes) continue;
+    return db_->QueryInt(fmt::format("SELECT id FROM chunk WHERE tier = {} ORDER BY last_seq LIMIT 1", tier));
+  }
+  return 0;
+}
+
 absl::Status Retention::DropAged(int64_t now_wall_ns) {
-  absl::StatusOr<int64_t> newest = db_->QueryInt("SELECT max_wall_ns FROM chunk ORDER BY id LIMIT 1");
-  if (!newest.ok()) return newest.status();
-  if (*newest == 0 || *newest >= WrapSub(now_wall_ns, max_age_ns_)) return absl::OkStatus();
-  return DropOldest();
+  absl::StatusOr<int64_t> id = PastLimits(now_wall_ns);
+  if (!id.ok()) return id.status();
+  return *id == 0 ? absl::OkStatus() : DropChunk(*id);
+}
+
+absl::StatusOr<int64_t> Retention::OldestToDrop() {
+  absl::StatusOr<Statement> sums = db_->Prepare("SELECT tier, sum(bytes) FROM chunk WHERE tier < ? GROUP BY tier");
+  if (!sums.ok()) return sums.status();
+  sums->Bind(static_cast<int>(kResolutions));
+  int64_t fullest = -1;
+  uint64_t all = 0;
+  double most = -1;
+  absl::StatusOr<bool> row;
+  while ((row = sums->Step()).ok() && *row) {
+    const auto tier = static_cast<size_t>(sums->Int(0));
+    const double load = static_cast<double>(sums->Int(1)) / std::max<uint32_t>(1, limits_[tier].share);
+    if (load > most) most = load, fullest = sums->Int(0);
+    all += static_cast<uint64_t>(sums->Int(1));
+  }
+  if (!row.ok()) return row.status();
+  if (fullest < 0) return absl::NotFoundError("no chunk to drop");
+  // Names and events can be more than the chunks. They go only when nothing older is left that they belong to.
+  if (UsedBytes() / 2 > all) {
+    return db_->QueryInt(
+        fmt::format("SELECT id FROM chunk WHERE tier < {} ORDER BY first_seq, tier LIMIT 1", kResolutions));
+  }
+  return db_->QueryInt(fmt::format("SELECT id FROM chunk WHERE tier = {} ORDER BY last_seq LIMIT 1", fullest));
+}
+
+absl::Status Retention::DropOldest() {
+  absl::StatusOr<int64_t> id = OldestToDrop();
+  return id.ok() ? DropChunk(*id) : id.status();
 }
 
 // The chunk's own row goes first, so that no reader finds a part of it. What hangs on it goes in steps that fit the
-// WAL; should a crash come between, the next drop takes the rest along, since all goes by "older than what is left".
-absl::Status Retention::DropOldest() {
-  absl::StatusOr<int64_t> id = db_->QueryInt("SELECT min(id) FROM chunk");
-  if (!id.ok()) return id.status();
-  if (*id == 0) return absl::NotFoundError("no chunk to drop");
-  absl::StatusOr<int64_t> last_event = db_->QueryInt(fmt::format("SELECT last_event FROM chunk WHERE id = {}", *id));
-  if (!last_event.ok()) return last_event.status();
-  absl::Status status = DeleteInSteps("chunk", "id", fmt::format("id = {}", *id));
+// WAL; should a crash come between, the next drop takes the rest along, since all goes by what is left.
+absl::Status Retention::DropChunk(int64_t id) {
+  absl::StatusOr<Statement> chunk = db_->Prepare("SELECT tier, last_seq, last_event FROM chunk WHERE id = ?");
+  if (!chunk.ok()) return chunk.status();
+  absl::StatusOr<bool> found = chunk->Bind(id).Step();
+  if (!found.ok()) return found.status();
+  if (!*found) return absl::NotFoundError("no such chunk");
+  const int64_t tier = chunk->Int(0), last_seq = chunk->Int(1), last_event = chunk->Int(2);
+  chunk->Reset();
+  std::string condition = fmt::format("id = {}", id);
+  if (tier == 0) condition += fmt::format(" OR (tier = {} AND last_seq <= {})", kPastTier, last_seq);
+  absl::Status status = DeleteInSteps("chunk", "id", condition);
   if (!status.ok()) return status;
   ++chunks_dropped_;
-  absl::StatusOr<int64_t> oldest =
-      db_->QueryInt("SELECT coalesce((SELECT min(first_seq) FROM chunk), (SELECT min(seq) FROM journal), 0)");
-  if (!oldest.ok()) return oldest.status();
-  const std::string ended = fmt::format("last_seq < {}", *oldest);
-  status = DeleteInSteps("part", "key", fmt::format("key < {}", PartKey(*id + 1, 0)));
-  if (status.ok()) status = DeleteInSteps("event", "id", fmt::format("id <= {}", *last_event));
-  if (status.ok()) status = DeleteInSteps("task_info", "id", "task IN (SELECT id FROM task WHERE " + ended + ")");
-  if (status.ok()) status = DeleteInSteps("task", "id", ended);
+  status = DeleteInSteps("part", "key", "key >> 16 NOT IN (SELECT id FROM chunk)");
+  return status.ok() ? DropWhatIsOver(last_event) : status;
+}
+
+absl::Status Retention::DropWhatIsOver(int64_t last_event) {
+  const auto oldest_of = [this](std::string_view tiers) {
+    return db_->QueryInt(fmt::format(
+        "SELECT min(coalesce((SELECT min(first_seq) FROM chunk WHERE tier {}), 9e18), coalesce((SELECT min(seq) FROM"
+        " journal), 9e18))",
+        tiers));
+  };
+  absl::StatusOr<int64_t> finest = oldest_of("= 0");
+  absl::StatusOr<int64_t> any = oldest_of(fmt::format("< {}", kResolutions));
+  if (!finest.ok()) return finest.status();
+  if (!any.ok()) return any.status();
+  const std::string of_past = fmt::format("id <= {} AND seq < {}", last_event, *any);
+  const std::string many = fmt::format("id <= {} AND seq < {} AND type IN ({}, {}, {}, {})", last_event, *finest,
+                                       static_cast<int>(EventType::kFork), static_cast<int>(EventType::kExec),
+                                       static_cast<int>(EventType::kExit), static_cast<int>(EventType::kRename));
+  absl::Status status = DeleteInSteps("event", "id", of_past);
+  if (status.ok()) status = DeleteInSteps("event", "id", many);
+  for (const std::string& over :
+       {fmt::format("seen = 0 AND last_seq < {}", *finest), fmt::format("seen = 1 AND last_seq < {}", *any)}) {
+    if (status.ok()) status = DeleteInSteps("task_info", "id", "task IN (SELECT id FROM task WHERE " + over + ")");
+    if (status.ok()) status = DeleteInSteps("task", "id", over);
+  }
   return status;
 }
 

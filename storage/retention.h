@@ -14,13 +14,14 @@
 
 #include <absl/status/status.h>
 
+#include "storage/ring_writer.h"
 #include "storage/sqlite_db.h"
 
 namespace taskmon::storage {
 
 class Retention {
  public:
-  Retention(Database* db, std::string path, uint64_t cap_bytes, int64_t max_age_ns);
+  Retention(Database* db, const RingOptions& options);
 
   // Sets the limits and brings a file that is already larger below them.
   absl::Status Open();
@@ -28,10 +29,10 @@ class Retention {
   // Makes sure that `bytes` can be written: drops the oldest chunks and empties the WAL as needed.
   // ResourceExhausted: not possible.
   absl::Status MakeRoom(uint64_t bytes);
-  // Drops the oldest chunk when all of it is older than the age limit. At most one a call: a clock that jumps ahead for
-  // a moment must not cost the whole history.
+  // Drops the oldest chunk of a resolution when all of it is older than the age limit, or the resolution is larger than
+  // its byte limit. At most one a call: a clock that jumps ahead for a moment must not cost the whole history.
   absl::Status DropAged(int64_t now_wall_ns);
-  // Drops the oldest chunk with its events, and the tasks that ended before what is left. NotFound: there is none.
+  // Drops the oldest chunk of the resolution that most exceeds its share. NotFound: there is none.
   absl::Status DropOldest();
 
   // Commits if the WAL has room for it. ResourceExhausted: it has not, and the transaction is rolled back.
@@ -48,6 +49,12 @@ class Retention {
   uint64_t chunks_dropped() const { return chunks_dropped_; }
 
  private:
+  // A chunk goes with what supplements it. With the finest go the events of its time that are many (births, execs,
+  // ends), with the last of any resolution all others; tasks go when no chunk has rows of them any more.
+  absl::Status DropChunk(int64_t id);
+  absl::Status DropWhatIsOver(int64_t last_event);
+  absl::StatusOr<int64_t> OldestToDrop();
+  absl::StatusOr<int64_t> PastLimits(int64_t now_wall_ns);
   absl::Status Shrink();
   // Deletes the rows of `table` that meet the condition, in as many transactions as the WAL needs.
   absl::Status DeleteInSteps(const char* table, const char* key, const std::string& condition);
@@ -57,6 +64,7 @@ class Retention {
   mutable Statement page_count_, free_count_;
   const std::string path_;
   const int64_t max_age_ns_;
+  const std::array<ResolutionLimits, kResolutions> limits_;
   uint64_t wal_limit_;
   uint64_t database_limit_;
   uint64_t wal_bytes_ = 0;           // frames in use

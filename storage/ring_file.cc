@@ -2,11 +2,13 @@
 #include "storage/ring_file.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "storage/event_codec.h"
+#include "storage/past_encoder.h"
 #include "storage/schema.h"
 
 namespace taskmon::storage {
@@ -18,12 +20,20 @@ constexpr uint64_t kEventBytes = 1024;
 constexpr uint64_t kTickBytes = 16 * kPageBytes;
 // Making a chunk is dear, so one that found no room waits a while.
 constexpr uint32_t kCloseRetryTicks = 8;
+// Room for a row that supplements a tick, generously.
+constexpr uint64_t kPastRowBytes = 256;
+constexpr uint64_t kMaxJournalBytes = 8u << 20;
 
-bool Before(const TaskInfo& a, const TaskInfo& b) {
-  if (a.tgid != b.tgid) return a.tgid < b.tgid;
-  if (a.key.thread != b.key.thread) return !a.key.thread;
-  if (a.key.tid != b.key.tid) return a.key.tid < b.key.tid;
-  return a.key.start_ns < b.key.start_ns;
+// What only rule decisions and threshold crossings have; NULL elsewhere, and NULL costs nothing.
+void BindDecision(const Event& event, Statement* insert) {
+  event.rule.empty() ? insert->BindNull() : insert->BindText(event.rule);
+  const bool crossing = event.type == EventType::kThreshold;
+  crossing || event.type == EventType::kRule ? insert->Bind(event.begins) : insert->BindNull();
+  if (!crossing) {
+    insert->BindNull().BindNull().BindNull();
+    return;
+  }
+  insert->Bind(int64_t{event.metric}).BindReal(event.value).BindReal(event.baseline);
 }
 
 }  // namespace
@@ -40,7 +50,7 @@ absl::Status RingFile::Open() {
   if (status.ok()) status = CreateOrCheckSchema(&db_);
   if (status.ok()) status = SaveMetricKinds(&db_, options_.columns);
   if (!status.ok()) return status;
-  retention_ = std::make_unique<Retention>(&db_, options_.path, options_.cap_bytes, options_.max_age_ns);
+  retention_ = std::make_unique<Retention>(&db_, options_);
   status = retention_->Open();
   if (status.ok()) status = PrepareStatements();
   if (status.ok()) status = LoadState();
@@ -54,13 +64,9 @@ absl::Status RingFile::PrepareStatements() {
       {&insert_journal_, "INSERT INTO journal(seq, boot, wall_ns, data) VALUES(?, ?, ?, ?)"},
       {&select_journal_, "SELECT seq, wall_ns, data, boot FROM journal ORDER BY seq"},
       {&insert_event_,
-       "INSERT INTO event(seq, wall_ns, boot_ns, type, wait_status, duration_ns, lost, detail, info, final)"
-       " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"},
-      {&insert_chunk_,
-       "INSERT INTO chunk(boot, first_seq, last_seq, min_wall_ns, max_wall_ns, tick_count, row_count, ticks, "
-       "last_event)"
-       " VALUES(?, ?, ?, ?, ?, ?, ?, ?, (SELECT coalesce(max(id), 0) FROM event)) RETURNING id"},
-      {&insert_part_, "INSERT INTO part(key, data) VALUES(?, ?)"},
+       "INSERT INTO event(seq, wall_ns, boot_ns, type, wait_status, duration_ns, lost, detail, info, final, rule, "
+       "begins,"
+       " metric, value, baseline) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"},
   };
   for (const auto& [statement, sql] : all) {
     absl::StatusOr<Statement> prepared = db_.Prepare(sql);
@@ -76,6 +82,10 @@ absl::Status RingFile::PrepareStatements() {
   absl::StatusOr<CounterSet> counters = LoadCounters(&db_);
   if (!counters.ok()) return counters.status();
   counters_ = *counters;
+  absl::StatusOr<std::unique_ptr<ChunkStore>> chunks =
+      ChunkStore::Open(&db_, retention_.get(), {options_.columns, counters_, options_.coarser});
+  if (!chunks.ok()) return chunks.status();
+  chunks_ = *std::move(chunks);
   return absl::OkStatus();
 }
 
@@ -85,7 +95,7 @@ absl::Status RingFile::LoadState() {
       " coalesce((SELECT max(last_seq) FROM task), 0))");
   absl::StatusOr<int64_t> newest = db_.QueryInt(
       "SELECT coalesce((SELECT wall_ns FROM journal ORDER BY seq DESC LIMIT 1),"
-      " (SELECT max_wall_ns FROM chunk ORDER BY id DESC LIMIT 1))");
+      " (SELECT max_wall_ns FROM chunk WHERE tier = 0 ORDER BY last_seq DESC LIMIT 1))");
   if (!seq.ok()) return seq.status();
   if (!newest.ok()) return newest.status();
   last_seq_ = static_cast<uint64_t>(*seq);
@@ -97,7 +107,7 @@ absl::Status RingFile::LoadState() {
 
 void RingFile::RefreshOldest() {
   oldest_wall_ns_ = db_.QueryInt(
-                           "SELECT coalesce((SELECT min_wall_ns FROM chunk ORDER BY id LIMIT 1),"
+                           "SELECT coalesce((SELECT min_wall_ns FROM chunk WHERE tier < 3 ORDER BY first_seq LIMIT 1),"
                            " (SELECT wall_ns FROM journal ORDER BY seq LIMIT 1))")
                         .value_or(0);
 }
@@ -116,9 +126,11 @@ absl::Status RingFile::Append(const Snapshot& snapshot, std::vector<Event>* even
   if (!status.ok()) return status;
   // From here on the tick is stored, whatever becomes of the housekeeping: what failed is tried again later. Damage is
   // another matter.
-  if (ChunkIsFull()) status = CloseChunk();
+  const bool full = ChunkIsFull();
+  if (full) status = CloseChunk();
   if (!status.ok()) close_at_ = open_ticks_ + kCloseRetryTicks;
   if (absl::IsDataLoss(status)) return status;
+  if (full && status.ok()) return Tidy();
   (void)retention_->Checkpoint(false);
   return absl::OkStatus();
 }
@@ -165,7 +177,7 @@ absl::Status RingFile::SwitchBoot(const Snapshot& snapshot) {
 }
 
 absl::Status RingFile::WriteTick(const Snapshot& snapshot, std::vector<Event>* events) {
-  context_ = {snapshot.tick, counters_, stored_};
+  context_ = {snapshot.tick, counters_, stored_, &chunks_->precision()};
   journal_.Begin({snapshot.tick, snapshot.memory_total_bytes}, begin_chunk_);
   absl::Status status = WriteRows(snapshot);
   if (status.ok()) status = WriteEvents(snapshot, events);
@@ -185,7 +197,7 @@ RingFile::Entry* RingFile::Match(const std::shared_ptr<const TaskSample>& sample
       ++*next;
       return &entry;
     }
-    if (!Before(*entry.sample->info, *sample->info)) return nullptr;
+    if (!InSnapshotOrder(*entry.sample->info, *sample->info)) return nullptr;
     ++*next;
   }
   return nullptr;
@@ -262,6 +274,7 @@ absl::Status RingFile::WriteEvent(const Snapshot& snapshot, Event* event) {
   insert.Bind(event->wait_status).Bind(event->duration_ns).Bind(event->lost).BindText(event->detail);
   event->task != nullptr ? insert.Bind(ids.info) : insert.BindNull();
   event->final_sample != nullptr ? insert.BindBlob(final) : insert.BindNull();
+  BindDecision(*event, &insert);
   absl::StatusOr<bool> row = insert.Step();
   if (row.ok()) event->id = static_cast<uint64_t>(insert.Int(0));
   insert.Reset();
@@ -277,6 +290,7 @@ void RingFile::AfterTick(const Snapshot& snapshot) {
   open_bytes_ += last_tick_bytes_;
   last_seq_ = snapshot.tick.seq;
   newest_wall_ns_ = snapshot.tick.wall_ns;
+  interval_ns_ = static_cast<int64_t>(std::min<uint64_t>(snapshot.tick.elapsed_ns, 1ull << 60));
   if (oldest_wall_ns_ == 0) oldest_wall_ns_ = snapshot.tick.wall_ns;
 }
 
@@ -289,13 +303,24 @@ void RingFile::ForgetState() {
   begin_chunk_ = true;
 }
 
-// A chunk is what the ring drops at once, so none may hold more than a small part of the file.
+// A chunk is what the ring drops at once, so none may hold more than a small part of the file; and all of its journal
+// is in memory when it is closed.
 bool RingFile::ChunkIsFull() const {
   if (open_ticks_ < close_at_) return false;
   const uint64_t share = retention_->database_limit() / 16;
-  return open_ticks_ >= std::min<uint64_t>(options_.chunk_ticks, kMaxChunkTicks) ||
-         open_bytes_ > std::min(share, retention_->wal_limit() / 4) ||
-         retention_->UsedBytes() > open_used_bytes_ + share;
+  if (open_bytes_ > std::min({share, retention_->wal_limit() / 4, kMaxJournalBytes}) ||
+      retention_->UsedBytes() > open_used_bytes_ + share) {
+    return true;
+  }
+  const uint64_t ticks = std::min<uint64_t>(options_.chunk_ticks, kMaxChunkTicks);
+  return open_ticks_ >= ticks + ticks / 5 || (open_ticks_ >= ticks && MinuteEnds());
+}
+
+// Whether the next tick probably falls into another minute. Chunks that end with one have whole ticks of the coarser
+// resolutions.
+bool RingFile::MinuteEnds() const {
+  const int64_t minute = kTierNs[kTiers - 1];
+  return newest_wall_ns_ / minute != WrapAdd(newest_wall_ns_, interval_ns_) / minute;
 }
 
 absl::StatusOr<std::vector<JournalEntry>> RingFile::ReadJournal() {
@@ -315,10 +340,7 @@ absl::Status RingFile::CloseChunk() {
   absl::StatusOr<std::vector<JournalEntry>> journal = ReadJournal();
   if (!journal.ok()) return journal.status();
   if (!journal->empty()) {
-    absl::StatusOr<EncodedChunk> chunk = EncodeChunk(*journal, counters_);
-    if (!chunk.ok()) return chunk.status();
-    absl::Status status = retention_->MakeRoom(chunk->bytes() + kTickBytes);
-    if (status.ok()) status = WriteChunk(*chunk);
+    absl::Status status = chunks_->CloseJournal(*journal, boot_);
     if (!status.ok()) return status;
   }
   begin_chunk_ = true;
@@ -328,21 +350,65 @@ absl::Status RingFile::CloseChunk() {
   return absl::OkStatus();
 }
 
-absl::Status RingFile::WriteChunk(const EncodedChunk& chunk) {
+// Housekeeping that no tick depends on; what fails is tried again after the next chunk.
+absl::Status RingFile::Tidy() {
+  absl::StatusOr<bool> joined = chunks_->JoinFragments();
+  if (absl::IsDataLoss(joined.status())) return joined.status();
+  (void)retention_->Checkpoint(false);
+  return absl::OkStatus();
+}
+
+absl::Status RingFile::AddPast(const std::vector<PastTick>& ticks) {
+  absl::Status status = CheckPast(ticks);
+  if (!status.ok() || ticks.empty()) return status;
+  size_t rows = 0;
+  for (const PastTick& tick : ticks) rows += tick.tasks.size();
+  status = retention_->MakeRoom(kTickBytes + rows * kPastRowBytes);
+  if (!status.ok()) return status;
+  absl::StatusOr<int64_t> oldest = db_.QueryInt(
+      "SELECT min(coalesce((SELECT min(first_seq) FROM chunk WHERE tier = 0), 9e18),"
+      " coalesce((SELECT min(seq) FROM journal), 9e18))");
+  if (!oldest.ok()) return oldest.status();
+  std::vector<PastTick> stored;
+  std::copy_if(ticks.begin(), ticks.end(), std::back_inserter(stored),
+               [&](const PastTick& tick) { return tick.seq >= static_cast<uint64_t>(*oldest); });
+  if (stored.empty()) return absl::OkStatus();
   absl::StatusOr<Transaction> transaction = Transaction::Begin(&db_, Transaction::Kind::kWrite);
   if (!transaction.ok()) return transaction.status();
-  insert_chunk_.Bind(boot_).Bind(chunk.first_seq).Bind(chunk.last_seq).Bind(chunk.min_wall_ns).Bind(chunk.max_wall_ns);
-  insert_chunk_.Bind(chunk.tick_count).Bind(chunk.row_count).BindBlob(chunk.ticks);
-  absl::StatusOr<bool> row = insert_chunk_.Step();
-  const int64_t id = row.ok() ? insert_chunk_.Int(0) : 0;
-  insert_chunk_.Reset();
-  if (!row.ok()) return row.status();
-  absl::Status status = insert_part_.Bind(PartKey(id, kRowsPart)).BindBlob(chunk.rows).Run();
-  for (const auto& [metric, blob] : chunk.columns) {
-    if (status.ok()) status = insert_part_.Bind(PartKey(id, metric)).BindBlob(blob).Run();
+  status = WritePast(stored);
+  if (status.ok()) status = retention_->Commit(&*transaction);
+  if (!status.ok()) {
+    ForgetState();
+    return status;
   }
-  if (status.ok()) status = db_.Exec("DELETE FROM journal");
-  return status.ok() ? retention_->Commit(&*transaction) : status;
+  tasks_->EndTick();
+  return absl::OkStatus();
+}
+
+absl::Status RingFile::WritePast(const std::vector<PastTick>& ticks) {
+  absl::StatusOr<EncodedChunk> chunk = EncodePast(ticks, tasks_.get(), context_);
+  return chunk.ok() ? chunks_->AddPast(*chunk, boot_) : chunk.status();
+}
+
+absl::Status RingFile::CheckPast(const std::vector<PastTick>& ticks) const {
+  if (ticks.size() > RingWriter::kMaxPastTicks) {
+    return absl::InvalidArgumentError(
+        fmt::format("{} ticks to supplement; at most {} at once", ticks.size(), RingWriter::kMaxPastTicks));
+  }
+  uint64_t before = 0;
+  for (const PastTick& tick : ticks) {
+    if (tick.seq <= before || tick.seq > last_seq_) {
+      return absl::InvalidArgumentError(
+          fmt::format("tick {} cannot be supplemented: it does not follow tick {}, or is "
+                      "newer than tick {}",
+                      tick.seq, before, last_seq_));
+    }
+    before = tick.seq;
+  }
+  if (boot_id_.empty() && !ticks.empty()) {
+    return absl::FailedPreconditionError("no tick of this boot is stored that could be supplemented");
+  }
+  return absl::OkStatus();
 }
 
 absl::Status RingFile::Close() {

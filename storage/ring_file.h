@@ -16,7 +16,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
-#include "storage/chunk.h"
+#include "storage/chunk_store.h"
 #include "storage/journal.h"
 #include "storage/retention.h"
 #include "storage/ring_writer.h"
@@ -33,6 +33,7 @@ class RingFile {
   absl::Status Open();
   uint64_t last_tick_seq() const { return last_seq_; }
   absl::Status Append(const Snapshot& snapshot, std::vector<Event>* events);
+  absl::Status AddPast(const std::vector<PastTick>& ticks);
   absl::Status Close();
   RingStats stats() const;
 
@@ -56,21 +57,25 @@ class RingFile {
   absl::Status WriteEvent(const Snapshot& snapshot, Event* event);
   absl::Status EndRow(const Entry& entry, uint64_t seq);
   Entry* Match(const std::shared_ptr<const TaskSample>& sample, size_t* next);
+  absl::Status CheckPast(const std::vector<PastTick>& ticks) const;
+  absl::Status WritePast(const std::vector<PastTick>& ticks);
   void AfterTick(const Snapshot& snapshot);
   void ForgetState();
   bool ChunkIsFull() const;
   absl::Status CloseChunk();
   absl::StatusOr<std::vector<JournalEntry>> ReadJournal();
-  absl::Status WriteChunk(const EncodedChunk& chunk);
+  absl::Status Tidy();
+  bool MinuteEnds() const;
   void RefreshOldest();
 
   const RingOptions options_;
   Database db_;
   std::unique_ptr<Retention> retention_;
   std::unique_ptr<TaskTable> tasks_;
+  std::unique_ptr<ChunkStore> chunks_;
   CounterSet counters_;
   MetricBits stored_;
-  Statement insert_journal_, insert_event_, insert_chunk_, insert_part_, select_journal_;
+  Statement insert_journal_, insert_event_, select_journal_;
 
   // The open chunk.
   JournalWriter journal_;
@@ -90,6 +95,7 @@ class RingFile {
   uint64_t last_seq_ = 0;
   int64_t oldest_wall_ns_ = 0;
   int64_t newest_wall_ns_ = 0;
+  int64_t interval_ns_ = 0;
 };
 
 }  // namespace taskmon::storage

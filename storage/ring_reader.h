@@ -24,11 +24,31 @@ struct TimeRange {
   int64_t end_wall_ns = 0;  // inclusive
 };
 
+// A stretch of time between two ticks that no tick tells of.
+struct Gap {
+  enum class Reason : uint8_t {
+    kNotRunning,  // the daemon was down, or the machine
+    kNotStored,   // ticks were taken but not stored: queue or disk full
+    kLost,        // a tick without a task or an end of it: records were lost
+  };
+  Reason reason = Reason::kNotRunning;
+  int64_t begin_wall_ns = 0;
+  int64_t end_wall_ns = 0;
+  uint64_t lost = 0;  // kNotStored: ticks, where known; kLost: records
+};
+
 // Which tasks a scan yields; empty: all.
 struct ScanFilter {
   int32_t tid = 0;                        // 0: any
   std::optional<bool> thread;             // unset: both process and thread rows
   MetricSet metrics = MetricSet().set();  // others stay not valid, and their columns are not read
+  // Of the resolutions stored the coarsest that this is a multiple of; 0: as sampled. Where that is not there (the
+  // latest minutes, or dropped) the next finer or coarser one stands in.
+  int64_t step_ns = 0;
+  // Goes on after the tick of this number: what Snapshot::tick.seq was when an earlier scan stopped.
+  uint64_t after_seq = 0;
+  // Called between two ticks, and before a tick that lost records. Unset: gaps are passed over.
+  std::function<void(const Gap&)> on_gap;
 };
 
 struct EventFilter {
@@ -45,12 +65,13 @@ class RingReader {
   // Times of the oldest and newest tick; nullopt: nothing stored.
   virtual absl::StatusOr<std::optional<TimeRange>> Range() = 0;
 
-  // The world as of the newest tick at or before `wall_ns`. OutOfRange: before the oldest tick, after the newest, or
-  // inside a gap (the message names the range or the gap).
+  // The world as of the newest tick at or before `wall_ns`, in the finest resolution that is stored of that time.
+  // OutOfRange: before the oldest tick, after the newest, or inside a gap (the message names the range or the gap).
   virtual absl::StatusOr<std::shared_ptr<const Snapshot>> At(int64_t wall_ns) = 0;
 
-  // Ticks with begin <= time <= end, oldest first. The Snapshot holds the rows that pass the filter and lives only
-  // during the call. Returning false stops the scan.
+  // Ticks with begin <= time <= end, oldest first. A tick of a coarser resolution stands for all the time since the one
+  // before it (Tick::elapsed_ns), has all tasks that lived in it, and gauges with their TaskSample::range. The Snapshot
+  // holds the rows that pass the filter and lives only during the call. Returning false stops the scan.
   using TickSink = std::function<bool(const Snapshot&)>;
   virtual absl::Status Scan(int64_t begin_wall_ns, int64_t end_wall_ns, const ScanFilter& filter,
                             const TickSink& sink) = 0;

@@ -1,43 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/ring_writer.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstdio>
-#include <ctime>
 #include <utility>
 
-#include <fmt/format.h>
-
 #include "storage/file_lock.h"
+#include "storage/private_file.h"
 #include "storage/ring_file.h"
 
 namespace taskmon::storage {
 namespace {
-
-// Moves a file out of the way, with the WAL that belongs to it. Returns its new path.
-absl::StatusOr<std::string> SetAside(const std::string& path) {
-  const std::string stem = fmt::format("{}.damaged-{}", path, time(nullptr));
-  std::string target = stem;
-  for (int n = 2; access(target.c_str(), F_OK) == 0; ++n) target = fmt::format("{}-{}", stem, n);
-  if (rename(path.c_str(), target.c_str()) != 0) {
-    return absl::ErrnoToStatus(errno, fmt::format("cannot set {} aside", path));
-  }
-  // There may be no WAL. The shared memory file is made anew from it.
-  (void)rename((path + "-wal").c_str(), (target + "-wal").c_str());
-  (void)unlink((path + "-shm").c_str());
-  return target;
-}
-
-// Command lines hold secrets: the file is its owner's alone. SQLite gives the WAL the same mode. Only a file that is
-// not there yet is opened here, since closing one that is would drop the locks of every connection in this process.
-absl::Status CreatePrivately(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (fd >= 0) return close(fd), absl::OkStatus();
-  return errno == EEXIST ? absl::OkStatus() : absl::ErrnoToStatus(errno, fmt::format("cannot create {}", path));
-}
 
 class RingWriterImpl : public RingWriter {
  public:
@@ -46,6 +17,10 @@ class RingWriterImpl : public RingWriter {
   absl::Status Open();
   uint64_t last_tick_seq() const override { return file_ == nullptr ? 0 : file_->last_tick_seq(); }
   absl::Status Append(const Snapshot& snapshot, std::vector<Event>* events) override;
+  absl::Status AddPast(const std::vector<PastTick>& ticks) override {
+    // A file begun anew, or not open, has none of those ticks.
+    return file_ == nullptr ? absl::OkStatus() : file_->AddPast(ticks);
+  }
   absl::Status Close() override { return file_ == nullptr ? absl::OkStatus() : file_->Close(); }
   RingStats stats() const override;
 

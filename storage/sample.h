@@ -37,7 +37,10 @@ struct TaskKey {
 
 struct TaskKeyHash {
   size_t operator()(const TaskKey& key) const {
-    uint64_t h = key.start_ns * 0x9e3779b97f4a7c15ull ^ (static_cast<uint64_t>(key.tid) << 1 | key.thread);
+    // Both ends of the hash must be well mixed: open tables take the slot from one and the tag from the other, and tids
+    // of a fork storm follow each other.
+    uint64_t h = (static_cast<uint64_t>(key.tid) << 1 | key.thread) * 0x9e3779b97f4a7c15ull + key.start_ns;
+    h = (h ^ (h >> 32)) * 0xd6e8feb86659fd93ull;
     return static_cast<size_t>(h ^ (h >> 32));
   }
 };
@@ -65,6 +68,12 @@ struct TaskInfo {
   std::vector<std::string> rules;
 };
 
+// Least and largest values of gauges over a tick of a coarser resolution (see storage/ring_reader.h).
+struct GaugeRange {
+  MetricValues least{};
+  MetricValues largest{};
+};
+
 // The numbers of one task. A task that did nothing since an earlier tick keeps that tick's sample: `tick_seq` is then
 // smaller than the snapshot's, its deltas count as 0 and its window maxima are over (see ResolveValue in
 // daemon/query/row.h).
@@ -76,6 +85,7 @@ struct TaskSample {
   MetricValues deltas{};  // counters: increase since the tick before; 0 at a task's first tick in a boot unless it
                           // was born inside the tick
   std::map<MetricId, int64_t> taken_boot_ns;  // values older than the tick: when they were read
+  std::shared_ptr<const GaugeRange> range;    // null: every gauge was `values` for all of the tick
 };
 
 struct Tick {

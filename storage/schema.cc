@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/schema.h"
 
+#include <iterator>
+
 #include <fmt/format.h>
 
 namespace taskmon::storage {
@@ -16,9 +18,10 @@ CREATE TABLE task(
   boot INTEGER NOT NULL, tid INTEGER NOT NULL, thread INTEGER NOT NULL, start_ns INTEGER NOT NULL,
   first_seq INTEGER NOT NULL,  -- tick at which it was first recorded
   last_seq INTEGER,            -- last tick it was in; NULL: alive at the newest tick
-  exit_wall_ns INTEGER, wait_status INTEGER, duration_ns INTEGER);
+  exit_wall_ns INTEGER, wait_status INTEGER, duration_ns INTEGER,
+  seen INTEGER NOT NULL DEFAULT 1);  -- 0: lived between two ticks, so that no chunk has rows of it
 CREATE INDEX task_by_tid ON task(tid);
-CREATE INDEX task_by_last_seq ON task(last_seq);
+CREATE INDEX task_by_end ON task(seen, last_seq);
 CREATE TABLE task_info(
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   task INTEGER NOT NULL, from_seq INTEGER NOT NULL,
@@ -31,11 +34,15 @@ CREATE TABLE chunk(
   boot INTEGER NOT NULL, first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL,
   min_wall_ns INTEGER NOT NULL, max_wall_ns INTEGER NOT NULL,
   tick_count INTEGER NOT NULL, row_count INTEGER NOT NULL,
-  last_event INTEGER NOT NULL,  -- newest event when the chunk was closed
-  ticks BLOB NOT NULL);
+  last_event INTEGER NOT NULL,          -- newest event when the chunk was closed
+  tier INTEGER NOT NULL DEFAULT 0,      -- 0: as sampled; 1, 2: coarser; 3: supplements other chunks
+  format INTEGER NOT NULL DEFAULT 1,    -- of its bytes
+  merged INTEGER NOT NULL DEFAULT 1,    -- has its final size
+  bytes INTEGER NOT NULL DEFAULT 0,
+  ticks BLOB NOT NULL);                 -- its head: ticks, and where in the body its pieces lie
+CREATE INDEX chunk_by_tier ON chunk(tier, last_seq);
 CREATE TABLE part(
-  key INTEGER PRIMARY KEY,
-  chunk INTEGER AS (key >> 16), metric INTEGER AS (key & 65535),
+  key INTEGER PRIMARY KEY,              -- chunk << 16: its body. Format 1: chunk << 16 | metric, 0 the rows
   data BLOB NOT NULL);
 CREATE TABLE journal(
   seq INTEGER PRIMARY KEY, boot INTEGER NOT NULL, wall_ns INTEGER NOT NULL, data BLOB NOT NULL);
@@ -44,7 +51,8 @@ CREATE TABLE event(
   seq INTEGER NOT NULL, wall_ns INTEGER NOT NULL, boot_ns INTEGER NOT NULL, type INTEGER NOT NULL,
   info INTEGER,                 -- task_info as it was then; NULL: no task
   wait_status INTEGER, duration_ns INTEGER, lost INTEGER, detail TEXT,
-  final BLOB);
+  final BLOB,                   -- the last sample of a task that ended
+  rule TEXT, begins INTEGER, metric INTEGER, value REAL, baseline REAL);
 CREATE INDEX event_by_wall ON event(wall_ns);
 )sql";
 
@@ -58,6 +66,45 @@ absl::Status CreateTables(Database* db) {
     if (!status.ok()) return status;
   }
   return transaction->Commit();
+}
+
+// What each version added to the one before it.
+constexpr const char* kUpgrades[] = {
+    nullptr,
+    // 1 -> 2
+    R"sql(
+ALTER TABLE event ADD COLUMN rule TEXT;
+ALTER TABLE event ADD COLUMN begins INTEGER;
+ALTER TABLE event ADD COLUMN metric INTEGER;
+ALTER TABLE event ADD COLUMN value REAL;
+ALTER TABLE event ADD COLUMN baseline REAL;
+ALTER TABLE task ADD COLUMN seen INTEGER NOT NULL DEFAULT 1;
+DROP INDEX task_by_last_seq;
+CREATE INDEX task_by_end ON task(seen, last_seq);
+ALTER TABLE chunk ADD COLUMN tier INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE chunk ADD COLUMN format INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE chunk ADD COLUMN merged INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE chunk ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+UPDATE chunk SET bytes = length(ticks) + coalesce(
+  (SELECT sum(length(data)) FROM part WHERE key BETWEEN chunk.id << 16 AND chunk.id << 16 | 65535), 0);
+CREATE INDEX chunk_by_tier ON chunk(tier, last_seq);
+ALTER TABLE part DROP COLUMN chunk;
+ALTER TABLE part DROP COLUMN metric;
+)sql",
+};
+static_assert(std::size(kUpgrades) == kFormatVersion);
+
+absl::Status Upgrade(Database* db) {
+  absl::StatusOr<int64_t> version = db->QueryInt("PRAGMA user_version");
+  if (!version.ok()) return version.status();
+  if (*version == kFormatVersion) return absl::OkStatus();
+  if (*version < 1) return absl::DataLossError("not a taskmon history file");
+  absl::StatusOr<Transaction> transaction = Transaction::Begin(db, Transaction::Kind::kWrite);
+  if (!transaction.ok()) return transaction.status();
+  absl::Status status;
+  for (int64_t from = *version; from < kFormatVersion && status.ok(); ++from) status = db->Exec(kUpgrades[from]);
+  if (status.ok()) status = db->Exec(fmt::format("PRAGMA user_version={}", kFormatVersion).c_str());
+  return status.ok() ? transaction->Commit() : status;
 }
 
 }  // namespace
@@ -87,7 +134,9 @@ absl::Status CheckSchema(Database* db) {
 absl::Status CreateOrCheckSchema(Database* db) {
   absl::StatusOr<int64_t> objects = db->QueryInt("SELECT count(*) FROM sqlite_schema");
   if (!objects.ok()) return objects.status();
-  return *objects == 0 ? CreateTables(db) : CheckSchema(db);
+  if (*objects == 0) return CreateTables(db);
+  absl::Status status = CheckSchema(db);
+  return status.ok() ? Upgrade(db) : status;
 }
 
 absl::Status SaveMetricKinds(Database* db, const std::vector<ColumnSpec>& columns) {

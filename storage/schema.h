@@ -18,17 +18,21 @@
 namespace taskmon::storage {
 
 inline constexpr int64_t kApplicationId = 0x544b4d4e;  // "TKMN"
-inline constexpr int64_t kFormatVersion = 1;
+inline constexpr int64_t kFormatVersion = 2;
 inline constexpr int64_t kPageBytes = 4096;
 
-// The key of a part of a chunk: its rows (metric 0, which the catalogue does not use) or one of its columns.
+// Resolutions: as sampled and two coarser ones; and chunks that only add rows to others (RingWriter::AddPast).
+inline constexpr int kTiers = kResolutions;
+inline constexpr int kPastTier = 3;
+inline constexpr int64_t kTierNs[kTiers] = {0, 10ll * 1000000000, 60ll * 1000000000};
+
+// The key of a chunk's body. In format 1 rows and columns are parts of their own, at this plus the metric.
 inline int64_t PartKey(int64_t chunk, uint32_t metric) { return chunk << 16 | metric; }
-inline constexpr uint32_t kRowsPart = 0;
 
 // Pragmas of the write connection. The page cache never spills, so that a transaction reaches the WAL only at commit.
 absl::Status ConfigureWriter(Database* db);
 
-// Makes the tables in an empty file; checks identity and version of any other.
+// Makes the tables in an empty file; checks identity and version of any other, and brings an older one up to date.
 // DataLoss: not ours. FailedPrecondition: newer than this program.
 absl::Status CreateOrCheckSchema(Database* db);
 // As above for readers: an empty file is not a history file.

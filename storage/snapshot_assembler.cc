@@ -4,17 +4,6 @@
 #include <algorithm>
 
 namespace taskmon::storage {
-namespace {
-
-bool SnapshotOrder(const TaskInfo& a, const TaskInfo& b) {
-  if (a.tgid != b.tgid) return a.tgid < b.tgid;
-  if (a.key.thread != b.key.thread) return !a.key.thread;
-  if (a.key.tid != b.key.tid) return a.key.tid < b.key.tid;
-  return a.key.start_ns < b.key.start_ns;
-}
-
-}  // namespace
-
 bool SnapshotAssembler::Passes(const TaskInfo& info) const {
   return (filter_.tid == 0 || info.key.tid == filter_.tid) &&
          (!filter_.thread.has_value() || info.key.thread == *filter_.thread);
@@ -40,6 +29,11 @@ absl::Status SnapshotAssembler::Update(uint32_t row) {
   return absl::OkStatus();
 }
 
+absl::Status SnapshotAssembler::SkipTo(size_t tick, ClosedChunk* chunk) {
+  next_tick_ = tick;
+  return chunk->SkipTo(static_cast<uint32_t>(tick));
+}
+
 absl::Status SnapshotAssembler::Step() {
   absl::Status status = source_->Step(&changes_);
   if (!status.ok()) return status;
@@ -56,7 +50,7 @@ absl::Status SnapshotAssembler::Step() {
 }
 
 void SnapshotAssembler::Reorder() {
-  const auto before = [&](uint32_t a, uint32_t b) { return SnapshotOrder(*slots_[a].info, *slots_[b].info); };
+  const auto before = [&](uint32_t a, uint32_t b) { return InSnapshotOrder(*slots_[a].info, *slots_[b].info); };
   const auto is_gone = [&](uint32_t row) { return !slots_[row].present; };
   if (left_) {
     std::erase_if(order_, is_gone);

@@ -14,6 +14,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "storage/chunk.h"
 #include "storage/ring_reader.h"
 #include "storage/tick_source.h"
 
@@ -27,6 +28,8 @@ class SnapshotAssembler {
       : source_(source), filter_(filter), boot_id_(std::move(boot_id)), find_info_(std::move(find_info)) {}
 
   size_t next_tick() const { return next_tick_; }
+  // Goes to just before position `tick` without looking at the ones before; `chunk` is the source. Call first of all.
+  absl::Status SkipTo(size_t tick, ClosedChunk* chunk);
   // Applies the next tick without making anything of it.
   absl::Status Step();
   // The world as of the tick stepped to last.

@@ -51,6 +51,11 @@ Statement& Statement::Bind(int64_t v) {
   return *this;
 }
 
+Statement& Statement::BindReal(double v) {
+  bind_error_ |= sqlite3_bind_double(statement_.get(), ++bound_, v);
+  return *this;
+}
+
 Statement& Statement::BindText(std::string_view v) {
   // A null pointer would bind NULL.
   const char* text = v.data() == nullptr ? "" : v.data();
@@ -153,6 +158,26 @@ absl::StatusOr<int64_t> Database::QueryInt(std::string_view sql) {
   absl::StatusOr<bool> row = statement->Step();
   if (!row.ok()) return row.status();
   return *row ? statement->Int(0) : 0;
+}
+
+absl::Status BlobReader::Open(Database* db, int64_t rowid) {
+  blob_.reset();
+  sqlite3_blob* raw = nullptr;
+  const int code = sqlite3_blob_open(db->handle(), "main", "part", "data", rowid, 0, &raw);
+  blob_.reset(raw);
+  // What is not there is damage: the chunk that names it is.
+  if (code == SQLITE_ERROR) return absl::DataLossError(fmt::format("damaged history: part {} is missing", rowid));
+  return SqliteStatus(code, fmt::format("part {}: {}", rowid, sqlite3_errmsg(db->handle())));
+}
+
+size_t BlobReader::size() const { return static_cast<size_t>(sqlite3_blob_bytes(blob_.get())); }
+
+absl::StatusOr<std::string> BlobReader::Read(uint64_t offset, uint64_t size) const {
+  if (offset > this->size() || size > this->size() - offset) return absl::DataLossError("damaged history: short part");
+  std::string bytes(size, '\0');
+  const int code = sqlite3_blob_read(blob_.get(), bytes.data(), static_cast<int>(size), static_cast<int>(offset));
+  if (code != SQLITE_OK) return SqliteStatus(code, fmt::format("reading a part: {}", sqlite3_errstr(code)));
+  return bytes;
 }
 
 absl::StatusOr<Transaction> Transaction::Begin(Database* db, Kind kind) {

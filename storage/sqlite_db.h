@@ -28,6 +28,7 @@ class Statement {
   Statement& Bind(int v) { return Bind(static_cast<int64_t>(v)); }
   Statement& Bind(uint32_t v) { return Bind(static_cast<int64_t>(v)); }
   Statement& Bind(bool v) { return Bind(static_cast<int64_t>(v)); }
+  Statement& BindReal(double v);
   Statement& BindText(std::string_view v);
   Statement& BindBlob(std::string_view v);
   Statement& BindNull();
@@ -39,6 +40,7 @@ class Statement {
   void Reset();
 
   int64_t Int(int column) const { return sqlite3_column_int64(statement_.get(), column); }
+  double Real(int column) const { return sqlite3_column_double(statement_.get(), column); }
   std::string Text(int column) const;
   std::string_view Blob(int column) const;  // valid until the next Step or Reset
   bool IsNull(int column) const { return sqlite3_column_type(statement_.get(), column) == SQLITE_NULL; }
@@ -51,6 +53,18 @@ class Statement {
   std::unique_ptr<sqlite3_stmt, Finalize> statement_;
   int bound_ = 0;
   int bind_error_ = SQLITE_OK;
+};
+
+// Leaves no statement open, so that no read transaction outlives the call.
+class ResetAtEnd {
+ public:
+  explicit ResetAtEnd(Statement* statement) : statement_(statement) { statement_->Reset(); }
+  ~ResetAtEnd() { statement_->Reset(); }
+  ResetAtEnd(const ResetAtEnd&) = delete;
+  ResetAtEnd& operator=(const ResetAtEnd&) = delete;
+
+ private:
+  Statement* statement_;
 };
 
 class Database {
@@ -74,6 +88,22 @@ class Database {
     void operator()(sqlite3* db) const { sqlite3_close_v2(db); }
   };
   std::unique_ptr<sqlite3, CloseDb> db_;
+};
+
+// Reads pieces of the BLOB column `data` of table `part` without loading all of it. Holds a read transaction open while
+// it stands on a row: Close when done.
+class BlobReader {
+ public:
+  absl::Status Open(Database* db, int64_t rowid);
+  size_t size() const;
+  absl::StatusOr<std::string> Read(uint64_t offset, uint64_t size) const;
+  void Close() { blob_.reset(); }
+
+ private:
+  struct CloseBlob {
+    void operator()(sqlite3_blob* b) const { sqlite3_blob_close(b); }
+  };
+  std::unique_ptr<sqlite3_blob, CloseBlob> blob_;
 };
 
 // Rolls back unless committed.

@@ -67,10 +67,13 @@ absl::Status TaskTable::Prepare() {
   const std::pair<Statement*, std::string_view> all[] = {
       {&find_task_, "SELECT id, last_seq IS NULL FROM task WHERE tid = ? AND start_ns = ? AND thread = ? AND boot = ?"},
       {&insert_task_,
-       "INSERT INTO task(boot, tid, thread, start_ns, first_seq, last_seq) VALUES(?, ?, ?, ?, ?, ?) RETURNING id"},
-      {&revive_task_, "UPDATE task SET last_seq = NULL WHERE id = ?"},
+       "INSERT INTO task(boot, tid, thread, start_ns, first_seq, seen, last_seq) VALUES(?, ?, ?, ?, ?, ?, ?) RETURNING "
+       "id"},
+      {&revive_task_, "UPDATE task SET last_seq = NULL, seen = 1 WHERE id = ?"},
       {&end_task_, "UPDATE task SET last_seq = ?1 WHERE id = ?2 AND (last_seq IS NULL OR last_seq < ?1)"},
       {&exit_task_, "UPDATE task SET exit_wall_ns = ?, wait_status = ?, duration_ns = ? WHERE id = ?"},
+      {&past_task_,
+       "UPDATE task SET seen = 1, first_seq = min(first_seq, ?), last_seq = max(last_seq, ?) WHERE id = ?"},
       {&latest_info_, latest},
       {&insert_info_,
        "INSERT INTO task_info(task, from_seq, tgid, ppid, process_start_ns, start_wall_ns, uid, gid, kthread, tracked,"
@@ -149,7 +152,7 @@ absl::StatusOr<TaskTable::Entry*> TaskTable::Find(const TaskInfo& info, uint64_t
     if (!status.ok()) return status;
     return entry;
   }
-  insert_task_.Bind(boot_).Bind(key.tid).Bind(key.thread).Bind(key.start_ns).Bind(seq);
+  insert_task_.Bind(boot_).Bind(key.tid).Bind(key.thread).Bind(key.start_ns).Bind(seq).Bind(alive);
   row = alive ? insert_task_.BindNull().Step() : insert_task_.Bind(seq).Step();
   entry->alive = alive;
   entry->ids.task = row.ok() ? insert_task_.Int(0) : 0;
@@ -204,21 +207,36 @@ absl::StatusOr<TaskIds> TaskTable::Mentioned(const Event& event, uint64_t seq) {
     status = exit_task_.Bind(entry->ids.task).Run();
   }
   if (!status.ok()) return status;
+  return NamesThen(event.task, seq, entry);
+}
+
+// Names that are not the latest, or were the task's for a part of a tick only, are kept aside: the latest stay the
+// latest.
+absl::StatusOr<TaskIds> TaskTable::NamesThen(const std::shared_ptr<const TaskInfo>& info, uint64_t seq, Entry* entry) {
   if (entry->info == nullptr) {
-    status = UseInfo(event.task, seq, entry);
+    absl::Status status = UseInfo(info, seq, entry);
     if (!status.ok()) return status;
   }
   TaskIds ids = entry->ids;
-  if (entry->info == event.task || SameInfo(*entry->info, *event.task)) return ids;
-  // Names the task had for a part of the tick only: kept for the event, while the latest stay the latest.
-  auto [at, is_new] = event_infos_.try_emplace(event.task, 0);
+  if (entry->info == info || SameInfo(*entry->info, *info)) return ids;
+  auto [at, is_new] = event_infos_.try_emplace(info, 0);
   if (is_new) {
-    absl::StatusOr<int64_t> id = InsertInfo(entry->ids.task, *event.task, seq);
+    absl::StatusOr<int64_t> id = InsertInfo(entry->ids.task, *info, seq);
     if (!id.ok()) return id.status();
     at->second = *id;
   }
   ids.info = at->second;
   return ids;
+}
+
+absl::StatusOr<TaskIds> TaskTable::Past(const std::shared_ptr<const TaskInfo>& info, uint64_t first_seq,
+                                        uint64_t last_seq) {
+  absl::StatusOr<Entry*> entry = Find(*info, first_seq, false);
+  if (!entry.ok()) return entry.status();
+  if (!(*entry)->alive) mentioned_.push_back(info->key);
+  absl::Status status = past_task_.Bind(first_seq).Bind(last_seq).Bind((*entry)->ids.task).Run();
+  if (!status.ok()) return status;
+  return NamesThen(info, first_seq, *entry);
 }
 
 void TaskTable::EndTick() {

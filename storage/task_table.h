@@ -37,6 +37,8 @@ class TaskTable {
   absl::Status Gone(const TaskKey& key, uint64_t seq);
   // An event of tick `seq` names the task; it need not be alive. Exit events fill in the exit record.
   absl::StatusOr<TaskIds> Mentioned(const Event& event, uint64_t seq);
+  // Rows of the task are added to ticks before `seq`, the newest of them `last_seq`.
+  absl::StatusOr<TaskIds> Past(const std::shared_ptr<const TaskInfo>& info, uint64_t first_seq, uint64_t last_seq);
   // Between two ticks: drops what only events have named.
   void EndTick();
   void Forget();
@@ -53,6 +55,7 @@ class TaskTable {
   absl::StatusOr<Entry*> Find(const TaskInfo& info, uint64_t seq, bool alive);
   absl::Status Load(int64_t task, const std::shared_ptr<const TaskInfo>& info, Entry* entry);
   absl::StatusOr<int64_t> InsertInfo(int64_t task, const TaskInfo& info, uint64_t seq);
+  absl::StatusOr<TaskIds> NamesThen(const std::shared_ptr<const TaskInfo>& info, uint64_t seq, Entry* entry);
   absl::Status UseInfo(const std::shared_ptr<const TaskInfo>& info, uint64_t seq, Entry* entry);
 
   Database* db_;
@@ -61,7 +64,7 @@ class TaskTable {
   std::vector<TaskKey> mentioned_;
   // Names that events of this tick gave, by address: several events share one TaskInfo. The pointers keep it alive.
   std::unordered_map<std::shared_ptr<const TaskInfo>, int64_t> event_infos_;
-  Statement find_task_, insert_task_, revive_task_, end_task_, exit_task_, latest_info_, insert_info_;
+  Statement find_task_, insert_task_, revive_task_, end_task_, exit_task_, latest_info_, insert_info_, past_task_;
 };
 
 // Equal in all that is stored beside the identity.

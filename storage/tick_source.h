@@ -19,6 +19,14 @@
 
 namespace taskmon::storage {
 
+// Whether a row of `a` comes before a row of `b` in a snapshot.
+inline bool InSnapshotOrder(const TaskInfo& a, const TaskInfo& b) {
+  if (a.tgid != b.tgid) return a.tgid < b.tgid;
+  if (a.key.thread != b.key.thread) return !a.key.thread;
+  if (a.key.tid != b.key.tid) return a.key.tid < b.key.tid;
+  return a.key.start_ns < b.key.start_ns;
+}
+
 struct TickHeader {
   Tick tick;
   int64_t memory_total_bytes = 0;

@@ -113,7 +113,10 @@ class CsvPrinter : public EventPrinter {
                                       exit ? (event.core_dumped() ? "1" : "0") : "",
                                       event.duration_ns() != 0 ? std::to_string(event.duration_ns()) : "",
                                       event.lost() != 0 ? std::to_string(event.lost()) : "",
-                                      CsvField(event.detail())};
+                                      CsvField(event.detail()),
+                                      CsvField(event.rule()),
+                                      event.rule().empty() || !event.has_task() ? "" : (event.ends() ? "0" : "1")};
+    AddThreshold(event, &cells);
     AddMetrics(event, &cells);
     out_->Write(fmt::format("{}\n", fmt::join(cells, ",")));
   }
@@ -123,6 +126,14 @@ class CsvPrinter : public EventPrinter {
   }
 
  private:
+  static void AddThreshold(const v1::Event& event, std::vector<std::string>* cells) {
+    const bool known = IsMetric(event.metric());
+    const bool shown = known && !event.value_redacted();
+    cells->push_back(known ? Describe(static_cast<v1::Metric>(event.metric())).name : "");
+    cells->push_back(shown ? fmt::format("{}", event.value()) : "");
+    cells->push_back(shown ? fmt::format("{}", event.baseline()) : "");
+  }
+
   static void AddMetrics(const v1::Event& event, std::vector<std::string>* cells) {
     const MetricIndex index(event.metrics());
     const MetricCells values = CellsOf(event, &index);
@@ -137,7 +148,7 @@ class CsvPrinter : public EventPrinter {
     header_due_ = false;
     std::string header =
         "type,time,time_ns,tid,tgid,ppid,comm,uid,user,cmdline,exit_code,exit_signal,core_dumped,"
-        "duration_ns,lost,detail";
+        "duration_ns,lost,detail,rule,begins,metric,value,baseline";
     for (const MetricDesc& metric : AllMetrics()) header += "," + metric.name;
     out_->Write(header + "\n");
   }
@@ -203,6 +214,18 @@ class TablePrinter : public EventPrinter {
   bool any_ = false;
 };
 
+// `metric` by its name; `value` and `baseline` only where the caller may see them.
+void AppendRule(const v1::Event& event, JsonObject* object) {
+  object->String("rule", event.rule());
+  if (!event.has_task()) return;  // an edit
+  object->Bool("begins", !event.ends());
+  if (!IsMetric(event.metric())) return;
+  object->String("metric", Describe(static_cast<v1::Metric>(event.metric())).name);
+  if (event.value_redacted()) return;
+  object->Number("value", event.value());
+  object->Number("baseline", event.baseline());
+}
+
 }  // namespace
 
 std::string EventJson(const v1::Event& event) {
@@ -224,6 +247,7 @@ std::string EventJson(const v1::Event& event) {
   }
   if (event.type() == v1::EXIT || event.type() == v1::GAP) object.Number("duration_ns", event.duration_ns());
   if (event.type() == v1::GAP) object.Number("lost", event.lost());
+  if (!event.rule().empty()) AppendRule(event, &object);
   if (!event.detail().empty()) object.String("detail", event.detail());
   AppendMetrics(event, &object);
   object.Close();

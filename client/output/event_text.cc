@@ -54,6 +54,27 @@ std::string GapDetail(const v1::Event& event, bool raw) {
   return text;
 }
 
+std::string ThresholdDetail(const v1::Event& event, bool raw) {
+  const char* const crossed = event.ends() ? "back within" : "beyond";
+  if (!IsMetric(event.metric())) return fmt::format("{}: {}", event.rule(), event.ends() ? "ends" : "begins");
+  const MetricDesc& metric = Describe(static_cast<v1::Metric>(event.metric()));
+  if (event.value_redacted()) return fmt::format("{}: {} {}", event.rule(), metric.short_name, crossed);
+  const auto text = [&](double value) {
+    if (raw) return fmt::format("{:.10g}", value);
+    const std::string number = HumanValue(metric, static_cast<int64_t>(value * static_cast<double>(metric.scale)));
+    return metric.kind == v1::COUNTER ? number + "/s" : number;
+  };
+  return fmt::format("{}: {} {} {} {}", event.rule(), metric.short_name, text(event.value()), crossed,
+                     text(event.baseline()));
+}
+
+// An edit has no task: its detail tells it all.
+std::string RuleDetail(const v1::Event& event) {
+  if (!event.has_task()) return event.detail();
+  const std::string text = fmt::format("{} {}", event.ends() ? "left" : "came under", event.rule());
+  return event.detail().empty() ? text : text + ": " + event.detail();
+}
+
 std::string ForkDetail(const v1::Event& event) {
   return fmt::format("{} of {}", event.task().thread() ? "thread" : "child",
                      event.task().thread() ? event.task().tgid() : event.task().ppid());
@@ -97,6 +118,8 @@ std::string EventDetail(const v1::Event& event, bool raw) {
     case v1::EXIT: return TerminalSafe(ExitDetail(event, raw));
     case v1::OOM_KILL: return TerminalSafe(event.detail().empty() ? "chosen by the OOM killer" : event.detail());
     case v1::GAP: return TerminalSafe(GapDetail(event, raw));
+    case v1::THRESHOLD: return TerminalSafe(ThresholdDetail(event, raw));
+    case v1::RULE: return TerminalSafe(RuleDetail(event));
     case v1::RENAME: return event.detail().empty() ? "renamed" : "was " + TerminalSafe(event.detail());
     default: return TerminalSafe(event.detail());
   }

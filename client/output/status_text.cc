@@ -18,11 +18,6 @@ namespace {
 
 std::string Line(const char* label, const std::string& value) { return fmt::format("  {:<10} {}\n", label, value); }
 
-// Grouped by thousands: these numbers are read, not added up.
-std::string Thousands(uint64_t value) {
-  return value < 1000 ? std::to_string(value) : fmt::format("{},{:03}", Thousands(value / 1000), value % 1000);
-}
-
 std::string Bytes(uint64_t bytes, bool raw) {
   return raw ? std::to_string(bytes) : HumanBytes(static_cast<double>(bytes));
 }

@@ -56,6 +56,10 @@ std::string HumanCount(double count) {
   return Scaled(count / 1000, 1000, kSuffixes);
 }
 
+std::string Thousands(uint64_t value) {
+  return value < 1000 ? std::to_string(value) : fmt::format("{},{:03}", Thousands(value / 1000), value % 1000);
+}
+
 std::string HumanDuration(double ns) {
   if (ns < 0) return "-" + HumanDuration(-ns);
   if (ns < 0.5) return "0";

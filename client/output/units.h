@@ -15,6 +15,8 @@ namespace taskmon::client {
 std::string HumanBytes(double bytes);
 // "0", "99999", "123k", "4.5M": powers of 1000.
 std::string HumanCount(double count);
+// "1,234,567": for numbers that are read, not added up.
+std::string Thousands(uint64_t value);
 // "0", "850ns", "51.2us", "3.4ms", "1.2s", "1m05s", "2h05m", "3d04h".
 std::string HumanDuration(double ns);
 // "0.0", "12.3", "1234".

@@ -7,23 +7,18 @@
 #include <fmt/format.h>
 
 #include "daemon/query/encode.h"
+#include "daemon/query/look_back.h"
 #include "daemon/query/sort.h"
 #include "daemon/query/time_spec.h"
 
 namespace taskmon::query {
 namespace {
 
+constexpr int64_t kRememberedTests = 1'000'000;
+
 int64_t SystemClock() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now().time_since_epoch())
       .count();
-}
-
-storage::ColumnKind KindOfColumn(v1::Kind kind) {
-  switch (kind) {
-    case v1::COUNTER: return storage::ColumnKind::kCounter;
-    case v1::WINDOW_MAX: return storage::ColumnKind::kWindowMax;
-    default: return storage::ColumnKind::kGauge;
-  }
 }
 
 // At least one page; false when `send` said so.
@@ -40,16 +35,8 @@ bool SendPages(const Snapshot& snapshot, const std::vector<Row>& rows, const Pla
 
 }  // namespace
 
-std::vector<storage::ColumnSpec> RingColumns() {
-  std::vector<storage::ColumnSpec> columns;
-  for (const MetricDesc& metric : AllMetrics()) {
-    columns.push_back(
-        {.id = static_cast<MetricId>(metric.id), .kind = KindOfColumn(metric.kind), .stored = !IsDerived(metric.id)});
-  }
-  return columns;
-}
-
-Engine::Engine(EngineOptions options) : options_(std::move(options)) {}
+Engine::Engine(EngineOptions options)
+    : options_(std::move(options)), budget_(std::make_shared<MemoryBudget>(kRememberedTests)) {}
 Engine::~Engine() = default;
 
 absl::StatusOr<std::unique_ptr<storage::RingReader>> Engine::OpenRing() const {
@@ -118,6 +105,21 @@ absl::StatusOr<std::shared_ptr<const Snapshot>> Engine::SnapshotAt(const std::st
   return (*reader)->At(*at);
 }
 
+absl::StatusOr<std::optional<TestMemory>> Engine::Remember(const Snapshot& snapshot, const Plan& plan,
+                                                           const Caller& caller) const {
+  if (!plan.expression().needs_memory()) return std::nullopt;
+  const Tick& tick = snapshot.tick;
+  if (options_.wait_until_stored) options_.wait_until_stored(tick.wall_ns - static_cast<int64_t>(tick.elapsed_ns));
+  absl::StatusOr<std::unique_ptr<storage::RingReader>> reader = OpenRing();
+  std::optional<TestMemory> memory;
+  memory.emplace(plan.expression(), TestMemory::Options{.budget = budget_});
+  if (absl::IsNotFound(reader.status())) return memory;
+  if (!reader.ok()) return reader.status();
+  const LookBack before{.from_wall_ns = tick.wall_ns, .until_wall_ns = tick.wall_ns, .tick_ns = tick.elapsed_ns};
+  if (absl::Status status = Recall(plan, caller, before, reader->get(), &*memory); !status.ok()) return status;
+  return memory;
+}
+
 absl::Status Engine::ListTasks(const v1::ListTasksRequest& request_untrusted, const Caller& caller,
                                const TaskSink& sink) const {
   absl::StatusOr<Plan> plan = Plan::Make(request_untrusted.selection());
@@ -126,7 +128,9 @@ absl::Status Engine::ListTasks(const v1::ListTasksRequest& request_untrusted, co
   if (!order.ok()) return order.status();
   absl::StatusOr<std::shared_ptr<const Snapshot>> snapshot = SnapshotAt(request_untrusted.at());
   if (!snapshot.ok()) return snapshot.status();
-  std::vector<Row> rows = plan->Rows(**snapshot, caller);
+  absl::StatusOr<std::optional<TestMemory>> memory = Remember(**snapshot, *plan, caller);
+  if (!memory.ok()) return memory.status();
+  std::vector<Row> rows = plan->Rows(**snapshot, caller, memory->has_value() ? &**memory : nullptr);
   SortRows(*order, request_untrusted.top(), &rows);
   if (!SendPages(**snapshot, rows, *plan, sink)) return absl::CancelledError("the receiver is gone");
   return absl::OkStatus();
@@ -142,9 +146,10 @@ absl::StatusOr<v1::TaskBatch> Engine::Select(const Snapshot& snapshot, const v1:
   return builder.Take(true);
 }
 
-std::vector<v1::TaskBatch> Engine::SelectPages(const Snapshot& snapshot, const Plan& plan, const Caller& caller) {
+std::vector<v1::TaskBatch> Engine::SelectPages(const Snapshot& snapshot, const Plan& plan, const Caller& caller,
+                                               TestMemory* memory) {
   std::vector<v1::TaskBatch> pages;
-  SendPages(snapshot, plan.Rows(snapshot, caller), plan, [&](v1::TaskBatch page) {
+  SendPages(snapshot, plan.Rows(snapshot, caller, memory), plan, [&](v1::TaskBatch page) {
     pages.push_back(std::move(page));
     return true;
   });

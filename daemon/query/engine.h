@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,10 @@
 #include <absl/status/statusor.h>
 
 #include "daemon/query/caller.h"
+#include "daemon/query/event_follower.h"
 #include "daemon/query/plan.h"
+#include "daemon/query/ring_columns.h"
+#include "daemon/query/test_memory.h"
 #include "storage/ring_reader.h"
 #include "storage/sample.h"
 #include "taskmon/v1/taskmon.pb.h"
@@ -30,6 +34,7 @@ struct EngineOptions {
   std::function<std::shared_ptr<const Snapshot>()> newest;  // live source; unset with --file
   std::function<int64_t()> now_wall_ns;  // unset: the system clock; with --file the newest stored time
   std::function<absl::StatusOr<std::unique_ptr<storage::RingReader>>()> open_ring;  // unset: the file at ring_path
+  std::function<void(int64_t wall_ns)> wait_until_stored;  // for a moment; unset: what will be stored is
 };
 
 class Engine {
@@ -53,11 +58,25 @@ class Engine {
   absl::Status ReadEvents(const v1::EventsRequest& request_untrusted, const Caller& caller,
                           const EventSink& sink) const;
 
+  // For the events after the tick of `newest` (nullptr: there was none yet). InvalidArgument as ReadEvents.
+  absl::StatusOr<EventFollower> Follow(const v1::EventsRequest& request_untrusted, const Caller& caller,
+                                       const Snapshot* newest) const;
+
+  // Tasks whose tests with memory stayed unknown because too much is remembered already.
+  uint64_t memory_turned_away() const { return budget_->turned_away(); }
+
   // One snapshot as a batch for one selection: what watch sends at each tick. `last` is set.
   static absl::StatusOr<v1::TaskBatch> Select(const Snapshot& snapshot, const v1::Selection& selection_untrusted,
                                               const Caller& caller);
   // The same for a plan made beforehand, in pages; always at least one, and only the final one has `last` set.
-  static std::vector<v1::TaskBatch> SelectPages(const Snapshot& snapshot, const Plan& plan, const Caller& caller);
+  // A memory that the plan's expression needs takes the tick in (Remember).
+  static std::vector<v1::TaskBatch> SelectPages(const Snapshot& snapshot, const Plan& plan, const Caller& caller,
+                                                TestMemory* memory = nullptr);
+
+  // What the plan's expression must remember at the tick of `snapshot`: the ticks before it as the ring has them, for
+  // as far back as it looks. nullopt when it needs no memory; without history an empty one.
+  absl::StatusOr<std::optional<TestMemory>> Remember(const Snapshot& snapshot, const Plan& plan,
+                                                     const Caller& caller) const;
 
  private:
   absl::StatusOr<std::unique_ptr<storage::RingReader>> OpenRing() const;
@@ -68,10 +87,8 @@ class Engine {
   absl::StatusOr<std::shared_ptr<const Snapshot>> SnapshotAt(const std::string& at_untrusted) const;
 
   EngineOptions options_;
+  std::shared_ptr<MemoryBudget> budget_;  // of all questions together
 };
-
-// The ring's column list as the catalogue has it; derived metrics are not stored.
-std::vector<storage::ColumnSpec> RingColumns();
 
 // An event as a client may see it.
 v1::Event EncodeEvent(const Event& event, const Caller& caller);

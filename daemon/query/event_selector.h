@@ -10,6 +10,7 @@
 
 #include "daemon/query/caller.h"
 #include "daemon/query/expression.h"
+#include "daemon/query/test_memory.h"
 #include "taskmon/v1/taskmon.pb.h"
 
 namespace taskmon::query {
@@ -20,7 +21,10 @@ class EventSelector {
   static absl::StatusOr<EventSelector> Make(const v1::EventsRequest& request_untrusted);
 
   // By type, by expression on the task as it was (and its final totals), lives of threads only when asked for.
-  bool Matches(const Event& event, const Caller& caller) const;
+  // `verdicts`: what the tests that need memory said of the task at the time.
+  bool Matches(const Event& event, const Caller& caller, const Verdicts& verdicts = {}) const;
+
+  const Expression& expression() const { return expression_; }
 
   uint32_t types() const { return types_; }  // bit 1 << type
 

@@ -7,8 +7,11 @@
 
 #include "daemon/query/encode.h"
 #include "daemon/query/engine.h"
+#include "daemon/query/event_follower.h"
 #include "daemon/query/event_selector.h"
+#include "daemon/query/look_back.h"
 #include "daemon/query/range.h"
+#include "daemon/query/verdict_log.h"
 
 namespace taskmon::query {
 namespace {
@@ -62,6 +65,18 @@ void EncodeExit(const Event& event, const EventRow& life, v1::Event* out) {
   EncodeValues(life.row, metrics, out);
 }
 
+void EncodeRule(const Event& event, const Row& row, v1::Event* out) {
+  out->set_ends(!event.begins);
+  if (event.type != EventType::kThreshold || !IsMetric(event.metric)) return;
+  out->set_metric(event.metric);
+  if (IsRedacted(row, static_cast<v1::Metric>(event.metric))) {
+    out->set_value_redacted(true);
+    return;
+  }
+  out->set_value(event.value);
+  out->set_baseline(event.baseline);
+}
+
 absl::StatusOr<uint32_t> TypeMask(const v1::EventsRequest& request_untrusted) {
   uint32_t mask = 0;
   for (int type : request_untrusted.types()) {
@@ -81,12 +96,14 @@ bool IsThreadLife(const Event& event) {
 
 class EventAnswer {
  public:
-  EventAnswer(EventSelector selector, const Caller& caller, const Engine::EventSink& sink)
-      : selector_(std::move(selector)), caller_(caller), sink_(sink) {}
+  // `log` is of the ticks in the range and before; it outlives the answer.
+  EventAnswer(const EventSelector& selector, const Caller& caller, const VerdictLog& log, const Engine::EventSink& sink)
+      : selector_(selector), caller_(caller), log_(log), sink_(sink) {}
 
   // False: stop; Finish tells why.
   bool Take(const Event& event) {
-    if (selector_.Matches(event, caller_) && !Send(event)) return false;
+    const Verdicts verdicts = event.task == nullptr ? Verdicts() : log_.At(event.task->key, event.wall_ns);
+    if (selector_.Matches(event, caller_, verdicts) && !Send(event)) return false;
     return ++examined_ < kEventsBetweenSigns || Flush();
   }
 
@@ -114,14 +131,29 @@ class EventAnswer {
     return listening;
   }
 
-  const EventSelector selector_;
+  const EventSelector& selector_;
   const Caller& caller_;
+  const VerdictLog& log_;
   const Engine::EventSink& sink_;
   v1::EventBatch batch_;
   absl::Status status_;
   uint64_t sent_ = 0;
   uint64_t examined_ = 0;
 };
+
+// What is to be known at any time of the range.
+absl::Status FillLog(const Expression& expression, const storage::TimeRange& range, storage::RingReader* reader,
+                     VerdictLog* log) {
+  if (!expression.needs_memory()) return absl::OkStatus();
+  const LookBack where{.from_wall_ns = range.begin_wall_ns,
+                       .until_wall_ns = range.end_wall_ns + 1,
+                       .tick_ns = TickLengthAt(range.begin_wall_ns, reader)};
+  bool kept = true;
+  absl::Status status =
+      Replay(expression, where, reader, [&](const Snapshot& snapshot) { return kept = log->Observe(snapshot); });
+  if (!status.ok() || kept) return status;
+  return absl::ResourceExhaustedError("too many tasks change too often in that range; choose a shorter one");
+}
 
 }  // namespace
 
@@ -137,12 +169,50 @@ absl::StatusOr<EventSelector> EventSelector::Make(const v1::EventsRequest& reque
   return selector;
 }
 
-bool EventSelector::Matches(const Event& event, const Caller& caller) const {
+bool EventSelector::Matches(const Event& event, const Caller& caller, const Verdicts& verdicts) const {
   if ((types_ & 1u << static_cast<uint32_t>(event.type)) == 0) return false;
   // A gap without a task has nothing to match on: it shows when asked for by type, or when all is asked for.
   if (event.task == nullptr) return expression_.matches_everything() || types_ != ~0u;
   if (!threads_ && IsThreadLife(event)) return false;
-  return expression_.matches_everything() || expression_.Matches(EventRow(event, caller).row);
+  if (expression_.matches_everything()) return true;
+  return expression_.Evaluate(EventRow(event, caller).row, verdicts) == Truth::kTrue;
+}
+
+EventFollower::EventFollower(EventSelector selector, const Caller& caller, std::shared_ptr<MemoryBudget> budget)
+    : selector_(std::move(selector)), caller_(caller) {
+  if (selector_.expression().needs_memory())
+    memory_.emplace(selector_.expression(), TestMemory::Options{.budget = std::move(budget), .remember_all = true});
+}
+
+void EventFollower::Observe(const Snapshot& snapshot) {
+  if (!memory_) return;
+  for (const auto& sample : snapshot.tasks) memory_->Evaluate(MakeRow(snapshot, *sample, caller_));
+}
+
+bool EventFollower::Matches(const Event& event) const {
+  const bool asks = memory_.has_value() && event.task != nullptr;
+  return selector_.Matches(event, caller_, asks ? memory_->VerdictsOf(event.task->key) : Verdicts());
+}
+
+absl::StatusOr<EventFollower> Engine::Follow(const v1::EventsRequest& request_untrusted, const Caller& caller,
+                                             const Snapshot* newest) const {
+  absl::StatusOr<EventSelector> selector = EventSelector::Make(request_untrusted);
+  if (!selector.ok()) return selector.status();
+  const Expression expression = selector->expression();
+  EventFollower follower(*std::move(selector), caller, budget_);
+  if (newest == nullptr || !expression.needs_memory()) return follower;
+  absl::StatusOr<std::unique_ptr<storage::RingReader>> reader = OpenRing();
+  if (reader.ok()) {
+    const Tick& tick = newest->tick;
+    const LookBack before{.from_wall_ns = tick.wall_ns, .until_wall_ns = tick.wall_ns, .tick_ns = tick.elapsed_ns};
+    absl::Status status = Replay(expression, before, reader->get(), [&](const Snapshot& snapshot) {
+      follower.Observe(snapshot);
+      return true;
+    });
+    if (!status.ok()) return status;
+  }
+  follower.Observe(*newest);
+  return follower;
 }
 
 v1::Event EncodeEvent(const Event& event, const Caller& caller) {
@@ -153,10 +223,15 @@ v1::Event EncodeEvent(const Event& event, const Caller& caller) {
   out.set_duration_ns(event.duration_ns);
   out.set_detail(MendUtf8(event.detail));
   out.set_lost(event.lost);
+  out.set_rule(MendUtf8(event.rule));
   if (event.task == nullptr) return out;
   const EventRow life(event, caller);
   EncodeTaskInfo(*event.task, "", life.row.names_visible(), out.mutable_task());
   if (event.type == EventType::kExit) EncodeExit(event, life, &out);
+  const bool of_rule = event.type == EventType::kThreshold || event.type == EventType::kRule;
+  if (of_rule && !event.rule.empty()) EncodeRule(event, life.row, &out);
+  // What a rule's detail says of a metric is for those who may see it.
+  if (event.type == EventType::kRule && !life.row.guarded_visible) out.clear_detail();
   return out;
 }
 
@@ -173,8 +248,10 @@ absl::Status Engine::ReadEvents(const v1::EventsRequest& request_untrusted, cons
   if (absl::Status status = CheckStored(*range, reader->get()); !status.ok()) {
     return may_be_empty && absl::IsOutOfRange(status) ? absl::OkStatus() : status;
   }
+  VerdictLog log(selector->expression(), caller, budget_);
+  if (absl::Status status = FillLog(selector->expression(), *range, reader->get(), &log); !status.ok()) return status;
   const storage::EventFilter filter{.after_id = 0, .types = selector->types()};
-  EventAnswer answer(*std::move(selector), caller, sink);
+  EventAnswer answer(*selector, caller, log, sink);
   absl::Status status = (*reader)->ScanEvents(range->begin_wall_ns, range->end_wall_ns, filter,
                                               [&](const Event& event) { return answer.Take(event); });
   return status.ok() ? answer.Finish() : status;

@@ -7,33 +7,38 @@
 
 #include "daemon/query/expression_node.h"
 #include "daemon/query/expression_parser.h"
+#include "daemon/query/test_memory.h"
 
 namespace taskmon::query {
 namespace {
 
-enum class Truth { kFalse, kUnknown, kTrue };
+bool Contains(const Test& test, double value) {
+  if (!test.number_set.empty()) return test.number_set.count(value) > 0;
+  return std::find(test.numbers.begin(), test.numbers.end(), value) != test.numbers.end();
+}
 
-Truth Known(bool truth) { return truth ? Truth::kTrue : Truth::kFalse; }
+bool Contains(const Test& test, std::string_view text) {
+  if (!test.text_set.empty()) return test.text_set.count(text) > 0;
+  return std::find(test.texts.begin(), test.texts.end(), text) != test.texts.end();
+}
 
 bool Compare(double value, const Test& test) {
-  const auto& numbers = test.numbers;
   switch (test.op) {
     case Operator::kIsTrue: return value != 0;
-    case Operator::kEqual: return value == numbers[0];
-    case Operator::kNotEqual: return value != numbers[0];
-    case Operator::kLess: return value < numbers[0];
-    case Operator::kLessEqual: return value <= numbers[0];
-    case Operator::kGreater: return value > numbers[0];
-    case Operator::kGreaterEqual: return value >= numbers[0];
-    case Operator::kIn: return std::find(numbers.begin(), numbers.end(), value) != numbers.end();
+    case Operator::kEqual: return value == test.numbers[0];
+    case Operator::kNotEqual: return value != test.numbers[0];
+    case Operator::kLess: return value < test.numbers[0];
+    case Operator::kLessEqual: return value <= test.numbers[0];
+    case Operator::kGreater: return value > test.numbers[0];
+    case Operator::kGreaterEqual: return value >= test.numbers[0];
+    case Operator::kIn: return Contains(test, value);
     default: return false;
   }
 }
 
 // The negative operators are not looked at: a list must negate the whole, not each of its texts.
 bool ComparePositive(std::string_view text, const Test& test) {
-  if (test.regex != nullptr) return re2::RE2::PartialMatch(text, *test.regex);
-  return std::find(test.texts.begin(), test.texts.end(), text) != test.texts.end();
+  return test.regex != nullptr ? re2::RE2::PartialMatch(text, *test.regex) : Contains(test, text);
 }
 
 Truth EvaluateText(const Test& test, const Row& row) {
@@ -57,44 +62,48 @@ Truth EvaluateTest(const Test& test, const Row& row) {
   return value ? Known(Compare(*value, test)) : Truth::kUnknown;
 }
 
-Truth Negate(Truth truth) {
-  if (truth == Truth::kUnknown) return truth;
-  return truth == Truth::kTrue ? Truth::kFalse : Truth::kTrue;
-}
-
-Truth Evaluate(const Expression::Node& node, const Row& row);
-
 // The smallest of the children's values for &&, the largest for ||; `decided` is where nothing more can change.
-Truth EvaluateChildren(const Expression::Node& node, const Row& row, Truth decided) {
+Truth EvaluateChildren(const Expression::Node& node, const Row& row, const Verdicts& verdicts, Truth decided) {
   Truth result = Negate(decided);
   for (const auto& child : node.children) {
-    const Truth truth = Evaluate(*child, row);
+    const Truth truth = EvaluateNode(*child, row, verdicts);
     if (truth == decided) return decided;
     if (truth == Truth::kUnknown) result = truth;
   }
   return result;
 }
 
-Truth Evaluate(const Expression::Node& node, const Row& row) {
+}  // namespace
+
+Truth EvaluateNode(const Expression::Node& node, const Row& row, const Verdicts& verdicts) {
   using Kind = Expression::Node::Kind;
   switch (node.kind) {
-    case Kind::kAnd: return EvaluateChildren(node, row, Truth::kFalse);
-    case Kind::kOr: return EvaluateChildren(node, row, Truth::kTrue);
-    case Kind::kNot: return Negate(Evaluate(*node.children[0], row));
+    case Kind::kAnd: return EvaluateChildren(node, row, verdicts, Truth::kFalse);
+    case Kind::kOr: return EvaluateChildren(node, row, verdicts, Truth::kTrue);
+    case Kind::kNot: return Negate(EvaluateNode(*node.children[0], row, verdicts));
+    case Kind::kHeld:
+    case Kind::kAnomaly: return verdicts.at(node.memory);
     case Kind::kTest: break;
   }
   return EvaluateTest(node.test, row);
 }
 
-}  // namespace
+bool Expression::changes_while_idle() const { return needs_memory() || (root_ != nullptr && root_->restless); }
 
-absl::StatusOr<Expression> Expression::Parse(std::string_view text_untrusted) {
-  if (text_untrusted.size() > kMaxLength) {
-    return ErrorAt(static_cast<int>(kMaxLength) + 1, fmt::format("the expression is longer than {} bytes", kMaxLength));
+absl::StatusOr<Expression> Expression::Parse(std::string_view text_untrusted, const ExpressionLimits& limits) {
+  if (text_untrusted.size() > limits.max_length) {
+    return ErrorAt(static_cast<int>(limits.max_length) + 1,
+                   fmt::format("the expression is longer than {} bytes", limits.max_length));
   }
-  return ExpressionParser(text_untrusted).Parse();
+  return ExpressionParser(text_untrusted, limits).Parse();
 }
 
-bool Expression::Matches(const Row& row) const { return root_ == nullptr || Evaluate(*root_, row) == Truth::kTrue; }
+Truth Expression::Evaluate(const Row& row, TestMemory* memory) const {
+  return memory != nullptr ? memory->Evaluate(row) : Evaluate(row, Verdicts());
+}
+
+Truth Expression::Evaluate(const Row& row, const Verdicts& verdicts) const {
+  return root_ == nullptr ? Truth::kTrue : EvaluateNode(*root_, row, verdicts);
+}
 
 }  // namespace taskmon::query

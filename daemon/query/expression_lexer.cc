@@ -63,16 +63,21 @@ absl::Status ErrorAt(int column, const std::string& what) {
   return absl::InvalidArgumentError(fmt::format("column {}: {}", column, what));
 }
 
-std::string Quote(std::string_view text_untrusted) {
-  std::string quoted = "'";
-  for (char c : text_untrusted.substr(0, kLongestQuote)) {
+std::string Escape(std::string_view text_untrusted) {
+  std::string escaped;
+  for (char c : text_untrusted) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte < 0x20 || byte == 0x7f) {
-      quoted += fmt::format("\\x{:02x}", byte);
+      escaped += fmt::format("\\x{:02x}", byte);
     } else {
-      quoted += c;
+      escaped += c;
     }
   }
+  return escaped;
+}
+
+std::string Quote(std::string_view text_untrusted) {
+  std::string quoted = "'" + Escape(text_untrusted.substr(0, kLongestQuote));
   // A cut must not leave half a character behind.
   if (text_untrusted.size() > kLongestQuote) {
     while (IsContinuationByte(quoted.back())) quoted.pop_back();
@@ -94,6 +99,16 @@ void ExpressionLexer::SkipBlanks() {
 
 absl::StatusOr<Token> ExpressionLexer::Next() {
   SkipBlanks();
+  const size_t begin = at_;
+  absl::StatusOr<Token> token = Read();
+  if (token.ok()) {
+    token->begin = begin;
+    token->end = at_;
+  }
+  return token;
+}
+
+absl::StatusOr<Token> ExpressionLexer::Read() {
   if (at_ == text_.size()) return Token{TokenKind::kEnd, "", column_};
   if (text_[at_] == '"') return Quoted();
   if (!IsWordByte(text_[at_])) return Symbol();

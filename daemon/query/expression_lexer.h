@@ -17,6 +17,8 @@ struct Token {
   TokenKind kind = TokenKind::kEnd;
   std::string text;  // quoted: without quotes and escapes
   int column = 1;    // characters (not bytes) from 1
+  size_t begin = 0;  // bytes of the expression's text
+  size_t end = 0;
 };
 
 class ExpressionLexer {
@@ -29,6 +31,7 @@ class ExpressionLexer {
  private:
   void SkipBlanks();
   void Advance(size_t bytes);
+  absl::StatusOr<Token> Read();
   absl::StatusOr<Token> Quoted();
   absl::StatusOr<Token> Symbol();
 
@@ -39,6 +42,9 @@ class ExpressionLexer {
 
 // "column 7: what", as InvalidArgument.
 absl::Status ErrorAt(int column, const std::string& what);
+
+// On one line: control bytes as \x0a.
+std::string Escape(std::string_view text_untrusted);
 
 // For messages: in single quotes, on one line, at most 40 bytes of it.
 std::string Quote(std::string_view text_untrusted);

@@ -1,20 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/query/expression_parser.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "daemon/query/baseline.h"
 #include "daemon/query/expression_literal.h"
 #include "daemon/query/nearest.h"
+#include "daemon/query/regex.h"
 #include "daemon/query/time_spec.h"
 
 namespace taskmon::query {
 namespace {
 
-constexpr int64_t kRegexMemory = 512 << 10;  // program and DFA cache of one regex
 constexpr std::string_view kStateLetters = "RSDTtZXI";
+constexpr double kLongestHold = 86'400e9;  // ns
+constexpr double kLeastDistance = 1;
+constexpr double kLargestDistance = 1000;
+constexpr size_t kLongestComm = 15;  // TASK_COMM_LEN without the final zero
+constexpr size_t kSmallSet = 8;      // up to here a walk is as fast as a hash
 
 std::optional<Operator> OperatorNamed(std::string_view text) {
   static constexpr std::pair<std::string_view, Operator> kOperators[] = {
@@ -63,6 +70,18 @@ std::string UnknownField(const std::string& name) {
                      hint.empty() ? "; 'taskmonctl metrics' lists the metrics" : hint);
 }
 
+// For sets: members once each, and by hash where they are many.
+void MakeSet(Test* test) {
+  const auto unique = [](auto* members) {
+    std::sort(members->begin(), members->end());
+    members->erase(std::unique(members->begin(), members->end()), members->end());
+  };
+  unique(&test->numbers);
+  unique(&test->texts);
+  if (test->numbers.size() > kSmallSet) test->number_set = {test->numbers.begin(), test->numbers.end()};
+  if (test->texts.size() > kSmallSet) test->text_set = {test->texts.begin(), test->texts.end()};
+}
+
 std::string_view KindOf(const Field& field) {
   if (field.metric == nullptr) return "an attribute";
   return field.metric->kind == v1::GAUGE ? "a gauge" : "a maximum";
@@ -79,13 +98,20 @@ absl::StatusOr<Expression> ExpressionParser::Parse() {
   if (!root.ok()) return root.status();
   if (token_.kind != TokenKind::kEnd) return Found("'&&', '||' or the end");
   expression.root_ = *std::move(root);
+  CollectThresholds(*expression.root_, &expression.thresholds_);
   expression.metrics_ = WithSources(metrics_);
+  expression.warnings_ = std::move(warnings_);
+  expression.memory_tests_ = memory_tests_;
+  const Reach reach = ReachOf(*expression.root_);
+  expression.look_back_ns_ = reach.ns;
+  expression.look_back_ticks_ = reach.ticks;
   return expression;
 }
 
 absl::Status ExpressionParser::Advance() {
   absl::StatusOr<Token> next = lexer_.Next();
   if (!next.ok()) return next.status();
+  last_end_ = token_.end;
   token_ = *std::move(next);
   return absl::OkStatus();
 }
@@ -99,59 +125,95 @@ absl::Status ExpressionParser::Expect(TokenKind kind, std::string_view what) {
 }
 
 absl::Status ExpressionParser::CountTerm() {
-  if (++terms_ <= Expression::kMaxTerms) return absl::OkStatus();
-  return ErrorAt(token_.column, fmt::format("more than {} comparisons and set members", Expression::kMaxTerms));
+  if (++terms_ <= limits_.max_terms) return absl::OkStatus();
+  return ErrorAt(token_.column, fmt::format("more than {} comparisons and set members", limits_.max_terms));
+}
+
+absl::Status ExpressionParser::CountMemoryTest(Expression::Node* node) {
+  node->memory = memory_tests_++;
+  if (memory_tests_ <= limits_.max_memory_tests) return absl::OkStatus();
+  return ErrorAt(token_.column, fmt::format("more than {} uses of 'for' and anomaly()", limits_.max_memory_tests));
+}
+
+absl::Status ExpressionParser::CheckDepth(int depth) const {
+  if (depth < limits_.max_depth) return absl::OkStatus();
+  return ErrorAt(token_.column, fmt::format("nested deeper than {}", limits_.max_depth));
+}
+
+absl::StatusOr<ExpressionParser::NodePtr> ExpressionParser::Chain(TokenKind separator, Kind kind, int depth) {
+  const auto part = [&] {
+    return separator == TokenKind::kOr ? Chain(TokenKind::kAnd, Kind::kAnd, depth) : Not(depth);
+  };
+  absl::StatusOr<NodePtr> first = part();
+  if (!first.ok() || token_.kind != separator) return first;
+  auto node = std::make_unique<Expression::Node>();
+  node->kind = kind;
+  node->children.push_back(*std::move(first));
+  while (token_.kind == separator) {
+    if (absl::Status status = Advance(); !status.ok()) return status;
+    absl::StatusOr<NodePtr> next = part();
+    if (!next.ok()) return next;
+    node->children.push_back(*std::move(next));
+  }
+  Annotate(node.get());
+  return node;
 }
 
 absl::StatusOr<ExpressionParser::NodePtr> ExpressionParser::Or(int depth) {
-  absl::StatusOr<NodePtr> first = And(depth);
-  if (!first.ok() || token_.kind != TokenKind::kOr) return first;
-  auto node = std::make_unique<Expression::Node>();
-  node->kind = Kind::kOr;
-  node->children.push_back(*std::move(first));
-  while (token_.kind == TokenKind::kOr) {
-    if (absl::Status status = Advance(); !status.ok()) return status;
-    absl::StatusOr<NodePtr> next = And(depth);
-    if (!next.ok()) return next;
-    node->children.push_back(*std::move(next));
-  }
-  return node;
-}
-
-absl::StatusOr<ExpressionParser::NodePtr> ExpressionParser::And(int depth) {
-  absl::StatusOr<NodePtr> first = Not(depth);
-  if (!first.ok() || token_.kind != TokenKind::kAnd) return first;
-  auto node = std::make_unique<Expression::Node>();
-  node->kind = Kind::kAnd;
-  node->children.push_back(*std::move(first));
-  while (token_.kind == TokenKind::kAnd) {
-    if (absl::Status status = Advance(); !status.ok()) return status;
-    absl::StatusOr<NodePtr> next = Not(depth);
-    if (!next.ok()) return next;
-    node->children.push_back(*std::move(next));
-  }
-  return node;
+  return Chain(TokenKind::kOr, Kind::kOr, depth);
 }
 
 absl::StatusOr<ExpressionParser::NodePtr> ExpressionParser::Not(int depth) {
-  if (token_.kind == TokenKind::kLeftParen) return Parenthesized(depth);
-  if (token_.kind != TokenKind::kNot) return Comparison();
-  if (depth >= Expression::kMaxDepth) {
-    return ErrorAt(token_.column, fmt::format("nested deeper than {}", Expression::kMaxDepth));
-  }
+  if (token_.kind != TokenKind::kNot) return Held(depth);
+  if (absl::Status status = CheckDepth(depth); !status.ok()) return status;
   if (absl::Status status = Advance(); !status.ok()) return status;
   absl::StatusOr<NodePtr> child = Not(depth + 1);
   if (!child.ok()) return child;
   auto node = std::make_unique<Expression::Node>();
   node->kind = Kind::kNot;
   node->children.push_back(*std::move(child));
+  Annotate(node.get());
   return node;
 }
 
-absl::StatusOr<ExpressionParser::NodePtr> ExpressionParser::Parenthesized(int depth) {
-  if (depth >= Expression::kMaxDepth) {
-    return ErrorAt(token_.column, fmt::format("nested deeper than {}", Expression::kMaxDepth));
+absl::StatusOr<ExpressionParser::NodePtr> ExpressionParser::Held(int depth) {
+  const size_t begin = token_.begin;
+  absl::StatusOr<NodePtr> child = token_.kind == TokenKind::kLeftParen ? Parenthesized(depth) : Comparison();
+  if (!child.ok() || token_.kind != TokenKind::kWord || token_.text != "for") return child;
+  auto node = std::make_unique<Expression::Node>();
+  node->kind = Kind::kHeld;
+  if (absl::Status status = CountMemoryTest(node.get()); !status.ok()) return status;
+  if (absl::Status status = Advance(); !status.ok()) return status;
+  absl::StatusOr<uint64_t> time = HoldTime();
+  if (!time.ok()) return time.status();
+  node->held_ns = *time;
+  node->begin = begin;
+  node->end = last_end_;
+  node->children.push_back(*std::move(child));
+  Annotate(node.get());
+  return node;
+}
+
+absl::StatusOr<uint64_t> ExpressionParser::HoldTime() {
+  static const auto* const for_field = new Field{.name = "for", .type = FieldType::kDuration};
+  const std::optional<NumberWord> split = SplitNumber(token_.text);
+  if (token_.kind != TokenKind::kWord || !split) return Found("a time such as 10s after 'for'");
+  const int column = token_.column;
+  absl::StatusOr<double> time_ns;
+  // "1m30s" is a time here as it is everywhere.
+  if (absl::StatusOr<int64_t> compound = ParseDuration(token_.text); !split->unit.empty() && compound.ok()) {
+    time_ns = static_cast<double>(*compound);
+    if (absl::Status status = Advance(); !status.ok()) return status;
+  } else {
+    time_ns = Number(*for_field);
   }
+  if (!time_ns.ok()) return time_ns.status();
+  if (*time_ns > 0 && *time_ns <= kLongestHold) return static_cast<uint64_t>(*time_ns);
+  return ErrorAt(column, "'for' takes more than nothing and at most a day (24h)");
+}
+
+absl::StatusOr<ExpressionParser::NodePtr> ExpressionParser::Parenthesized(int depth) {
+  if (absl::Status status = CheckDepth(depth); !status.ok()) return status;
   if (absl::Status status = Advance(); !status.ok()) return status;
   absl::StatusOr<NodePtr> inner = Or(depth + 1);
   if (!inner.ok()) return inner;
@@ -160,21 +222,60 @@ absl::StatusOr<ExpressionParser::NodePtr> ExpressionParser::Parenthesized(int de
 }
 
 absl::StatusOr<ExpressionParser::NodePtr> ExpressionParser::Comparison() {
-  auto node = std::make_unique<Expression::Node>();
   if (absl::Status status = CountTerm(); !status.ok()) return status;
-  if (absl::Status status = Operand(&node->test); !status.ok()) return status;
-  if (absl::Status status = OperatorOf(&node->test); !status.ok()) return status;
-  if (token_.kind == TokenKind::kWord && token_.text == "for") {
-    return ErrorAt(token_.column, "'for' needs a rule; not available in a filter");
-  }
+  if (token_.kind != TokenKind::kWord) return Found("a field");
+  if (token_.text == "anomaly") return Anomaly();
+  auto node = std::make_unique<Expression::Node>();
+  node->begin = token_.begin;
+  absl::Status status = token_.text == "total" ? Total(&node->test) : NamedField(&node->test);
+  if (!status.ok()) return status;
+  if (status = OperatorOf(&node->test); !status.ok()) return status;
+  node->end = last_end_;
+  Annotate(node.get());
   return node;
 }
 
-absl::Status ExpressionParser::Operand(Test* test) {
-  operand_column_ = token_.column;
-  if (token_.kind != TokenKind::kWord) return Found("a field");
-  if (token_.text == "anomaly") return ErrorAt(token_.column, "anomaly() needs a rule; not available in a filter");
-  return token_.text == "total" ? Total(test) : NamedField(test);
+absl::StatusOr<ExpressionParser::NodePtr> ExpressionParser::Anomaly() {
+  auto node = std::make_unique<Expression::Node>();
+  node->kind = Kind::kAnomaly;
+  node->begin = token_.begin;
+  if (absl::Status status = CountMemoryTest(node.get()); !status.ok()) return status;
+  if (absl::Status status = Advance(); !status.ok()) return status;
+  if (absl::Status status = Expect(TokenKind::kLeftParen, "'(' after anomaly"); !status.ok()) return status;
+  if (absl::Status status = AnomalyMetric(&node->test); !status.ok()) return status;
+  absl::StatusOr<double> distance = AnomalyDistance();
+  if (!distance.ok()) return distance.status();
+  node->distance = *distance;
+  if (absl::Status status = Expect(TokenKind::kRightParen, "')'"); !status.ok()) return status;
+  node->end = last_end_;
+  Annotate(node.get());
+  return node;
+}
+
+absl::Status ExpressionParser::AnomalyMetric(Test* test) {
+  const int column = token_.column;
+  if (token_.kind != TokenKind::kWord) return Found("a metric");
+  if (absl::Status status = NamedField(test); !status.ok()) return status;
+  const Field& field = *test->field;
+  const bool numeric = field.metric != nullptr && field.type == FieldType::kNumber;
+  if (numeric && field.metric->witness_of == v1::METRIC_UNSPECIFIED) return absl::OkStatus();
+  return ErrorAt(column, fmt::format("anomaly() needs a metric that is a quantity; '{}' is {}", field.name,
+                                     numeric                   ? "the circumstance of a maximum"
+                                     : field.metric == nullptr ? "an attribute"
+                                                               : FieldTypeName(field)));
+}
+
+absl::StatusOr<double> ExpressionParser::AnomalyDistance() {
+  if (token_.kind == TokenKind::kRightParen) return Baseline::kDefaultDistance;
+  if (token_.kind != TokenKind::kComma) return Found("',' or ')'");
+  if (absl::Status status = Advance(); !status.ok()) return status;
+  const std::optional<NumberWord> distance = SplitNumber(token_.text);
+  const bool plain = token_.kind == TokenKind::kWord && distance && distance->unit.empty();
+  if (!plain || distance->number < kLeastDistance || distance->number > kLargestDistance) {
+    return Found(fmt::format("a distance from {} to {}", kLeastDistance, kLargestDistance));
+  }
+  if (absl::Status status = Advance(); !status.ok()) return status;
+  return distance->number;
 }
 
 absl::Status ExpressionParser::Total(Test* test) {
@@ -223,6 +324,7 @@ absl::Status ExpressionParser::Members(Test* test) {
     if (token_.kind != TokenKind::kComma) break;
     if (absl::Status status = Advance(); !status.ok()) return status;
   }
+  MakeSet(test);
   return Expect(TokenKind::kRightParen, "',' or ')'");
 }
 
@@ -235,7 +337,10 @@ absl::Status ExpressionParser::Literal(Test* test) {
   const std::string& text = token_.text;
   switch (field.type) {
     case FieldType::kText:
-    case FieldType::kTextList: test->texts.push_back(text); break;
+    case FieldType::kTextList:
+      test->texts.push_back(text);
+      WarnOfLongComm(*test);
+      break;
     case FieldType::kBoolean:
       if (text != "true" && text != "false" && text != "0" && text != "1") return Found(ExpectedLiteral(field));
       test->numbers.push_back(text == "true" || text == "1");
@@ -252,7 +357,21 @@ absl::Status ExpressionParser::Literal(Test* test) {
   return Advance();
 }
 
+void ExpressionParser::WarnOfLongComm(const Test& test) {
+  if (test.field->attribute != Attribute::kComm || token_.text.size() <= kLongestComm) return;
+  warnings_.push_back(
+      fmt::format("column {}: {} has {} bytes, and the kernel keeps {} of a comm: it is never equal; "
+                  "compare the first {}, or exe",
+                  token_.column, Quote(token_.text), token_.text.size(), kLongestComm, kLongestComm));
+}
+
 absl::Status ExpressionParser::NumberLiteral(Test* test) {
+  absl::StatusOr<double> number = Number(*test->field);
+  if (number.ok()) test->numbers.push_back(*number);
+  return number.status();
+}
+
+absl::StatusOr<double> ExpressionParser::Number(const Field& field) {
   const Token word = token_;
   if (absl::Status status = Advance(); !status.ok()) return status;
   std::string unit;
@@ -261,10 +380,9 @@ absl::Status ExpressionParser::NumberLiteral(Test* test) {
     unit = token_.text;
     if (absl::Status status = Advance(); !status.ok()) return status;
   }
-  absl::StatusOr<double> number = ToNumber(word.text, unit, *test->field);
+  absl::StatusOr<double> number = ToNumber(word.text, unit, field);
   if (!number.ok()) return ErrorAt(word.column, std::string(number.status().message()));
-  test->numbers.push_back(*number);
-  return absl::OkStatus();
+  return *number;
 }
 
 absl::Status ExpressionParser::TimeLiteral(Test* test) {
@@ -285,23 +403,12 @@ absl::Status ExpressionParser::TimeLiteral(Test* test) {
 
 absl::Status ExpressionParser::Regex(Test* test) {
   if (token_.kind != TokenKind::kWord && token_.kind != TokenKind::kQuoted) return Found("a regular expression");
-  if (++regexes_ > Expression::kMaxRegexes) {
-    return ErrorAt(token_.column, fmt::format("more than {} regular expressions", Expression::kMaxRegexes));
+  if (++regexes_ > limits_.max_regexes) {
+    return ErrorAt(token_.column, fmt::format("more than {} regular expressions", limits_.max_regexes));
   }
-  if (token_.text.size() > Expression::kMaxRegexLength) {
-    return ErrorAt(token_.column, fmt::format("regular expression longer than {} bytes", Expression::kMaxRegexLength));
-  }
-  re2::RE2::Options options(re2::RE2::Quiet);
-  // Bytes, so that a name that is not UTF-8 cannot slip past a pattern.
-  options.set_encoding(re2::RE2::Options::EncodingLatin1);
-  options.set_max_mem(kRegexMemory);
-  options.set_never_capture(true);
-  auto regex = std::make_unique<const re2::RE2>(token_.text, options);
-  if (!regex->ok()) return ErrorAt(token_.column, fmt::format("bad regular expression: {}", regex->error()));
-  if (regex->ProgramSize() > Expression::kMaxRegexProgram) {
-    return ErrorAt(token_.column, "regular expression too large; use fewer or smaller repetitions");
-  }
-  test->regex = std::move(regex);
+  auto regex = CompileRegex(token_.text, limits_);
+  if (!regex.ok()) return ErrorAt(token_.column, std::string(regex.status().message()));
+  test->regex = *std::move(regex);
   return Advance();
 }
 

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
@@ -18,7 +19,8 @@ namespace taskmon::query {
 
 class ExpressionParser {
  public:
-  explicit ExpressionParser(std::string_view text_untrusted) : lexer_(text_untrusted), text_(text_untrusted) {}
+  ExpressionParser(std::string_view text_untrusted, const ExpressionLimits& limits)
+      : limits_(limits), lexer_(text_untrusted), text_(text_untrusted) {}
 
   absl::StatusOr<Expression> Parse();
 
@@ -29,29 +31,40 @@ class ExpressionParser {
   absl::Status Advance();
   absl::Status Expect(TokenKind kind, std::string_view what);
   absl::Status CountTerm();
+  absl::Status CountMemoryTest(Expression::Node* node);
+  absl::Status CheckDepth(int depth) const;
   absl::Status Found(const std::string& expected) const;
 
   absl::StatusOr<NodePtr> Or(int depth);
-  absl::StatusOr<NodePtr> And(int depth);
+  absl::StatusOr<NodePtr> Chain(TokenKind separator, Kind kind, int depth);
   absl::StatusOr<NodePtr> Not(int depth);
+  absl::StatusOr<NodePtr> Held(int depth);
   absl::StatusOr<NodePtr> Parenthesized(int depth);
+  absl::StatusOr<uint64_t> HoldTime();
   absl::StatusOr<NodePtr> Comparison();
-  absl::Status Operand(Test* test);
+  absl::StatusOr<NodePtr> Anomaly();
+  absl::Status AnomalyMetric(Test* test);
+  absl::StatusOr<double> AnomalyDistance();
   absl::Status Total(Test* test);
   absl::Status NamedField(Test* test);
   absl::Status OperatorOf(Test* test);
   absl::Status Members(Test* test);
   absl::Status Literal(Test* test);
   absl::Status NumberLiteral(Test* test);
+  absl::StatusOr<double> Number(const Field& field);
   absl::Status TimeLiteral(Test* test);
   absl::Status Regex(Test* test);
+  void WarnOfLongComm(const Test& test);
 
+  const ExpressionLimits limits_;
   ExpressionLexer lexer_;
   std::string_view text_;
-  Token token_;  // the one to be consumed next
-  int operand_column_ = 1;
+  Token token_;          // the one to be consumed next
+  size_t last_end_ = 0;  // of the one consumed last
   int terms_ = 0;
   int regexes_ = 0;
+  int memory_tests_ = 0;
+  std::vector<std::string> warnings_;
   MetricSet metrics_;
 };
 

@@ -6,6 +6,7 @@
 
 #include "daemon/query/encode.h"
 #include "daemon/query/engine.h"
+#include "daemon/query/look_back.h"
 #include "daemon/query/range.h"
 #include "daemon/query/step.h"
 #include "daemon/query/time_spec.h"
@@ -19,15 +20,16 @@ constexpr uint64_t kRowsBetweenSigns = 100'000;  // rows looked at in vain befor
 // Takes the ticks of a scan, keeps the rows that match and sends them in pages.
 class HistoryAnswer {
  public:
-  HistoryAnswer(const Plan& plan, const Caller& caller, const Engine::TaskSink& sink)
-      : plan_(plan), caller_(caller), sink_(sink), builder_(plan.metrics()) {}
+  // `memory` is null when the expression needs none, and outlives the answer.
+  HistoryAnswer(const Plan& plan, const Caller& caller, TestMemory* memory, const Engine::TaskSink& sink)
+      : plan_(plan), caller_(caller), memory_(memory), sink_(sink), builder_(plan.metrics()) {}
 
   // `ended_wall_ns` may be empty: all live. False: stop; Finish tells why.
   bool Take(const Snapshot& snapshot, const std::vector<int64_t>& ended_wall_ns) {
     for (size_t i = 0; i < snapshot.tasks.size(); ++i) {
       if (!plan_.Includes(snapshot, i)) continue;
       const Row row = MakeRow(snapshot, *snapshot.tasks[i], caller_);
-      if (!plan_.expression().Matches(row)) continue;
+      if (!plan_.expression().Matches(row, memory_)) continue;
       if (!Send(row, ended_wall_ns.empty() ? 0 : ended_wall_ns[i])) return false;
     }
     examined_ += snapshot.tasks.size() + 1;
@@ -62,38 +64,13 @@ class HistoryAnswer {
 
   const Plan& plan_;
   const Caller& caller_;
+  TestMemory* const memory_;
   const Engine::TaskSink& sink_;
   BatchBuilder builder_;
   absl::Status status_;
   uint64_t sent_ = 0;
   uint64_t examined_ = 0;
 };
-
-storage::ScanFilter FilterOf(const Plan& plan) {
-  storage::ScanFilter filter;
-  filter.tid = plan.tid();
-  // A tid may be a thread's, and threads need their process rows where these stand for them.
-  if (plan.tid() == 0 && !plan.threads()) filter.thread = false;
-  filter.metrics = plan.needed();
-  return filter;
-}
-
-absl::Status Scan(const storage::TimeRange& range, const Plan& plan, int64_t step_ns, storage::RingReader* reader,
-                  HistoryAnswer* answer) {
-  const storage::ScanFilter filter = FilterOf(plan);
-  if (step_ns == 0) {
-    return reader->Scan(range.begin_wall_ns, range.end_wall_ns, filter,
-                        [&](const Snapshot& snapshot) { return answer->Take(snapshot, {}); });
-  }
-  bool listening = true;
-  StepFolder folder(step_ns, plan.needed(), [&](const Snapshot& folded, const std::vector<int64_t>& ended) {
-    return listening = answer->Take(folded, ended);
-  });
-  absl::Status status = reader->Scan(range.begin_wall_ns, range.end_wall_ns, filter,
-                                     [&](const Snapshot& snapshot) { return folder.Add(snapshot); });
-  if (status.ok() && listening) folder.Finish();
-  return status;
-}
 
 }  // namespace
 
@@ -121,8 +98,20 @@ absl::Status Engine::ReadHistory(const v1::HistoryRequest& request_untrusted, co
       ParseRange(request_untrusted.begin(), request_untrusted.end(), reader->get());
   if (!range.ok()) return range.status();
   if (absl::Status status = CheckStored(*range, reader->get()); !status.ok()) return status;
-  HistoryAnswer answer(*plan, caller, sink);
-  absl::Status status = Scan(*range, *plan, static_cast<int64_t>(request_untrusted.step_ns()), reader->get(), &answer);
+  const auto step_ns = static_cast<int64_t>(request_untrusted.step_ns());
+  const LookBack before{
+      .from_wall_ns = range->begin_wall_ns,
+      .until_wall_ns = range->begin_wall_ns,
+      .tick_ns = plan->expression().needs_memory() ? TickLengthAt(range->begin_wall_ns, reader->get()) : 0,
+      .step_ns = step_ns};
+  TestMemory memory(plan->expression(), {.budget = budget_});
+  absl::Status status = Recall(*plan, caller, before, reader->get(), &memory);
+  if (!status.ok()) return status;
+  HistoryAnswer answer(*plan, caller, plan->expression().needs_memory() ? &memory : nullptr, sink);
+  status = ScanSteps(reader->get(), *range, plan->filter(), step_ns,
+                     [&](const Snapshot& snapshot, const std::vector<int64_t>& ended_wall_ns) {
+                       return answer.Take(snapshot, ended_wall_ns);
+                     });
   return status.ok() ? answer.Finish() : status;
 }
 

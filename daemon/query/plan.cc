@@ -56,14 +56,23 @@ bool Plan::Includes(const Snapshot& snapshot, size_t index) const {
   return !threads_ || !HasThreadRow(snapshot, index, tid_);
 }
 
-std::vector<Row> Plan::Rows(const Snapshot& snapshot, const Caller& caller) const {
+std::vector<Row> Plan::Rows(const Snapshot& snapshot, const Caller& caller, TestMemory* memory) const {
   std::vector<Row> rows;
   for (size_t i = 0; i < snapshot.tasks.size(); ++i) {
     if (!Includes(snapshot, i)) continue;
     const Row row = MakeRow(snapshot, *snapshot.tasks[i], caller);
-    if (expression_.Matches(row)) rows.push_back(row);
+    if (expression_.Matches(row, memory)) rows.push_back(row);
   }
   return rows;
+}
+
+storage::ScanFilter Plan::filter() const {
+  storage::ScanFilter filter;
+  filter.tid = tid_;
+  // A tid may be a thread's, and threads need their process rows where these stand for them.
+  if (tid_ == 0 && !threads_) filter.thread = false;
+  filter.metrics = needed();
+  return filter;
 }
 
 MetricSet Plan::needed() const {

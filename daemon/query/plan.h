@@ -18,6 +18,8 @@
 
 #include "daemon/query/caller.h"
 #include "daemon/query/expression.h"
+#include "daemon/query/test_memory.h"
+#include "storage/ring_reader.h"
 #include "taskmon/v1/taskmon.pb.h"
 
 namespace taskmon::query {
@@ -28,13 +30,14 @@ class Plan {
   static absl::StatusOr<Plan> Make(const v1::Selection& selection_untrusted);
 
   // The rows of `snapshot` that belong to the selection and that the caller may match, in the snapshot's order. They
-  // point into the snapshot. `Rows` without looking at the expression is `Includes`.
-  std::vector<Row> Rows(const Snapshot& snapshot, const Caller& caller) const;
+  // point into the snapshot. `Rows` without looking at the expression is `Includes`. The memory takes the tick in.
+  std::vector<Row> Rows(const Snapshot& snapshot, const Caller& caller, TestMemory* memory = nullptr) const;
   bool Includes(const Snapshot& snapshot, size_t index) const;
 
   const std::vector<v1::Metric>& metrics() const { return metrics_; }  // wanted, each once
   const Expression& expression() const { return expression_; }
-  MetricSet needed() const;  // what a scan must read: wanted, compared, and their sources
+  MetricSet needed() const;            // what a scan must read: wanted, compared, and their sources
+  storage::ScanFilter filter() const;  // a scan that yields at least the rows of the selection, and what is needed
   bool threads() const { return threads_; }
   int32_t tid() const { return tid_; }
 

@@ -133,6 +133,16 @@ MetricSet WithSources(MetricSet metrics) {
   return metrics;
 }
 
+bool ChangesWhileIdle(v1::Metric metric) {
+  switch (metric) {
+    case v1::TASK_SWITCH_OFFCPU_TIME_MAX:
+    case v1::TASK_IO_WAIT_TIME_MAX:
+    case v1::TASK_OFFCPU_TIME:
+    case v1::TASK_IO_WAIT_TIME: return true;
+    default: return false;
+  }
+}
+
 bool IsDerived(v1::Metric metric) { return metric == v1::TASK_CPU_PERCENT || metric == v1::TASK_MEM_PERCENT; }
 
 }  // namespace taskmon::query

@@ -46,6 +46,9 @@ bool IsRedacted(const Row& row, v1::Metric metric);
 // The metrics and the stored ones that they are resolved from, so that a scan reads all it needs.
 MetricSet WithSources(MetricSet metrics);
 
+// Whether an idle task's value moves on by itself: open waits do. (Everything else is as it was, or 0.)
+bool ChangesWhileIdle(v1::Metric metric);
+
 // Computed at reading time alone, never stored.
 bool IsDerived(v1::Metric metric);
 

@@ -122,4 +122,22 @@ bool StepFolder::Finish() {
   return sink_(folded, ended);
 }
 
+absl::Status ScanSteps(storage::RingReader* reader, const storage::TimeRange& range, const storage::ScanFilter& filter,
+                       int64_t step_ns, const StepFolder::Sink& sink) {
+  storage::ScanFilter scan = filter;
+  scan.step_ns = step_ns;  // a coarser resolution will do where it is stored
+  if (step_ns == 0) {
+    return reader->Scan(range.begin_wall_ns, range.end_wall_ns, scan,
+                        [&](const Snapshot& snapshot) { return sink(snapshot, {}); });
+  }
+  bool listening = true;
+  StepFolder folder(step_ns, filter.metrics, [&](const Snapshot& folded, const std::vector<int64_t>& ended) {
+    return listening = sink(folded, ended);
+  });
+  absl::Status status = reader->Scan(range.begin_wall_ns, range.end_wall_ns, scan,
+                                     [&](const Snapshot& snapshot) { return folder.Add(snapshot); });
+  if (status.ok() && listening) folder.Finish();
+  return status;
+}
+
 }  // namespace taskmon::query

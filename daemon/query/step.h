@@ -18,7 +18,10 @@
 #include <unordered_map>
 #include <vector>
 
+#include <absl/status/status.h>
+
 #include "daemon/query/row.h"
+#include "storage/ring_reader.h"
 #include "storage/sample.h"
 
 namespace taskmon::query {
@@ -59,5 +62,10 @@ class StepFolder {
   Snapshot last_;       // the step's last tick so far, without tasks; its elapsed time is the step's
   uint64_t ticks_ = 0;  // in this step
 };
+
+// Shows the sink the ticks of the range: as they are when step_ns is 0 (`ended_wall_ns` is then empty: all live), else
+// folded with the filter's metrics.
+absl::Status ScanSteps(storage::RingReader* reader, const storage::TimeRange& range, const storage::ScanFilter& filter,
+                       int64_t step_ns, const StepFolder::Sink& sink);
 
 }  // namespace taskmon::query

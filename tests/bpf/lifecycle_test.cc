@@ -507,7 +507,7 @@ TEST_F(RefusedTest, ALifeThatIsRefusedToTheEndIsCountedAsLost) {
 
 TEST_F(LifecycleTest, AForkAndAPassThatMeetTheNewTaskAtTheSameMomentAreBothServed) {
   Child child([] {
-    for (int i = 0; i < 2000; ++i) {
+    for (int i = 0; i < 500; ++i) {
       const pid_t tid = fork();
       if (tid == 0) _exit(0);
       waitpid(tid, nullptr, 0);

@@ -6,11 +6,12 @@ cd "$1"
 failed=0
 complain() { printf '%s\n' "$*"; failed=1; }
 
-# allow FOLDER PATTERN: includes of our own headers in FOLDER must match PATTERN. daemon/query is a folder of its own.
+# allow FOLDER PATTERN: includes of our own headers in FOLDER must match PATTERN. daemon/query and daemon/rules are
+# folders of their own.
 allow() {
   local folder=$1 pattern=$2 file line
   while IFS=: read -r file line; do
-    [[ $folder == daemon && $file == daemon/query/* ]] && continue
+    [[ $folder == daemon && $file == daemon/@(query|rules)/* ]] && continue
     local header=${line#*\"}
     header=${header%%\"*}
     [[ $header =~ $pattern ]] || complain "$file: $folder may not include \"$header\""
@@ -20,6 +21,7 @@ allow proto '^(proto|taskmon/v1)/'
 allow bpf '^(bpf/|[a-z]+_abi\.h|[a-z_]+\.bpf\.h|taskmon\.skel\.h)'
 allow storage '^storage/'
 allow daemon/query '^(daemon/query|storage|proto|taskmon/v1)/'
+allow daemon/rules '^(daemon/rules|daemon/query|storage|proto|taskmon/v1)/|^bpf/kernel_rules\.h$'
 allow daemon '^(daemon|bpf|storage|proto|taskmon/v1)/'
 allow client '^(client|daemon/query|storage/sample\.h|proto|taskmon/v1)/?'
 

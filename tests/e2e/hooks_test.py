@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import unittest
 
 from recorder import BIN, RecorderCase, wait_for
@@ -100,6 +101,9 @@ class Witnesses(RecorderCase):
 
     def setUp(self):
         self.burners = [subprocess.Popen(self.command_of()) for _ in range(2)]
+        self.recorder.ticks(2)  # by then both are bound to the CPU
+        self.bound_ns = time.time_ns()
+        self.recorder.ticks(1)
 
     def tearDown(self):
         for burner in self.burners:
@@ -126,7 +130,7 @@ class Witnesses(RecorderCase):
 
         def stored():
             return [r for r in self.recorder.json("history", "--tid", str(tid), "-f", ",".join(fields), "-b", "1m")
-                    if r.get("task_switch_offcpu_time_max_by")]
+                    if r["time_ns"] > self.bound_ns + int(2e8) and r.get("task_switch_offcpu_time_max_by")]
         partner = self.burners[1].pid
         wait_for(lambda: partner in {r["task_switch_offcpu_time_max_by"] for r in stored()}, "a wait for the other one")
         for r in stored():

@@ -12,6 +12,9 @@ import unittest
 BIN = os.environ["TASKMON_BIN"]
 DEADLINE_S = 30
 
+# Rules by which every thread of every process is stored.
+EVERYTHING = "[[rule]]\nname = \"everything\"\nexpr = \"uid >= 0\"\nthreads = \"all\"\n"
+
 
 def wait_for(condition, what):
     """Polls until condition() is truthy and returns it; fails loudly after the deadline."""
@@ -25,17 +28,25 @@ def wait_for(condition, what):
 
 
 class Recorder:
-    def __init__(self, interval="200ms", directory=None, extra=()):
+    def __init__(self, interval="200ms", directory=None, extra=(), rules=None, config=""):
+        """rules: those to begin with, where the shipped ones will not do; config: more of taskmond.toml."""
         self.directory = directory or tempfile.mkdtemp(prefix="taskmon-e2e-")
         os.chmod(self.directory, 0o755)
         self.socket = os.path.join(self.directory, "s")
         self.state = os.path.join(self.directory, "state")
         self.interval = interval
         self.extra = list(extra)
+        self.config = os.path.join(self.directory, "taskmond.toml")
+        if rules is not None:
+            with open(os.path.join(self.directory, "initial.toml"), "w", encoding="utf-8") as file:
+                file.write(rules)
+            config = f"[rules]\ninitial = \"{self.directory}/initial.toml\"\n{config}"
+        with open(self.config, "w", encoding="utf-8") as file:
+            file.write(config)
         self.process = None
 
     def command(self):
-        return [f"{BIN}/taskmond", "--config", "/dev/null", "--socket", self.socket, "--state-dir", self.state,
+        return [f"{BIN}/taskmond", "--config", self.config, "--socket", self.socket, "--state-dir", self.state,
                 "--interval", self.interval, *self.extra]
 
     def start(self):
@@ -88,12 +99,14 @@ class Recorder:
 class RecorderCase(unittest.TestCase):
     """One recorder for all tests of a class."""
     interval = "200ms"
+    initial_rules = None
+    config = ""
 
     @classmethod
     def setUpClass(cls):
         if os.geteuid() != 0 or not os.path.exists("/sys/kernel/btf/vmlinux"):
             raise unittest.SkipTest("needs root and a kernel with BTF")
-        cls.recorder = Recorder(cls.interval).start()
+        cls.recorder = Recorder(cls.interval, rules=cls.initial_rules, config=cls.config).start()
 
     @classmethod
     def tearDownClass(cls):

@@ -9,7 +9,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
-from recorder import BIN, DEADLINE_S, Recorder, wait_for  # noqa: E402
+from recorder import BIN, DEADLINE_S, EVERYTHING, Recorder, wait_for  # noqa: E402
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 WORKLOAD = os.path.join(BIN, "truth_workload")
@@ -35,15 +35,9 @@ def filesystem_of(directory):
 
 
 class TruthRecorder(Recorder):
-    """A taskmond with every hook attached."""
-    config = ""  # further sections
-
-    def command(self):
-        config = os.path.join(self.directory, "taskmond.toml")
-        with open(config, "w", encoding="utf-8") as file:
-            file.write(f"[kernel]\nhooks = {json.dumps(ALL_HOOKS)}\n{self.config}")
-        return [f"{BIN}/taskmond", "--config", config, "--socket", self.socket, "--state-dir", self.state,
-                "--interval", self.interval, *self.extra]
+    """A taskmond with every hook attached that stores every thread."""
+    def __init__(self, config=""):
+        super().__init__(rules=EVERYTHING, config=f"[kernel]\nhooks = {json.dumps(ALL_HOOKS)}\n{config}")
 
     def remove(self):
         if "panic" in (text := self.log_text()) or "error" in text:

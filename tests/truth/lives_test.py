@@ -101,11 +101,10 @@ class Lives(TruthCase):
         self.assertEqual((final["start_ns"], final["task_exec_count"]), (before["start_ns"], 2))
         self.assertEqual(final["task_runtime_ns"], sum(e["task_runtime_ns"] for e in ends if e["thread"]))
         self.same_cpu_as_wait4(final, work)
-        self.one_end_for_each_beginning(work, ends)
+        self.one_end_for_each_beginning(self.events(f"tgid == {work.pid}", "fork"), ends)
 
-    def one_end_for_each_beginning(self, work, ends):
-        """Of the process, of each further thread, and of the leading thread, whose beginning is the process's."""
-        forks = [e for e in self.events(f"tgid == {work.pid}", "fork") if e["start_ns"] >= work.started_boot_ns]
+    def one_end_for_each_beginning(self, forks, ends):
+        """Of a process, of each further thread, and of the leading thread, whose beginning is the process's."""
         begun = [(e["tid"], e["start_ns"], e["thread"]) for e in forks]
         process, = [key for key in begun if not key[2]]
         begun.append((*process[:2], True))
@@ -124,9 +123,17 @@ class Lives(TruthCase):
             for work in batch:
                 work.finish()
             works += batch
+        # One question about all of them: there are many events to look through.
+        def all_ended():
+            ended = self.events(f"ppid == {os.getpid()}", "exit")
+            return ended if {w.pid for w in works} <= {e["tid"] for e in ended if not e["thread"]} else None
+        ended = wait_for(all_ended, "the ends of all")
+        begun = self.events(f"ppid == {os.getpid()}", "fork")
         for work in works:
-            ends = self.ends(work, 3)
-            self.one_end_for_each_beginning(work, ends)
+            # Its number may have been someone else's before or after.
+            forks, ends = [[e for e in events if e["tgid"] == work.pid and
+                            work.started_boot_ns <= e["start_ns"] <= work.ended_boot_ns] for events in (begun, ended)]
+            self.one_end_for_each_beginning(forks, ends)
             final, = [e for e in ends if not e["thread"]]
             self.assertEqual(final["task_runtime_ns"], sum(e["task_runtime_ns"] for e in ends if e["thread"]))
             self.assertEqual(final["task_exec_count"], 4)

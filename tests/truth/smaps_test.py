@@ -19,9 +19,8 @@ class SmapsCase(TruthCase):
     def setUpClass(cls):
         super().setUpClass()
         cls.recorder.remove()
-        cls.recorder = TruthRecorder()
-        cls.recorder.config = f'[smaps]\nper_target = "{cls.per_target}"\nper_second = "{cls.per_second}"\n'
-        cls.recorder.start()
+        config = f'[smaps]\nper_target = "{cls.per_target}"\nper_second = "{cls.per_second}"\n'
+        cls.recorder = TruthRecorder(config).start()
 
     def setUp(self):
         super().setUp()

@@ -42,6 +42,15 @@ TEST(Errors, AreOneLineWithoutControlCharacters) {
   EXPECT_EQ(Invoke({"ps"}, &answers).err, "taskmonctl: column 1: unknown '\\x1b[2J\\x0a'\n");
 }
 
+TEST(Errors, AWarningDoesNotStopTheQuestion) {
+  FakeAnswers answers;
+  for (const char* command : {"ps", "history", "watch", "events"}) {
+    const Outcome result = Invoke({command, "comm == a-name-of-17-byte"}, &answers);
+    EXPECT_EQ(result.code, 1) << command;
+    EXPECT_THAT(result.err, testing::StartsWith("taskmonctl: warning: column 9: 'a-name-of-17-byte' has 17 bytes"));
+  }
+}
+
 TEST(Errors, AnInterruptionIsQuiet) {
   FakeAnswers answers;
   answers.result = absl::CancelledError("stopped");

@@ -4,6 +4,7 @@
 // against it with both outputs captured.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <sys/mman.h>
@@ -27,20 +28,28 @@ struct FakeAnswers {
   v1::WatchTasksRequest watch_request;
   v1::HistoryRequest history_request;
   v1::EventsRequest events_request;
+  v1::RuleList rules;
+  v1::RuleFile rule_file;
+  std::vector<v1::RuleEdit> rule_edits;  // one for each call of EditRules, the last one again and again
+  v1::RuleVersionList rule_versions;
+  v1::TaskExplanation task_explanation;
+  v1::ExpressionExplanation expression_explanation;
+  v1::RuleTrial rule_trial;
+  v1::ListRulesRequest rules_request;
+  v1::ExportRulesRequest export_request;
+  std::vector<v1::EditRulesRequest> edit_requests;
+  std::string edit_text;
+  v1::ExplainTaskRequest explain_task_request;
+  v1::ExplainExpressionRequest explain_expression_request;
+  v1::TestRuleRequest test_request;
 };
 
 class FakeBackend : public Backend {
  public:
   explicit FakeBackend(FakeAnswers* answers) : answers_(answers) {}
 
-  absl::StatusOr<v1::Status> GetStatus() override {
-    if (!answers_->result.ok()) return answers_->result;
-    return answers_->status;
-  }
-  absl::StatusOr<v1::Doctor> GetDoctor() override {
-    if (!answers_->result.ok()) return answers_->result;
-    return answers_->doctor;
-  }
+  absl::StatusOr<v1::Status> GetStatus() override { return Answer(answers_->status); }
+  absl::StatusOr<v1::Doctor> GetDoctor() override { return Answer(answers_->doctor); }
   absl::Status ListTasks(const v1::ListTasksRequest& request, const TaskSink& sink) override {
     answers_->list_request = request;
     return Send(answers_->batches, sink);
@@ -57,9 +66,42 @@ class FakeBackend : public Backend {
     answers_->events_request = request;
     return Send(answers_->events, sink);
   }
+  absl::StatusOr<v1::RuleList> ListRules(const v1::ListRulesRequest& request) override {
+    answers_->rules_request = request;
+    return Answer(answers_->rules);
+  }
+  absl::StatusOr<v1::RuleFile> ExportRules(const v1::ExportRulesRequest& request) override {
+    answers_->export_request = request;
+    return Answer(answers_->rule_file);
+  }
+  absl::StatusOr<v1::RuleEdit> EditRules(const v1::EditRulesRequest& edit, std::string_view text) override {
+    answers_->edit_requests.push_back(edit);
+    answers_->edit_text = std::string(text);
+    if (answers_->rule_edits.empty()) return Answer(v1::RuleEdit());
+    return Answer(answers_->rule_edits[std::min(answers_->edit_requests.size(), answers_->rule_edits.size()) - 1]);
+  }
+  absl::StatusOr<v1::RuleVersionList> ListRuleVersions() override { return Answer(answers_->rule_versions); }
+  absl::StatusOr<v1::TaskExplanation> ExplainTask(const v1::ExplainTaskRequest& request) override {
+    answers_->explain_task_request = request;
+    return Answer(answers_->task_explanation);
+  }
+  absl::StatusOr<v1::ExpressionExplanation> ExplainExpression(const v1::ExplainExpressionRequest& request) override {
+    answers_->explain_expression_request = request;
+    return Answer(answers_->expression_explanation);
+  }
+  absl::StatusOr<v1::RuleTrial> TestRule(const v1::TestRuleRequest& request) override {
+    answers_->test_request = request;
+    return Answer(answers_->rule_trial);
+  }
   void Cancel() override {}
 
  private:
+  template <typename Message>
+  absl::StatusOr<Message> Answer(const Message& message) {
+    if (!answers_->result.ok()) return answers_->result;
+    return message;
+  }
+
   template <typename Batch, typename Sink>
   absl::Status Send(const std::vector<Batch>& batches, const Sink& sink) {
     for (const Batch& batch : batches) {

@@ -33,6 +33,12 @@ hooks = ["sched", "net"]
 reader_group = "ops"
 admin_group = "wheel"
 max_subscriptions = 7
+[rules]
+readable_by = "readers"
+keep_versions = 5
+max_bytes = "16MiB"
+[baseline]
+keep = "none"
 )",
                                         "taskmond.toml", &config);
   ASSERT_TRUE(status.ok()) << status;
@@ -48,6 +54,10 @@ max_subscriptions = 7
   EXPECT_EQ(config.reader_group, "ops");
   EXPECT_EQ(config.admin_group, "wheel");
   EXPECT_EQ(config.max_subscriptions, 7u);
+  EXPECT_EQ(config.rules_readable_by, Config::RulesReadableBy::kReaders);
+  EXPECT_EQ(config.rules_keep_versions, 5u);
+  EXPECT_EQ(config.rules_max_bytes, 16u << 20);
+  EXPECT_EQ(config.baseline, Config::Baseline::kNone);
   EXPECT_TRUE(CheckConfig(config).ok());
 }
 
@@ -58,6 +68,8 @@ TEST(Config, UnknownKeyIsAnErrorThatNamesLineAndNearestKey) {
 
 TEST(Config, WrongTypeSaysWhatWouldBeRight) {
   EXPECT_THAT(ErrorOf("interval = 1"), HasSubstr("interval: expected a duration in quotes"));
+  EXPECT_EQ(ErrorOf("[baseline]\nkeep = \"some\""), "taskmond.toml:2: baseline.keep: expected \"all\" or \"none\"");
+  EXPECT_THAT(ErrorOf("[rules]\nreadable_by = 1"), HasSubstr("expected \"everyone\" or \"readers\""));
   EXPECT_THAT(ErrorOf("[history]\nmax_bytes = \"1 gig\""), HasSubstr("expected a size"));
   EXPECT_THAT(ErrorOf("[history]\nmax_bytes = -5"), HasSubstr("expected a size"));
   EXPECT_THAT(ErrorOf("[kernel]\nhooks = [\"sched\", \"nett\"]"), HasSubstr("unknown hook group 'nett'"));

@@ -50,5 +50,17 @@ TEST(HookDemand, EveryHookNameOfTheCatalogueIsAGroup) {
   }
 }
 
+TEST(HookDemand, RulesAreReasonsByName) {
+  HookDemand demand{HookGroups()};
+  EXPECT_FALSE(demand.Wanted(0).test(TM_HOOKS_NET));
+  demand.SetRules(
+      {{"web", HookGroups().set(TM_HOOKS_NET)}, {"db", HookGroups().set(TM_HOOKS_NET).set(TM_HOOKS_BLOCK)}});
+  EXPECT_TRUE(demand.Wanted(0).test(TM_HOOKS_NET));
+  EXPECT_EQ(demand.Reason(TM_HOOKS_NET), "wanted by rule web and 1 more");
+  EXPECT_EQ(demand.Reason(TM_HOOKS_BLOCK), "wanted by rule db");
+  demand.SetRules({});
+  EXPECT_FALSE(demand.Wanted(0).test(TM_HOOKS_BLOCK)) << "no watcher: nothing lingers";
+}
+
 }  // namespace
 }  // namespace taskmon::daemon

@@ -62,5 +62,15 @@ TEST(NameReader, ReadsWhatProcSaysOfALivingProcess) {
   EXPECT_EQ(answer.user, "root");
 }
 
+TEST(CommandLine, LongOneKeepsItsEndWhereJavaHasItsMainClass) {
+  const std::string line = "java -cp " + std::string(8000, 'x') + " kafka.Kafka server.properties";
+  const std::string kept = ShortenCommandLine(line);
+  EXPECT_EQ(kept.size(), kLongestCommandLine);
+  EXPECT_EQ(kept.substr(0, 9), "java -cp ");
+  EXPECT_TRUE(kept.ends_with("x kafka.Kafka server.properties"));
+  EXPECT_NE(kept.find(" … "), std::string::npos);
+  EXPECT_EQ(ShortenCommandLine("short"), "short");
+}
+
 }  // namespace
 }  // namespace taskmon::daemon

@@ -59,6 +59,7 @@ const Who kWorker = {101, 100, 6 * kSecond, 5 * kSecond};
 
 tm_task_record Preexisting(tm_task_record record) {
   record.flags |= TM_TASK_PREEXISTING;
+  record.accounted_ns = record.counters[TM_C_RUNTIME_NS];
   return record;
 }
 

@@ -33,6 +33,7 @@ class FakeRing final : public storage::RingWriter {
     log_->events.insert(log_->events.end(), events->begin(), events->end());
     return absl::OkStatus();
   }
+  absl::Status AddPast(const std::vector<storage::PastTick>&) override { return absl::OkStatus(); }
   absl::Status Close() override {
     absl::MutexLock lock(&log_->mutex);
     log_->closed = true;

@@ -3,8 +3,10 @@
 
 #include <string>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "daemon/query/expression_node.h"
 #include "tests/unit/query/world.h"
 
 namespace taskmon::query {
@@ -123,6 +125,13 @@ TEST_F(ExpressionTest, MatchesWhatIsTrue) {
            "comm == a && comm == b || tcp",
            "!udp && tcp",
            "!uid == 0",
+           // As the design has them.
+           "comm == \"nginx\" || app in (mysql, postgres, redis)",
+           "kthread && comm =~ \"^(kswapd|jbd2|kworker)\" || tcp",
+           "tcp || udp",
+           "cpu > 80% for 10s || task_pm_size > 512MiB",
+           "anomaly(task_pm_size) || anomaly(cpu, 6) || state == D",
+           "unit == \"ssh.service\" || container =~ \"^web\" || app == nginx",
        }) {
     EXPECT_TRUE(Matches(text, row())) << text;
   }
@@ -271,10 +280,32 @@ TEST(ExpressionErrors, NameTheColumnAndWhatWasExpected) {
       {"comm =~ ^web", "column 9: unexpected character '^'; text that is not a plain word needs double quotes"},
       {"comm == \"abc", "column 9: this quote is never closed; expected '\"' at the end of the text"},
       {"comm =~ \"a(b\"", "column 9: bad regular expression: missing ): a(b"},
+      {"comm =~ \"a\nb(\"", "column 9: bad regular expression: missing ): a\\x0ab("},
       {"comm =~ \"(?=x)\"", "column 9: bad regular expression: invalid perl operator: (?="},
-      {"cpu > 80% for 10s", "column 11: 'for' needs a rule; not available in a filter"},
-      {"anomaly(cpu, 6)", "column 1: anomaly() needs a rule; not available in a filter"},
-      {"tcp || anomaly(cpu)", "column 8: anomaly() needs a rule; not available in a filter"},
+      {"cpu > 80% for", "column 14: expected a time such as 10s after 'for', found the end"},
+      {"cpu > 80% for long", "column 15: expected a time such as 10s after 'for', found 'long'"},
+      {"cpu > 80% for 10", "column 15: 'for' needs a unit, expected one of ns us ms s m h d"},
+      {"cpu > 80% for 10MiB",
+       "column 15: unit 'MiB' does not fit; 'for' is a length of time, expected one of ns us ms s m h d"},
+      {"cpu > 80% for 0s", "column 15: 'for' takes more than nothing and at most a day (24h)"},
+      {"tcp for 25h", "column 9: 'for' takes more than nothing and at most a day (24h)"},
+      {"tcp for 10s for 5s", "column 13: expected '&&', '||' or the end, found 'for'"},
+      {"for 10s", "column 1: unknown field 'for'; 'taskmonctl metrics' lists the metrics"},
+      {"anomaly", "column 8: expected '(' after anomaly, found the end"},
+      {"anomaly cpu", "column 9: expected '(' after anomaly, found 'cpu'"},
+      {"anomaly()", "column 9: expected a metric, found ')'"},
+      {"anomaly(cpv)", "column 9: unknown field 'cpv'; did you mean 'cpu'?"},
+      {"anomaly(comm)", "column 9: anomaly() needs a metric that is a quantity; 'comm' is an attribute"},
+      {"anomaly(state)", "column 9: anomaly() needs a metric that is a quantity; 'state' is a state letter"},
+      {"anomaly(tcp)", "column 9: anomaly() needs a metric that is a quantity; 'tcp' is true or false"},
+      {"anomaly(offcpu_max_cpu)",
+       "column 9: anomaly() needs a metric that is a quantity; 'offcpu_max_cpu' is the circumstance of a maximum"},
+      {"anomaly(cpu, )", "column 14: expected a distance from 1 to 1000, found ')'"},
+      {"anomaly(cpu, 0.5)", "column 14: expected a distance from 1 to 1000, found '0.5'"},
+      {"anomaly(cpu, 6s)", "column 14: expected a distance from 1 to 1000, found '6s'"},
+      {"anomaly(cpu", "column 12: expected ',' or ')', found the end"},
+      {"anomaly(cpu, 6", "column 15: expected ')', found the end"},
+      {"anomaly(cpu) > 6", "column 14: expected '&&', '||' or the end, found '>'"},
       {"comm == \"é\" && cmm == a", "column 16: unknown field 'cmm'; did you mean 'comm'?"},
       {"comm == é", "column 9: unexpected character 'é'; text that is not a plain word needs double quotes"},
       {"comm == \x01", "column 9: unexpected character '\\x01'; text that is not a plain word needs double quotes"},
@@ -309,6 +340,106 @@ TEST(ExpressionErrors, LimitsHold) {
   EXPECT_EQ(ErrorOf("rss > 1" + std::string(400, '0')), "column 7: number too large");
   EXPECT_EQ(ErrorOf("comm == a " + std::string(50, 'x')),
             "column 11: expected '&&', '||' or the end, found 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…'");
+}
+
+TEST(ExpressionErrors, RulesMayHoldThousandsOfNames) {
+  std::string names = "comm in (name0";
+  for (int i = 1; i < 5000; ++i) names += ", name" + std::to_string(i);
+  names += ")";
+  EXPECT_EQ(ErrorOf(names), "column 4097: the expression is longer than 4096 bytes");
+  absl::StatusOr<Expression> rule = Expression::Parse(names, kRuleLimits);
+  ASSERT_TRUE(rule.ok()) << rule.status();
+  EXPECT_EQ(rule->root()->test.texts.size(), 5000u);
+  for (const auto& [comm, matches] : {std::pair("name4321", true), std::pair("name5000", false)}) {
+    const Snapshot world = World(1, {TaskBuilder(1, comm)});
+    EXPECT_EQ(rule->Matches({.snapshot = &world, .sample = world.tasks[0].get()}), matches) << comm;
+  }
+  EXPECT_FALSE(Expression::Parse(std::string(2 << 20, ' '), kRuleLimits).ok());
+}
+
+TEST(ExpressionErrors, UsesOfMemoryAreLimited) {
+  std::string many = "tcp for 1s";
+  for (int i = 1; i < 16; ++i) many += " || anomaly(cpu)";
+  EXPECT_EQ(ErrorOf(many), "parsed");
+  EXPECT_EQ(ErrorOf(many + " || udp for 1s"), "column 259: more than 16 uses of 'for' and anomaly()");
+}
+
+// ---- The tree, for whoever plans with it
+
+using Kind = Expression::Node::Kind;
+
+TEST(ExpressionTree, IsAsTheTextSays) {
+  const Expression expression = *Expression::Parse("!comm in (b, a, b) && (cpu > 80% for 1m30s || anomaly(rss, 7))");
+  const Expression::Node& root = *expression.root();
+  ASSERT_EQ(root.kind, Kind::kAnd);
+  ASSERT_EQ(root.children.size(), 2u);
+  const Expression::Node& named = *root.children[0];
+  ASSERT_EQ(named.kind, Kind::kNot);
+  EXPECT_TRUE(named.identity);
+  EXPECT_EQ(named.children[0]->test.op, Operator::kIn);
+  EXPECT_EQ(named.children[0]->test.texts, (std::vector<std::string>{"a", "b"})) << "each once";
+  const Expression::Node& either = *root.children[1];
+  ASSERT_EQ(either.kind, Kind::kOr);
+  EXPECT_FALSE(either.identity);
+  EXPECT_EQ(either.memory_tests, 2);
+  const Expression::Node& held = *either.children[0];
+  ASSERT_EQ(held.kind, Kind::kHeld);
+  EXPECT_EQ(held.held_ns, 90u * kSecond);
+  EXPECT_TRUE(held.whole_tick);
+  EXPECT_EQ(held.children[0]->test.numbers, std::vector<double>{80});
+  const Expression::Node& anomaly = *either.children[1];
+  ASSERT_EQ(anomaly.kind, Kind::kAnomaly);
+  EXPECT_EQ(anomaly.test.field->metric->id, v1::TASK_PM_SIZE);
+  EXPECT_EQ(anomaly.distance, 7);
+  EXPECT_EQ(expression.thresholds(), (std::vector<const Expression::Node*>{&held, &anomaly}));
+}
+
+TEST(ExpressionTree, ForTakesTheTestBeforeIt) {
+  EXPECT_EQ(Expression::Parse("tcp && udp for 1s")->root()->children[1]->kind, Kind::kHeld);
+  EXPECT_EQ(Expression::Parse("(tcp && udp) for 1s")->root()->kind, Kind::kHeld);
+  EXPECT_EQ(Expression::Parse("!tcp for 1s")->root()->kind, Kind::kNot);
+  EXPECT_EQ(Expression::Parse("comm == for")->root()->kind, Kind::kTest) << "a word like any other where text stands";
+}
+
+TEST(ExpressionTree, OnlyRatesAndMaximaTellOfTheWholeTick) {
+  for (const char* text : {"cpu > 1", "read > 1", "offcpu_max > 1s", "(comm == a && cpu > 1)", "anomaly(cpu)"}) {
+    EXPECT_TRUE(Expression::Parse(text)->root()->whole_tick) << text;
+  }
+  for (const char* text : {"rss > 1", "total(read) > 1", "age > 1s", "(cpu > 1 || rss > 1)", "tracked"}) {
+    EXPECT_FALSE(Expression::Parse(text)->root()->whole_tick) << text;
+  }
+}
+
+TEST(ExpressionTree, SaysHowLongAMemoryMustLookOn) {
+  EXPECT_FALSE(Expression::Parse("cpu > 80%")->needs_memory());
+  EXPECT_EQ(Expression::Parse("cpu > 80%")->look_back_ns(), 0u);
+  EXPECT_TRUE(Expression::Parse("tcp && cpu > 80% for 10s")->needs_memory());
+  EXPECT_EQ(Expression::Parse("(cpu > 80% for 10s || tcp for 3s) for 5 s")->look_back_ns(), 15u * kSecond);
+  EXPECT_EQ(Expression::Parse("anomaly(cpu) for 5s")->look_back_ns(), 605u * kSecond);
+}
+
+TEST(ExpressionTree, KnowsWhatChangesWhileATaskIsIdle) {
+  for (const char* text : {"age > 1h", "comm == a || offcpu_max > 1s", "!(iowait_max > 1s)", "cpu > 80% for 1s"}) {
+    EXPECT_TRUE(Expression::Parse(text)->changes_while_idle()) << text;
+  }
+  for (const char* text : {"", "comm == a", "cpu < 1%", "rss > 1GiB && total(read) > 1k", "state == S"}) {
+    EXPECT_FALSE(Expression::Parse(text)->changes_while_idle()) << text;
+  }
+}
+
+// ---- Warnings
+
+std::vector<std::string> WarningsOf(const std::string& text) { return Expression::Parse(text)->warnings(); }
+
+TEST(ExpressionWarnings, ANameThatNoTaskCanHave) {
+  const std::string tail = "the kernel keeps 15 of a comm: it is never equal; compare the first 15, or exe";
+  EXPECT_THAT(WarningsOf("comm == elasticsearch-node"),
+              testing::ElementsAre("column 9: 'elasticsearch-node' has 18 bytes, and " + tail));
+  EXPECT_THAT(WarningsOf("comm in (nginx, 0123456789abcdef) || comm != \"0123456789 abcdef\""),
+              testing::ElementsAre("column 17: '0123456789abcdef' has 16 bytes, and " + tail,
+                                   "column 46: '0123456789 abcdef' has 17 bytes, and " + tail));
+  EXPECT_THAT(WarningsOf("comm == 0123456789abcde && exe == /usr/bin/elasticsearch && comm =~ elasticsearch-n"),
+              testing::IsEmpty());
 }
 
 TEST(Expression, ReportsTheMetricsItReads) {

@@ -71,12 +71,15 @@ Journal MakeJournal(const WorldOptions& options, int ticks, int complete_every) 
   return journal;
 }
 
-void ExpectGivesBack(const Journal& journal, TickSource* source, const ScanFilter& filter = {}) {
+void ExpectGivesBack(const Journal& journal, TickSource* source, const ScanFilter& filter = {}, size_t skipped = 0) {
   SnapshotAssembler assembler(source, filter, "boot-a", [&](int64_t id) {
     auto info = std::make_shared<TaskInfo>(*journal.infos.at(static_cast<size_t>(id - 1)));
     info->boot_id = "boot-a";
     return absl::StatusOr<std::shared_ptr<const TaskInfo>>(std::move(info));
   });
+  if (skipped > 0) {
+    ASSERT_TRUE(assembler.SkipTo(skipped, static_cast<ClosedChunk*>(source)).ok());
+  }
   for (const Snapshot& snapshot : journal.snapshots) {
     Snapshot want = snapshot;
     std::erase_if(want.tasks, [&](const auto& s) { return filter.tid != 0 && s->info->key.tid != filter.tid; });
@@ -89,16 +92,26 @@ void ExpectGivesBack(const Journal& journal, TickSource* source, const ScanFilte
   }
 }
 
-absl::StatusOr<ClosedChunk> OpenAll(const EncodedChunk& encoded, const ClosedChunk::Wanted& wanted = nullptr) {
-  auto ticks = DecodeTicks(encoded.ticks);
-  if (!ticks.ok()) return ticks.status();
-  auto chunk = ClosedChunk::Open(*ticks, encoded.rows, Counters(), wanted);
+absl::StatusOr<ClosedChunk> OpenSome(const EncodedChunk& encoded, const MetricSet& metrics,
+                                     const ClosedChunk::Wanted& wanted = nullptr) {
+  auto head = DecodeHead(encoded.head);
+  if (!head.ok()) return head.status();
+  const FetchPiece fetch = [&](const ChunkHead::Piece& piece) -> absl::StatusOr<std::string> {
+    if (piece.offset > encoded.body.size()) return Damaged("short body");
+    return encoded.body.substr(piece.offset, piece.size);
+  };
+  auto chunk = ClosedChunk::Open(*head, fetch, Counters(), wanted);
   if (!chunk.ok()) return chunk;
-  for (const auto& [metric, blob] : encoded.columns) {
-    absl::Status status = chunk->AddColumn(metric, blob);
+  for (MetricId m = 1; m < kMetricSlots; ++m) {
+    if (!metrics[m]) continue;
+    absl::Status status = chunk->AddMetric(m, fetch);
     if (!status.ok()) return status;
   }
   return chunk;
+}
+
+absl::StatusOr<ClosedChunk> OpenAll(const EncodedChunk& encoded, const ClosedChunk::Wanted& wanted = nullptr) {
+  return OpenSome(encoded, MetricSet().set(), wanted);
 }
 
 TEST(JournalReplay, GivesBackWhatWasJournalled) {
@@ -113,7 +126,7 @@ TEST(JournalReplay, GivesBackWhatWasJournalled) {
 TEST(ClosedChunk, GivesBackWhatWasJournalled) {
   for (uint64_t seed = 1; seed <= 10; ++seed) {
     const Journal journal = MakeJournal({.seed = seed, .tasks = seed == 1 ? 600u : 30u, .oddity = 0.1}, 40, 1000);
-    auto encoded = EncodeChunk(journal.entries, Counters());
+    auto encoded = EncodeChunk(journal.entries, Counters(), Precision());
     ASSERT_TRUE(encoded.ok()) << encoded.status();
     auto chunk = OpenAll(*encoded);
     ASSERT_TRUE(chunk.ok()) << chunk.status();
@@ -123,7 +136,7 @@ TEST(ClosedChunk, GivesBackWhatWasJournalled) {
 
 TEST(ClosedChunk, GoesOnThroughCompleteTicksInTheMiddle) {
   const Journal journal = MakeJournal({.seed = 5, .tasks = 30}, 40, 7);
-  auto encoded = EncodeChunk(journal.entries, Counters());
+  auto encoded = EncodeChunk(journal.entries, Counters(), Precision());
   ASSERT_TRUE(encoded.ok()) << encoded.status();
   auto chunk = OpenAll(*encoded);
   ASSERT_TRUE(chunk.ok()) << chunk.status();
@@ -133,7 +146,7 @@ TEST(ClosedChunk, GoesOnThroughCompleteTicksInTheMiddle) {
 
 TEST(ClosedChunk, OpensOneTaskAlone) {
   const Journal journal = MakeJournal({.seed = 6, .tasks = 700, .churn = 0.01}, 20, 1000);
-  auto encoded = EncodeChunk(journal.entries, Counters());
+  auto encoded = EncodeChunk(journal.entries, Counters(), Precision());
   ASSERT_TRUE(encoded.ok()) << encoded.status();
   ScanFilter filter;
   filter.tid = journal.snapshots[3].tasks[300]->info->key.tid;
@@ -145,16 +158,12 @@ TEST(ClosedChunk, OpensOneTaskAlone) {
 
 TEST(ClosedChunk, LeavesOutMetricsThatWereNotAdded) {
   const Journal journal = MakeJournal({.seed = 7, .tasks = 20}, 20, 1000);
-  auto encoded = EncodeChunk(journal.entries, Counters());
+  auto encoded = EncodeChunk(journal.entries, Counters(), Precision());
   ASSERT_TRUE(encoded.ok());
-  auto chunk = ClosedChunk::Open(*DecodeTicks(encoded->ticks), encoded->rows, Counters(), nullptr);
   ScanFilter filter;
-  filter.metrics.reset();
-  for (const auto& [metric, blob] : encoded->columns) {
-    if (metric != 3 && metric != 4) continue;
-    filter.metrics.set(metric);
-    ASSERT_TRUE(chunk->AddColumn(metric, blob).ok());
-  }
+  filter.metrics.reset().set(3).set(4);
+  auto chunk = OpenSome(*encoded, filter.metrics);
+  ASSERT_TRUE(chunk.ok()) << chunk.status();
   ExpectGivesBack(journal, &*chunk, filter);
 }
 
@@ -171,10 +180,9 @@ void Walk(const EncodedChunk& encoded) {
 
 TEST(ClosedChunk, AnyDamageIsAnErrorOrSomeOtherChunkButNeverMore) {
   const Journal journal = MakeJournal({.seed = 8, .tasks = 12}, 12, 1000);
-  auto encoded = EncodeChunk(journal.entries, Counters());
+  auto encoded = EncodeChunk(journal.entries, Counters(), Precision());
   ASSERT_TRUE(encoded.ok());
-  std::vector<std::string EncodedChunk::*> parts = {&EncodedChunk::ticks, &EncodedChunk::rows};
-  for (auto part : parts) {
+  for (auto part : {&EncodedChunk::head, &EncodedChunk::body}) {
     for (size_t size = 0; size < ((*encoded).*part).size(); ++size) {
       EncodedChunk bad = *encoded;
       (bad.*part).resize(size);
@@ -182,13 +190,27 @@ TEST(ClosedChunk, AnyDamageIsAnErrorOrSomeOtherChunkButNeverMore) {
     }
   }
   std::mt19937_64 random(9);
-  for (int round = 0; round < 3000; ++round) {
+  for (int round = 0; round < 5000; ++round) {
     EncodedChunk bad = *encoded;
-    std::string& victim = round % 3 == 0   ? bad.ticks
-                          : round % 3 == 1 ? bad.rows
-                                           : bad.columns[random() % bad.columns.size()].second;
+    std::string& victim = round % 3 == 0 ? bad.head : bad.body;
     victim[random() % victim.size()] ^= static_cast<char>(1 << random() % 8);
     Walk(bad);
+  }
+}
+
+TEST(ClosedChunk, SkipsToAnyTick) {
+  for (uint64_t seed = 1; seed <= 5; ++seed) {
+    const Journal journal = MakeJournal({.seed = seed, .tasks = 100, .oddity = 0.2}, 40, seed == 5 ? 7 : 1000);
+    auto encoded = EncodeChunk(journal.entries, Counters(), Precision());
+    ASSERT_TRUE(encoded.ok());
+    for (size_t first = 0; first < journal.snapshots.size(); first += 3) {
+      Journal rest = journal;
+      rest.snapshots.erase(rest.snapshots.begin(), rest.snapshots.begin() + static_cast<std::ptrdiff_t>(first));
+      auto chunk = OpenAll(*encoded);
+      ASSERT_TRUE(chunk.ok() && chunk->SkipTo(static_cast<uint32_t>(first)).ok());
+      ExpectGivesBack(rest, &*chunk, {}, first);
+      if (HasFailure()) return;
+    }
   }
 }
 
@@ -206,7 +228,7 @@ TEST(JournalReplay, AnyDamageIsAnErrorOrSomeOtherJournalButNeverMore) {
     auto replay = JournalReplay::Open(bad, Counters(), nullptr);
     StepChanges changes;
     for (size_t i = 0; replay.ok() && i < bad.size() && replay->Step(&changes).ok();) ++i;
-    (void)EncodeChunk(bad, Counters());  // only must not crash
+    (void)EncodeChunk(bad, Counters(), Precision());  // only must not crash
   }
 }
 

@@ -110,10 +110,48 @@ TEST(Series, SurvivesInEveryShape) {
   for (int round = 0; round < 1000; ++round) {
     const std::vector<int64_t> values = round == 0 ? kExtremes : RandomNumbers(&random, 1 + round % 97);
     ByteWriter out;
-    PutSeries(values.data(), values.size(), &out);
+    PutSeries(values.data(), values.size(), nullptr, &out);
     std::vector<int64_t> got;
     ASSERT_TRUE(ReadSeries(out.data(), values[0], values.size(), &got));
     EXPECT_EQ(got, values);
+  }
+}
+
+TEST(Series, ACursorAdvancesAsFarAsItIsTold) {
+  std::mt19937_64 random(5);
+  for (int round = 0; round < 2000; ++round) {
+    const std::vector<int64_t> values = RandomNumbers(&random, 1 + round % 97);
+    ByteWriter out;
+    PutSeries(values.data(), values.size(), nullptr, &out);
+    ByteReader in(out.data());
+    SeriesCursor cursor(values[0], &in);
+    for (size_t at = 0; at < values.size();) {
+      const size_t step = std::min<size_t>(random() % 9, values.size() - 1 - at);
+      ASSERT_TRUE(cursor.Advance(step));
+      at += step;
+      ASSERT_EQ(cursor.value(), values[at]);
+      if (at + 1 == values.size()) break;
+    }
+  }
+}
+
+TEST(Series, KeepsRecentInstantsAsTheirAge) {
+  std::mt19937_64 random(6);
+  std::vector<int64_t> now, values;
+  for (int64_t second = 0; second < 60; ++second) {
+    now.push_back(1'000'000 + 1000 * second);
+    values.push_back(random() % 10 == 0 ? 0 : now.back() - static_cast<int64_t>(random() % 60));
+  }
+  ByteWriter out, plain;
+  PutSeries(values.data(), values.size(), now.data(), &out);
+  PutSeries(values.data(), values.size(), nullptr, &plain);
+  EXPECT_LT(out.size(), plain.size() - 40);
+  ByteReader in(out.data());
+  SeriesCursor cursor(values[0], &in);
+  ASSERT_TRUE(cursor.is_age());
+  for (size_t i = 1; i < values.size(); ++i) {
+    ASSERT_TRUE(cursor.Next(now[i]));
+    EXPECT_EQ(cursor.value(), values[i]);
   }
 }
 
@@ -122,8 +160,8 @@ TEST(Series, TakesNextToNothingWhereLittleChanges) {
   for (size_t i = 0; i < steady.size(); ++i) steady[i] = static_cast<int64_t>(i) * 1000000007;
   rare[40] = 1;
   ByteWriter a, b;
-  PutSeries(steady.data(), steady.size(), &a);
-  PutSeries(rare.data(), rare.size(), &b);
+  PutSeries(steady.data(), steady.size(), nullptr, &a);
+  PutSeries(rare.data(), rare.size(), nullptr, &b);
   EXPECT_LT(a.size(), 70u);
   EXPECT_LT(b.size(), 20u);
 }
@@ -131,7 +169,7 @@ TEST(Series, TakesNextToNothingWhereLittleChanges) {
 TEST(Series, ACursorStopsAtTheEndOfItsBytes) {
   const std::vector<int64_t> values = {1, 300, 2, 70000};
   ByteWriter out;
-  PutSeries(values.data(), values.size(), &out);
+  PutSeries(values.data(), values.size(), nullptr, &out);
   std::vector<int64_t> got;
   EXPECT_FALSE(ReadSeries(out.data(), 1, 100, &got));
 }
@@ -166,18 +204,19 @@ TEST(Frame, SaysThatItIsDamaged) {
 TEST(Column, AnyDamageIsAnErrorOrSomeOtherColumnButNeverMore) {
   std::mt19937_64 random(4);
   ColumnBuilder builder;
-  for (int row = 0; row < 40; ++row) {
+  const ColumnBuilder::Times times(40, std::vector<int64_t>(20, 1000));
+  for (uint32_t row = 0; row < 40; ++row) {
     const std::vector<int64_t> values = RandomNumbers(&random, 20);
-    builder.AddRow(values[0], row % 3 != 0);
+    builder.AddRow(row, values[0], row % 3 != 0);
     if (row % 4 == 0) builder.AddException(Exception::Kind::kFix, 3, -17);
     if (row % 5 == 0) builder.AddException(Exception::Kind::kValid, 2, 0);
     if (row % 7 == 0) builder.AddException(Exception::Kind::kTaken, 1, 123456789);
-    if (row % 2 == 0) builder.AddSeries(values.data(), values.size());
+    if (row % 2 == 0) builder.AddSeries(values);
   }
-  const std::string bytes = builder.Finish();
+  const std::string bytes = builder.Finish(40, ColumnForm(), times);
   const auto walk = [](const std::string& damaged) {
     ColumnSegment segment;
-    if (!segment.Parse(damaged, 40).ok()) return;
+    if (!segment.Parse(damaged, 40, 2).ok()) return;
     for (ColumnSegment::Series& series : segment.series) {
       for (int i = 0; i < 19 && series.cursor.Next();) ++i;
     }
@@ -186,7 +225,7 @@ TEST(Column, AnyDamageIsAnErrorOrSomeOtherColumnButNeverMore) {
   walk(bytes);
   for (size_t size = 0; size < bytes.size(); ++size) {
     ColumnSegment segment;
-    EXPECT_FALSE(segment.Parse(std::string_view(bytes).substr(0, size), 40).ok());
+    EXPECT_FALSE(segment.Parse(std::string_view(bytes).substr(0, size), 40, 2).ok());
   }
   for (int round = 0; round < 20000; ++round) {
     std::string bad = bytes;

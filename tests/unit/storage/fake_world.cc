@@ -126,6 +126,23 @@ void FakeWorld::Death(const TaskSample& sample) {
   events_.push_back(event);
 }
 
+// A rule's decision and a crossing, or its end; chosen by the tick alone.
+void FakeWorld::Decide(const TaskSample& sample) {
+  Event event;
+  event.type = EventType::kRule;
+  event.wall_ns = wall_ns_;
+  event.boot_ns = boot_ns_;
+  event.task = sample.info;
+  event.rule = "database";
+  events_.push_back(event);
+  event.type = EventType::kThreshold;
+  event.begins = seq_ % 2 == 0;
+  event.metric = static_cast<MetricId>(seq_ % 60);
+  event.value = 0.1 * static_cast<double>(seq_);
+  event.baseline = -1e300;
+  events_.push_back(event);
+}
+
 const Snapshot& FakeWorld::Next() {
   ++seq_;
   wall_ns_ += kSecondNs + (first_ ? 0 : Number(-1000, 1000));
@@ -146,8 +163,34 @@ const Snapshot& FakeWorld::Next() {
   while (next.tasks.size() < options_.tasks) next.tasks.push_back(Birth());
   std::sort(next.tasks.begin(), next.tasks.end(), Ordered);
   snapshot_ = std::move(next);
+  if (seq_ % 5 == 0) Decide(*snapshot_.tasks.front());
   first_ = false;
   return snapshot_;
+}
+
+void ExpectSameEvent(const Event& want, const Event& got, const std::string& boot_id) {
+  SCOPED_TRACE(fmt::format("event {}", want.id));
+  EXPECT_EQ(want.id, got.id);
+  EXPECT_EQ(want.type, got.type);
+  EXPECT_EQ(want.wall_ns, got.wall_ns);
+  EXPECT_EQ(want.boot_ns, got.boot_ns);
+  EXPECT_EQ(want.wait_status, got.wait_status);
+  EXPECT_EQ(want.duration_ns, got.duration_ns);
+  EXPECT_EQ(want.detail, got.detail);
+  EXPECT_EQ(want.lost, got.lost);
+  EXPECT_EQ(want.rule, got.rule);
+  EXPECT_EQ(want.begins, got.begins);
+  EXPECT_EQ(want.metric, got.metric);
+  EXPECT_EQ(want.value, got.value);
+  EXPECT_EQ(want.baseline, got.baseline);
+  ASSERT_EQ(want.task != nullptr, got.task != nullptr);
+  if (want.task != nullptr) ExpectSameInfo(*want.task, *got.task, boot_id);
+  ASSERT_EQ(want.final_sample != nullptr, got.final_sample != nullptr);
+  for (MetricId m = 1; want.final_sample != nullptr && m <= kLastMetric; ++m) {
+    EXPECT_EQ(want.final_sample->valid[m], got.final_sample->valid[m]);
+    if (!want.final_sample->valid[m]) continue;
+    EXPECT_EQ(want.final_sample->values[m], got.final_sample->values[m]);
+  }
 }
 
 void ExpectSameInfo(const TaskInfo& want, const TaskInfo& got, const std::string& boot_id) {

@@ -53,6 +53,7 @@ class FakeWorld {
   std::shared_ptr<const TaskSample> Work(const TaskSample& before);
   void MakeOdd(TaskSample* sample);
   void Death(const TaskSample& sample);
+  void Decide(const TaskSample& sample);
   bool Chance(double p) { return std::uniform_real_distribution<>(0, 1)(random_) < p; }
   int64_t Number(int64_t low, int64_t high) { return std::uniform_int_distribution<int64_t>(low, high)(random_); }
 
@@ -67,6 +68,8 @@ class FakeWorld {
   std::vector<Event> events_;
 };
 
+// Also says whether the event came back with what rules and thresholds add to it.
+void ExpectSameEvent(const Event& want, const Event& got, const std::string& boot_id = "boot-a");
 void ExpectSameInfo(const TaskInfo& want, const TaskInfo& got, const std::string& boot_id);
 // `metrics`: those that were asked for.
 void ExpectSameSnapshot(const Snapshot& want, const Snapshot& got, const MetricSet& metrics = StoredMetrics());

@@ -167,20 +167,7 @@ TEST(RingReader, GivesBackEventsWithTheNamesAndTotalsOfTheirTime) {
   auto reader = OpenReader(dir.Path("h.db"));
   size_t next = 0;
   absl::Status status = reader->ScanEvents(INT64_MIN, INT64_MAX, {}, [&](const Event& got) {
-    const Event& want = recorded.events.at(next++);
-    EXPECT_EQ(want.id, got.id);
-    EXPECT_EQ(want.type, got.type);
-    EXPECT_EQ(want.wall_ns, got.wall_ns);
-    EXPECT_EQ(want.wait_status, got.wait_status);
-    EXPECT_EQ(want.duration_ns, got.duration_ns);
-    ExpectSameInfo(*want.task, *got.task, "boot-a");
-    EXPECT_EQ(want.final_sample != nullptr, got.final_sample != nullptr);
-    if (want.final_sample == nullptr) return true;
-    for (MetricId m = 1; m <= kLastMetric; ++m) {
-      EXPECT_EQ(want.final_sample->valid[m], got.final_sample->valid[m]);
-      if (!want.final_sample->valid[m]) continue;
-      EXPECT_EQ(want.final_sample->values[m], got.final_sample->values[m]);
-    }
+    ExpectSameEvent(recorded.events.at(next++), got);
     return true;
   });
   EXPECT_TRUE(status.ok()) << status;

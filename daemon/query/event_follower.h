@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which events of the ticks to come somebody asked for who follows them. Made by Engine::Follow, which knows what was
+// before; owned by one stream.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "daemon/query/caller.h"
+#include "daemon/query/event_selector.h"
+#include "daemon/query/test_memory.h"
+
+namespace taskmon::query {
+
+class EventFollower {
+ public:
+  EventFollower(EventSelector selector, const Caller& caller, std::shared_ptr<MemoryBudget> budget);
+
+  // The next tick, before the events of it.
+  void Observe(const Snapshot& snapshot);
+  bool Matches(const Event& event) const;
+
+ private:
+  EventSelector selector_;
+  Caller caller_;
+  std::optional<TestMemory> memory_;  // when the expression needs one
+};
+
+}  // namespace taskmon::query

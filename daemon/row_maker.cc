@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/row_maker.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "proto/catalogue.h"
+
+namespace taskmon::daemon {
+namespace {
+
+uint64_t IoWaitSince(const Thread& thread) { return (thread.flags & TM_TASK_IOWAIT) != 0 ? thread.off_since_ns : 0; }
+
+// The smallest that is not 0.
+void KeepOldest(uint64_t candidate, uint64_t* oldest) {
+  if (candidate != 0 && (*oldest == 0 || candidate < *oldest)) *oldest = candidate;
+}
+
+// What waits, states and flags come to for a process: see Aggregation in metric.proto.
+struct ThreadSummary {
+  uint64_t off_since_ns = 0;
+  uint64_t iowait_since_ns = 0;
+  char state = 'S';
+};
+
+ThreadSummary Summarize(const Process& process) {
+  ThreadSummary summary;
+  bool running = false;
+  bool uninterruptible = false;
+  if (!process.threads.empty()) summary.state = process.threads.front()->state;
+  for (const auto& thread : process.threads) {
+    if (thread->key.tid == process.tgid) summary.state = thread->state;
+    running |= thread->state == 'R';
+    uninterruptible |= thread->state == 'D';
+    KeepOldest(thread->off_since_ns, &summary.off_since_ns);
+    KeepOldest(IoWaitSince(*thread), &summary.iowait_since_ns);
+  }
+  if (running) {
+    summary.state = 'R';
+  } else if (uninterruptible) {
+    summary.state = 'D';
+  }
+  if (process.exited) summary.state = 'Z';
+  return summary;
+}
+
+// nullopt: nobody would have seen it.
+std::optional<bool> ConnectionUsed(uint32_t flags, tm_task_flags which, HookGroups attached) {
+  const tm_hook_group group = which == TM_TASK_TCP_USED ? TM_HOOKS_CONNECT : TM_HOOKS_NET;
+  if ((flags & which) != 0) return true;
+  return attached.test(group) ? std::optional<bool>(false) : std::nullopt;
+}
+
+void FillConnectionFlags(uint32_t flags, HookGroups attached, TaskSample* sample) {
+  if (const auto used = ConnectionUsed(flags, TM_TASK_TCP_USED, attached)) Set(v1::TASK_TCP_USED, *used, sample);
+  if (const auto used = ConnectionUsed(flags, TM_TASK_UDP_USED, attached)) Set(v1::TASK_UDP_USED, *used, sample);
+}
+
+// Values that were read some time ago, with that time.
+void FillSmaps(const std::optional<SmapsAnswer>& smaps, TaskSample* sample) {
+  if (!smaps) return;
+  const SmapsValues& values = smaps->values;
+  const std::pair<v1::Metric, uint64_t> fields[] = {
+      {v1::TASK_SHARED_DIRTY_SIZE, values.shared_dirty},   {v1::TASK_SHARED_CLEAN_SIZE, values.shared_clean},
+      {v1::TASK_PRIVATE_DIRTY_SIZE, values.private_dirty}, {v1::TASK_PRIVATE_CLEAN_SIZE, values.private_clean},
+      {v1::TASK_REFERENCED_SIZE, values.referenced},       {v1::TASK_LAZYFREE_SIZE, values.lazyfree},
+      {v1::TASK_SWAP_DATA_PSS_SIZE, values.swap_pss},      {v1::TASK_PSS_SIZE, values.pss}};
+  for (const auto& [metric, value] : fields) {
+    Set(metric, static_cast<int64_t>(value), sample);
+    sample->taken_boot_ns[metric] = static_cast<int64_t>(smaps->taken_boot_ns);
+  }
+}
+
+void FillScheduling(char state, int32_t nice, int32_t priority, uint32_t cpu, TaskSample* sample) {
+  Set(v1::TASK_STATE, state, sample);
+  Set(v1::TASK_NICE, nice, sample);
+  Set(v1::TASK_PRIORITY, priority, sample);
+  Set(v1::TASK_CPU_ID, cpu, sample);
+}
+
+}  // namespace
+
+bool RowMaker::AreNamesKnown(const Process& process) const {
+  if (process.draft.kthread) return true;
+  return process.names_read && names_.Cgroup(process.cgroup_id) != nullptr && names_.IsUserRead(process.draft.uid);
+}
+
+bool RowMaker::Judge(Process* process) {
+  rules::Admission* admission = options_.admission;
+  if (admission == nullptr || process->exited) return false;
+  const auto occasion = std::exchange(process->occasion, std::nullopt).value_or(rules::Occasion::kNames);
+  rules::Standing& standing = process->standing;
+  const bool inherited = occasion == rules::Occasion::kBorn && standing.inherited && !admission->asks_kinship();
+  if (!inherited || admission->IsOutdated(standing)) {
+    admission->Decide({.info = &process->draft,
+                       .tcp_used = ConnectionUsed(process->used_flags, TM_TASK_TCP_USED, attached_),
+                       .udp_used = ConnectionUsed(process->used_flags, TM_TASK_UDP_USED, attached_),
+                       .names_known = AreNamesKnown(*process)},
+                      occasion, process->occasion_boot_ns, &standing);
+  }
+  std::vector<std::string> rules;
+  if (standing.now.rule != nullptr) rules.push_back(standing.now.rule->rule.name);
+  if (process->draft.tracked == standing.tracked() && process->draft.rules == rules) return false;
+  process->draft.tracked = standing.tracked();
+  process->draft.rules = std::move(rules);
+  return true;
+}
+
+std::shared_ptr<const TaskInfo> RowMaker::ProcessInfo(Process* process) {
+  if (!process->info_changed && process->info != nullptr) return process->info;
+  TaskInfo& draft = process->draft;
+  draft.key = {process->start_ns, process->tgid, false};
+  draft.tgid = process->tgid;
+  draft.process_start_ns = process->start_ns;
+  draft.boot_id = options_.boot_id;
+  if (options_.apps != nullptr && !draft.kthread) draft.app = options_.apps->Find(draft.comm, draft.exe, draft.cmdline);
+  Judge(process);
+  // Kept from the first time, so that a start time does not move when the clock is set.
+  if (process->info == nullptr) draft.start_wall_ns = WallNs(process->start_ns);
+  process->info = std::make_shared<const TaskInfo>(draft);
+  process->info_changed = false;
+  process->changed = true;
+  for (const auto& thread : process->threads) thread->info_changed = true;
+  return process->info;
+}
+
+std::shared_ptr<const TaskInfo> RowMaker::ThreadInfo(Thread* thread) {
+  const std::shared_ptr<const TaskInfo> process = ProcessInfo(thread->process);
+  if (!thread->info_changed && thread->info != nullptr) return thread->info;
+  auto info = std::make_shared<TaskInfo>(*process);
+  info->key = thread->key;
+  info->comm = thread->comm;
+  info->start_wall_ns = process->start_wall_ns + static_cast<int64_t>(thread->key.start_ns - thread->process->start_ns);
+  thread->info = std::move(info);
+  thread->info_changed = false;
+  thread->changed = true;
+  return thread->info;
+}
+
+void RowMaker::FillHitPercent(const Counters& counters, uint64_t* adds, uint64_t* lookups, TaskSample* sample) const {
+  const uint64_t new_adds = counters[TM_C_PAGE_CACHE_ADDS] - *adds;
+  const uint64_t new_lookups = counters[TM_C_PAGE_CACHE_LOOKUPS] - *lookups;
+  *adds = counters[TM_C_PAGE_CACHE_ADDS];
+  *lookups = counters[TM_C_PAGE_CACHE_LOOKUPS];
+  const bool attached = attached_.test(TM_HOOKS_PAGE_CACHE) && attached_.test(TM_HOOKS_PAGE_CACHE_LOOKUP);
+  if (!attached || new_lookups == 0 || first_tick_) return;
+  // Read-ahead and writes add pages that nobody looked up, so adds may exceed lookups.
+  const uint64_t misses = std::min(new_adds, new_lookups);
+  Set(v1::TASK_PAGE_CACHE_HIT_PERCENT, static_cast<int64_t>((new_lookups - misses) * 100'000 / new_lookups), sample);
+}
+
+void RowMaker::FillWaits(uint64_t off_since_ns, uint64_t iowait_since_ns, TaskSample* sample) const {
+  if (!attached_.test(TM_HOOKS_SCHED)) return;
+  Set(v1::TASK_OFFCPU_SINCE, static_cast<int64_t>(off_since_ns), sample);
+  Set(v1::TASK_IOWAIT_SINCE, static_cast<int64_t>(iowait_since_ns), sample);
+}
+
+void RowMaker::MakeProcessSample(Process* process, uint64_t tick_seq) {
+  auto sample = std::make_shared<TaskSample>();
+  sample->info = ProcessInfo(process);
+  sample->tick_seq = tick_seq;
+  Counters total = process->dead;
+  Add(total, process->live);
+  process->split.Update(total[TM_C_RUNTIME_NS], total[TM_C_UTIME_NS], total[TM_C_STIME_NS]);
+  FillCounters(total, process->split, process->valid, attached_, sample.get());
+  FillMaxima(process->maxima, attached_, sample.get());
+  // A zombie has no memory any more; that its last sizes are not known is another matter.
+  const bool has_no_memory = process->draft.kthread || (process->exited && tick_seq != 0);
+  FillProcessGauges(process->gauges, process->valid, has_no_memory, sample.get());
+  const ThreadSummary summary = Summarize(*process);
+  FillScheduling(summary.state, process->nice, process->priority, process->cpu, sample.get());
+  FillConnectionFlags(process->used_flags, attached_, sample.get());
+  FillWaits(summary.off_since_ns, summary.iowait_since_ns, sample.get());
+  FillSmaps(process->smaps, sample.get());
+  FillHitPercent(total, &process->hit_adds, &process->hit_lookups, sample.get());
+  FillDeltas(process->sample.get(), process->born_in_tick, sample.get());
+  process->sample = std::move(sample);
+}
+
+void RowMaker::MakeThreadSample(Thread* thread, uint64_t tick_seq) {
+  Process* process = thread->process;
+  auto sample = std::make_shared<TaskSample>();
+  sample->info = ThreadInfo(thread);
+  sample->tick_seq = tick_seq;
+  FillCounters(thread->counters, thread->split, thread->valid, attached_, sample.get());
+  FillMaxima(thread->maxima, attached_, sample.get());
+  FillProcessGauges(process->gauges, process->valid, process->draft.kthread, sample.get());
+  FillScheduling(thread->state, thread->nice, thread->priority, thread->cpu, sample.get());
+  FillConnectionFlags(thread->flags, attached_, sample.get());
+  FillWaits(thread->off_since_ns, IoWaitSince(*thread), sample.get());
+  FillSmaps(process->smaps, sample.get());
+  FillHitPercent(thread->counters, &thread->hit_adds, &thread->hit_lookups, sample.get());
+  FillDeltas(thread->sample.get(), thread->born_in_tick, sample.get());
+  thread->sample = std::move(sample);
+}
+
+}  // namespace taskmon::daemon

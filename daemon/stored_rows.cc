@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/stored_rows.h"
+
+#include <algorithm>
+#include <functional>
+
+#include "taskmon/v1/metric.pb.h"
+
+namespace taskmon::daemon {
+namespace {
+
+using rules::ThreadDetail;
+
+// A task that nobody has decided yet is stored in full.
+ThreadDetail DetailOf(const Process& process) {
+  const rules::Standing& standing = process.standing;
+  if (!process.draft.tracked) return {.mode = ThreadDetail::Mode::kNone};
+  return standing.now.rule == nullptr ? ThreadDetail{.mode = ThreadDetail::Mode::kAll}
+                                      : standing.now.rule->rule.threads;
+}
+
+int64_t BusyNs(const Thread& thread, uint64_t tick_seq) {
+  return thread.sample->tick_seq == tick_seq ? thread.sample->deltas[v1::TASK_RUNTIME_NS] : 0;
+}
+
+// The busiest of the tick; of equals those that were stored before, so that rows do not come and go.
+void ChooseTop(std::vector<Thread*>* threads, uint32_t top, uint64_t tick_seq) {
+  auto busier = [tick_seq](const Thread* a, const Thread* b) {
+    const int64_t a_ns = BusyNs(*a, tick_seq);
+    const int64_t b_ns = BusyNs(*b, tick_seq);
+    if (a_ns != b_ns) return a_ns > b_ns;
+    return a->stored != b->stored ? a->stored : a->key.tid < b->key.tid;
+  };
+  if (threads->size() > top) {
+    std::nth_element(threads->begin(), threads->begin() + top, threads->end(), busier);
+    threads->resize(top);
+  }
+}
+
+}  // namespace
+
+bool IsKept(const TaskInfo& info, bool keep_untracked) {
+  const bool dropped = !info.tracked && !info.rules.empty();
+  return info.tracked || (keep_untracked && !dropped);
+}
+
+void SortRows(Process* process, bool keep_untracked, uint64_t tick_seq, TickRows* rows) {
+  const bool kept = IsKept(process->draft, keep_untracked);
+  (kept ? rows->stored : rows->not_stored).push_back(process->sample);
+  if (kept) rows->shown.push_back(process->sample);
+  if (!process->multi) return;
+  std::vector<Thread*> chosen;
+  for (const auto& thread : process->threads) {
+    if (thread->known) chosen.push_back(thread.get());
+  }
+  const ThreadDetail detail = DetailOf(*process);
+  if (detail.mode == ThreadDetail::Mode::kNone) chosen.clear();
+  if (detail.mode == ThreadDetail::Mode::kTop) ChooseTop(&chosen, detail.top, tick_seq);
+  std::sort(chosen.begin(), chosen.end(), std::less<>());
+  for (const auto& thread : process->threads) {
+    if (!thread->known) continue;
+    thread->stored = std::binary_search(chosen.begin(), chosen.end(), thread.get());
+    if (kept) rows->shown.push_back(thread->sample);
+    (thread->stored ? rows->stored : rows->not_stored).push_back(thread->sample);
+  }
+}
+
+}  // namespace taskmon::daemon

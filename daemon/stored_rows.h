@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Which rows of a tick go into the history, and which are shown: what the baseline and the threads of a process's rule
+// say. Pure; sampler's thread.
+//
+//   baseline "all":   every process is shown and stored, every thread shown; threads are stored as their rule says
+//   baseline "none":  the same, for tracked processes alone
+//   dropped:          neither shown nor stored, whatever the baseline
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "daemon/task_table.h"
+#include "storage/sample.h"
+
+namespace taskmon::daemon {
+
+// The rows of one tick as they come together.
+struct TickRows {
+  std::vector<std::shared_ptr<const TaskSample>> shown;
+  std::vector<std::shared_ptr<const TaskSample>> stored;
+  std::vector<std::shared_ptr<const TaskSample>> not_stored;
+};
+
+// Whether anything is shown or stored of it.
+bool IsKept(const TaskInfo& info, bool keep_untracked);
+
+// Sorts the rows of one process, whose samples are up to the tick, into the three. Thread rows exist where the process
+// is `multi` and the thread has a sample.
+void SortRows(Process* process, bool keep_untracked, uint64_t tick_seq, TickRows* rows);
+
+}  // namespace taskmon::daemon

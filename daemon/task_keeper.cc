@@ -1,0 +1,456 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/task_keeper.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace taskmon::daemon {
+namespace {
+
+std::string Comm(const char (&comm)[TM_COMM_LEN]) { return std::string(comm, strnlen(comm, TM_COMM_LEN)); }
+
+void MergeMaxima(const tm_max (&from)[TM_M_MAX], tm_max (&into)[TM_M_MAX]) {
+  for (int i = 0; i < TM_M_MAX; ++i) {
+    if (from[i].value_ns > into[i].value_ns) into[i] = from[i];
+  }
+}
+
+void UpdateField(Process* process, std::string* field, const std::string& value) {
+  if (*field == value) return;
+  *field = value;
+  process->info_changed = true;
+}
+
+void UpdateCgroup(Process* process, const CgroupIdentity& identity) {
+  UpdateField(process, &process->draft.cgroup, identity.path);
+  UpdateField(process, &process->draft.unit, identity.unit);
+  UpdateField(process, &process->draft.container, identity.container);
+}
+
+void NoteConnections(Process* process, uint32_t flags, uint64_t boot_ns) {
+  const uint32_t used = flags & (TM_TASK_TCP_USED | TM_TASK_UDP_USED);
+  if ((used & ~process->used_flags) == 0) return;
+  process->used_flags |= used;
+  process->changed = true;
+  Touch(process, rules::Occasion::kConnection, boot_ns);
+}
+
+// The counters of the task behind a record, in terms of the line that it belongs to.
+Counters CountersOf(const tm_task_record& record, const Thread& thread) {
+  Counters counters;
+  std::copy(std::begin(record.counters), std::end(record.counters), counters.begin());
+  if (thread.succession != nullptr) Add(counters, thread.succession->offset);
+  return counters;
+}
+
+bool IsZombie(const tm_task_record& record) { return record.state == 'Z' || record.state == 'X'; }
+
+}  // namespace
+
+void TaskKeeper::OnRing(const tm_record_header& header) {
+  switch (header.kind) {
+    case TM_RECORD_FORK: return OnFork(reinterpret_cast<const tm_fork_record&>(header));
+    case TM_RECORD_EXEC: return OnExec(reinterpret_cast<const tm_exec_record&>(header));
+    case TM_RECORD_RENAME: return OnRename(reinterpret_cast<const tm_rename_record&>(header));
+    case TM_RECORD_FINAL: return OnFinal(reinterpret_cast<const tm_task_record&>(header));
+    case TM_RECORD_OOM: return OnOom(reinterpret_cast<const tm_oom_record&>(header));
+    default: return;
+  }
+}
+
+void TaskKeeper::OnTask(const tm_task_record& record) {
+  Process* process = ProcessOf(record);
+  Thread* known = table_.FindThread(record.id.tid, record.id.start_ns);
+  if (known == nullptr && IsZombie(record)) return OnZombie(process, record);
+  Thread* thread = known != nullptr ? known : ThreadOf(process, record.id);
+  thread->seen_pass = pass_;
+  if ((record.flags & TM_TASK_SUCCESSOR) != 0 && (thread->succession == nullptr || thread->left.has_value())) {
+    // It became the leader after the ring was drained: the record that says so comes first, unless it was lost.
+    if (!pass_all_) return;
+    thread->succession = std::make_unique<Succession>();
+    thread->left.reset();
+  }
+  UpdateThread(thread, record);
+  UpdateProcess(process, record);
+}
+
+// A dead task that its parent has not reaped yet: its life was told by its final record, only its row remains.
+void TaskKeeper::OnZombie(Process* process, const tm_task_record& record) {
+  if (record.id.tid != record.id.tgid || record.state == 'X') return;
+  if (!process->threads.empty()) return;  // the leader is dead, its threads live on
+  process->zombie_pass = pass_;
+  if (process->known) return;
+  process->exited = true;  // dead before taskmond started
+  for (size_t i = 0; i < process->dead.size(); ++i) process->dead[i] = record.counters[i];
+  process->split.Update(record.counters[TM_C_RUNTIME_NS], record.counters[TM_C_UTIME_NS],
+                        record.counters[TM_C_STIME_NS]);
+  UpdateProcess(process, record);
+}
+
+Process* TaskKeeper::ProcessOf(const tm_task_record& record) {
+  const tm_identity& id = record.id;
+  Process* process = table_.FindProcess(id.tgid, id.process_start_ns);
+  if (process != nullptr) return process;
+  process = table_.AddProcess(id.tgid, id.process_start_ns);
+  process->draft.comm = Comm(record.comm);
+  process->draft.kthread = (record.flags & TM_TASK_KTHREAD) != 0;
+  process->wants_names = !process->draft.kthread;
+  process->names_read = process->draft.kthread;
+  const bool old = (record.flags & TM_TASK_PREEXISTING) != 0;
+  Touch(process, old ? rules::Occasion::kStart : rules::Occasion::kBorn, record.header.time_ns);
+  return process;
+}
+
+Thread* TaskKeeper::ThreadOf(Process* process, const tm_identity& id) {
+  Thread* thread = table_.FindThread(id.tid, id.start_ns);
+  if (thread == nullptr) {
+    thread = table_.AddThread(process, id.tid, id.start_ns);
+    process->changed = true;
+  }
+  if (process->threads.size() > 1 && !process->multi) {
+    process->multi = true;
+    for (const auto& each : process->threads) {
+      each->changed = true;
+      // Until now the process row stood for its only thread: deltas go on from there.
+      if (each.get() != thread) each->sample = process->sample;
+    }
+  }
+  return thread;
+}
+
+void TaskKeeper::UpdateThread(Thread* thread, const tm_task_record& record) {
+  Process* process = thread->process;
+  const Counters counters = CountersOf(record, *thread);
+  const uint64_t accounted_ns = thread->known ? thread->counters[TM_C_RUNTIME_NS] : record.accounted_ns;
+  accounted_runtime_ns_ += counters[TM_C_RUNTIME_NS] - std::min(accounted_ns, counters[TM_C_RUNTIME_NS]);
+  Subtract(process->live, thread->counters);
+  Add(process->live, counters);
+  thread->counters = counters;
+  thread->split.Update(counters[TM_C_RUNTIME_NS], counters[TM_C_UTIME_NS], counters[TM_C_STIME_NS]);
+  MergeMaxima(record.maxima, thread->maxima);
+  MergeMaxima(record.maxima, process->maxima);
+  thread->flags = record.flags;
+  thread->valid = record.valid;
+  thread->nice = record.nice;
+  thread->priority = record.priority;
+  thread->cpu = record.cpu;
+  thread->state = record.state;
+  thread->off_since_ns = record.off_since_ns;
+  thread->known = true;
+  thread->changed = true;
+  process->changed = true;
+  NoteConnections(process, record.flags, record.header.time_ns);
+  NoteDecision(process, record.decision);
+  // By then it has the new program's name, which its own number never had.
+  if ((record.flags & TM_TASK_BECAME_LEADER) != 0 && !thread->comm.empty()) return;
+  if (const std::string comm = Comm(record.comm); comm != thread->comm) {
+    thread->comm = comm;
+    thread->info_changed = true;
+  }
+}
+
+void TaskKeeper::UpdateProcess(Process* process, const tm_task_record& record) {
+  process->changed = true;
+  process->valid = record.valid;
+  std::copy(std::begin(record.process), std::end(record.process), process->gauges);
+  process->known = true;
+  if (process->wants_dead_sums && (record.valid & TM_VALID_SIGNAL) != 0) {
+    process->wants_dead_sums = false;
+    for (int i = 0; i < TM_C_MAX; ++i) process->dead[i] += record.dead[i];
+  }
+  if (record.id.tid == record.id.tgid) {
+    process->nice = record.nice;
+    process->priority = record.priority;
+    process->cpu = record.cpu;
+    if (const std::string comm = Comm(record.comm); comm != process->draft.comm) {
+      process->draft.comm = comm;
+      Touch(process, rules::Occasion::kRename, record.header.time_ns);
+    }
+    UpdateOwner(process, {record.ppid, record.uid, record.gid, record.cgroup_id}, record.header.time_ns);
+  }
+}
+
+void TaskKeeper::UpdateOwner(Process* process, const Owner& owner, uint64_t boot_ns) {
+  TaskInfo& draft = process->draft;
+  const bool decided = process->standing.now.boot_ns != 0;
+  if (draft.ppid != owner.ppid) process->info_changed = true;
+  if ((draft.uid != owner.uid || draft.gid != owner.gid) && decided) Touch(process, rules::Occasion::kOwner, boot_ns);
+  draft.ppid = owner.ppid;
+  draft.uid = owner.uid;
+  draft.gid = owner.gid;
+  UpdateField(process, &draft.user, names().User(owner.uid));
+  if (process->cgroup_id == owner.cgroup_id) return;
+  if (decided) Touch(process, rules::Occasion::kCgroup, boot_ns);
+  process->cgroup_id = owner.cgroup_id;
+  if (const CgroupIdentity* known = names().Cgroup(owner.cgroup_id)) {
+    UpdateCgroup(process, *known);
+  } else {
+    process->wants_names = true;
+  }
+}
+
+void TaskKeeper::OnConnections(int32_t tgid, uint64_t start_ns, uint32_t used_flags, uint64_t boot_ns) {
+  if (Process* process = table_.FindProcess(tgid, start_ns)) NoteConnections(process, used_flags, boot_ns);
+}
+
+void TaskKeeper::NoteDecision(Process* process, const tm_decision& decision) {
+  // Threads carry copies, which may be older.
+  if (static_cast<int32_t>(decision.seq - process->decision.seq) >= 0) process->decision = decision;
+}
+
+// A new process begins as a copy of its parent.
+Process* TaskKeeper::BirthOf(const tm_fork_record& record) {
+  Process* process = table_.AddProcess(record.id.tgid, record.id.process_start_ns);
+  process->born_in_tick = record.id.tid == record.id.tgid;
+  process->wants_dead_sums = false;
+  if (const Thread* parent = table_.FindThreadByTid(record.parent_tid)) {
+    process->draft = parent->process->draft;
+    process->cgroup_id = parent->process->cgroup_id;
+    process->wants_names = parent->process->wants_names || !parent->process->names_read;
+    process->names_read = parent->process->names_read;
+    if (admission_ != nullptr)
+      admission_->Inherit(parent->process->standing, record.header.time_ns, &process->standing);
+  } else {
+    process->wants_names = true;
+  }
+  process->draft.comm = Comm(record.comm);
+  process->draft.kthread = (record.flags & TM_TASK_KTHREAD) != 0;
+  Touch(process, rules::Occasion::kBorn, record.header.time_ns);
+  UpdateOwner(process, {record.parent_tgid, record.uid, record.gid, record.cgroup_id}, record.header.time_ns);
+  NoteDecision(process, record.decision);
+  return process;
+}
+
+void TaskKeeper::OnFork(const tm_fork_record& record) {
+  if (table_.FindThread(record.id.tid, record.id.start_ns) != nullptr) return;  // a pass was faster
+  Process* process = table_.FindProcess(record.id.tgid, record.id.process_start_ns);
+  if (process == nullptr) process = BirthOf(record);
+  Thread* thread = ThreadOf(process, record.id);
+  thread->comm = Comm(record.comm);
+  thread->born_in_tick = true;
+  thread->changed = true;
+  process->changed = true;
+  const bool is_process = record.id.tid == record.id.tgid;
+  AddEvent(EventType::kFork, record.header.time_ns, is_process ? rows_.ProcessInfo(process) : rows_.ThreadInfo(thread));
+}
+
+void TaskKeeper::OnExec(const tm_exec_record& record) {
+  Process* process = table_.FindProcess(record.id.tgid, record.id.process_start_ns);
+  if (process == nullptr) process = table_.AddProcess(record.id.tgid, record.id.process_start_ns);  // its fork was lost
+  if (record.old_tid != record.id.tid) {
+    // Still there: the last record of its own number was lost.
+    Thread* caller = table_.FindThreadByTid(record.old_tid);
+    if (caller != nullptr && caller->process == process) Succeed(process, caller, record.header.time_ns);
+  }
+  Thread* thread = ThreadOf(process, record.id);
+  thread->comm = Comm(record.comm);
+  thread->info_changed = true;
+  process->draft.comm = thread->comm;
+  process->draft.exe.assign(record.filename, strnlen(record.filename, TM_PATH_LEN));
+  process->draft.cmdline = JoinArguments(std::string(record.args, std::min<size_t>(record.args_len, TM_ARGS_LEN)));
+  process->smaps.reset();  // another address space
+  process->names_pause = 1;
+  process->wants_names = true;  // the real path behind links and interpreters, should it live long enough
+  process->names_read = true;
+  Touch(process, rules::Occasion::kExec, record.header.time_ns);
+  UpdateOwner(process, {record.ppid, record.uid, record.gid, record.cgroup_id}, record.header.time_ns);
+  NoteDecision(process, record.decision);
+  AddEvent(EventType::kExec, record.header.time_ns, rows_.ProcessInfo(process));
+}
+
+// The end of a leader because another thread called exec is not the end of its line.
+void TaskKeeper::LeaveLine(Process* process, Thread* leader, const tm_task_record& record) {
+  Succession* succession = leader->succession.get();
+  if (succession == nullptr || !succession->awaits_leader) {
+    UpdateThread(leader, record);
+    leader->left = {.boot_ns = record.header.time_ns, .wait_status = record.exit_code};
+    return;
+  }
+  // The successor was faster: what the old leader did since it was last seen goes to the line after all.
+  succession->awaits_leader = false;
+  Counters rest;
+  std::copy(std::begin(record.counters), std::end(record.counters), rest.begin());
+  Subtract(rest, succession->leader);
+  for (Counters* sum : {&succession->offset, &leader->counters, &process->live}) Add(*sum, rest);
+  accounted_runtime_ns_ += rest[TM_C_RUNTIME_NS];
+  leader->changed = true;
+  process->changed = true;
+}
+
+// A thread other than the leader has called exec: its own line ends, and it goes on in the leader's (fs/exec.c,
+// de_thread). A leader that had ended before by itself has had its end told; the line then begins anew.
+void TaskKeeper::Succeed(Process* process, Thread* caller, uint64_t boot_ns) {
+  Thread* line = table_.FindThread(process->tgid, process->start_ns);
+  auto succession = std::make_unique<Succession>();
+  succession->awaits_leader = line != nullptr && !line->left.has_value();
+  if (line == nullptr) {
+    line = table_.AddThread(process, process->tgid, process->start_ns);
+    line->born_in_tick = true;
+  }
+  succession->leader = line->counters;
+  succession->offset = line->counters;
+  Subtract(succession->offset, caller->counters);
+  line->succession = std::move(succession);
+  line->left.reset();
+  line->known = true;
+  line->valid = caller->valid;
+  line->state = caller->state;
+  line->info_changed = true;
+  line->seen_pass = pass_;
+  EndThread(caller, boot_ns, 0, fmt::format("became TID {} by exec", process->tgid));
+}
+
+void TaskKeeper::OnRename(const tm_rename_record& record) {
+  Thread* thread = table_.FindThread(record.id.tid, record.id.start_ns);
+  if (thread == nullptr) return;  // exec renames before its own record; a pass will bring the name otherwise
+  thread->comm = Comm(record.comm);
+  thread->info_changed = true;
+  thread->changed = true;
+  Process* process = thread->process;
+  process->changed = true;
+  if (thread->key.tid == process->tgid) {
+    process->draft.comm = thread->comm;
+    Touch(process, rules::Occasion::kRename, record.header.time_ns);
+    NoteDecision(process, record.decision);
+  }
+}
+
+void TaskKeeper::OnOom(const tm_oom_record& record) {
+  Process* process = table_.FindProcess(record.id.tgid, record.id.process_start_ns);
+  if (process == nullptr) return;
+  AddEvent(EventType::kOomKill, record.header.time_ns, rows_.ProcessInfo(process));
+}
+
+void TaskKeeper::OnFinal(const tm_task_record& record) {
+  Process* process = ProcessOf(record);
+  const bool was_leader = record.id.start_ns == record.id.process_start_ns;
+  if ((record.flags & TM_TASK_ENDED_BY_EXEC) != 0 && was_leader && (record.flags & TM_TASK_GROUP_DEAD) == 0) {
+    return LeaveLine(process, ThreadOf(process, {process->tgid, process->tgid, process->start_ns, process->start_ns}),
+                     record);
+  }
+  Thread* thread = ThreadOf(process, record.id);
+  UpdateThread(thread, record);
+  const bool has_memory = (record.valid & TM_VALID_MM) != 0;
+  if (has_memory || !process->known) UpdateProcess(process, record);
+  if ((record.valid & TM_VALID_SIGNAL) != 0) {
+    process->gauges[TM_P_RSS_PEAK_BYTES] =
+        std::max<uint64_t>(process->gauges[TM_P_RSS_PEAK_BYTES], record.process[TM_P_RSS_PEAK_BYTES]);
+  }
+  if ((record.flags & TM_TASK_BECAME_LEADER) != 0) return Succeed(process, thread, record.header.time_ns);
+  EndThread(thread, record.header.time_ns, record.exit_code, "");
+  if ((record.flags & TM_TASK_GROUP_DEAD) != 0) FinishProcess(process, record);
+}
+
+void TaskKeeper::EndThread(Thread* thread, uint64_t boot_ns, int32_t wait_status, const std::string& detail) {
+  if (thread->process->multi) {
+    rows_.MakeThreadSample(thread, 0);
+    AddExit(boot_ns, thread->key.start_ns, wait_status, thread->sample).detail = detail;
+  }
+  Fold(thread);
+}
+
+void TaskKeeper::Fold(Thread* thread) {
+  Process* process = thread->process;
+  Subtract(process->live, thread->counters);
+  Add(process->dead, thread->counters);
+  process->changed = true;
+  table_.RemoveThread(thread);
+}
+
+void TaskKeeper::FinishProcess(Process* process, const tm_task_record& record) {
+  while (!process->threads.empty()) {
+    Thread* thread = process->threads.back().get();
+    if (thread->left) {
+      EndThread(thread, thread->left->boot_ns, thread->left->wait_status, "");  // and the exec came to nothing
+    } else {
+      Fold(thread);  // its final record was lost
+    }
+  }
+  rows_.ProcessInfo(process);  // while the rules can still be asked
+  End(process);
+  process->valid = record.valid;  // before 6.16 without memory: what the last pass saw is not what it ended with
+  rows_.MakeProcessSample(process, 0);
+  process->valid &= ~TM_VALID_MM;
+  process->changed = true;
+  AddExit(record.header.time_ns, process->start_ns, record.exit_code, process->sample);
+}
+
+void TaskKeeper::End(Process* process) {
+  process->exited = true;
+  if (admission_ != nullptr) admission_->Forget(&process->standing);
+}
+
+void TaskKeeper::Leave(Process* process) {
+  End(process);
+  table_.RemoveProcess(process);
+}
+
+Event& TaskKeeper::AddExit(uint64_t boot_ns, uint64_t start_ns, int32_t wait_status,
+                           std::shared_ptr<const TaskSample> final_sample) {
+  Event& event = AddEvent(EventType::kExit, boot_ns, final_sample->info);
+  event.wait_status = wait_status;
+  event.duration_ns = boot_ns - std::min(boot_ns, start_ns);
+  event.final_sample = std::move(final_sample);
+  return event;
+}
+
+Event& TaskKeeper::AddEvent(EventType type, uint64_t boot_ns, std::shared_ptr<const TaskInfo> task) {
+  Event event;
+  event.type = type;
+  event.boot_ns = boot_ns;
+  event.wall_ns = rows_.WallNs(boot_ns);
+  event.task = std::move(task);
+  events_.push_back(std::move(event));
+  return events_.back();
+}
+
+void TaskKeeper::UpdateUser(uint32_t uid, const std::string& name) {
+  names().LearnUser(uid, name);
+  for (auto& [key, process] : table_.processes()) {
+    if (process->draft.uid != uid) continue;
+    UpdateField(process.get(), &process->draft.user, name);
+    if (process->standing.names_pending) process->info_changed = true;
+  }
+}
+
+void TaskKeeper::OnNames(const NameAnswer& answer) {
+  const NameRequest& request = answer.request;
+  if (request.user) UpdateUser(request.uid, answer.user);
+  if (request.tgid == 0 || !answer.found) return;
+  if (request.cgroup) names().LearnCgroup(request.cgroup_id, answer.cgroup);
+  Process* process = table_.FindProcess(request.tgid, request.start_ns);
+  if (process == nullptr) return;
+  if (!process->names_read || process->standing.names_pending) process->info_changed = true;
+  process->names_read = true;
+  if (request.cmdline && !answer.cmdline.empty()) UpdateField(process, &process->draft.cmdline, answer.cmdline);
+  if (request.exe && !answer.exe.empty()) UpdateField(process, &process->draft.exe, answer.exe);
+  if (const CgroupIdentity* known = names().Cgroup(process->cgroup_id)) UpdateCgroup(process, *known);
+}
+
+void TaskKeeper::OnSmaps(const SmapsAnswer& answer) {
+  Process* process = table_.FindProcess(answer.tgid, answer.start_ns);
+  if (process == nullptr || process->exited) return;
+  process->smaps = answer;
+  process->changed = true;
+  for (const auto& thread : process->threads) thread->changed = true;
+}
+
+void TaskKeeper::RemoveUnseen() {
+  for (auto& [key, process] : table_.processes()) {
+    for (size_t i = process->threads.size(); i-- > 0;) {
+      Thread* thread = process->threads[i].get();
+      if (thread->seen_pass != pass_ && !thread->born_in_tick) Fold(thread);
+    }
+    if (process->threads.empty() && !process->exited) {
+      End(process.get());
+      Event& event = AddEvent(EventType::kGap, 0, process->info);
+      event.detail = "ended unseen: its final record was lost";
+      event.lost = 1;
+    }
+  }
+}
+
+}  // namespace taskmon::daemon

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Rows -> columns. A row's updates are collected as a small matrix, which is then cut into columns. So the memory
+// needed is one segment and the encoded columns, never the samples of the whole chunk.
+#include <algorithm>
+#include <array>
+
+#include "storage/chunk.h"
+
+namespace taskmon::storage {
+namespace {
+
+constexpr size_t kKeys = 3 * kMetricSlots;
+
+// Position of a column among the builders, in the order of the keys.
+size_t SlotOf(uint16_t key) { return static_cast<size_t>(key >> 8) * kMetricSlots + (key & 0xff); }
+uint16_t KeyOf(size_t slot) { return static_cast<uint16_t>((slot / kMetricSlots) << 8 | slot % kMetricSlots); }
+static_assert(kMetricSlots <= 0x100);
+
+// Which ticks a row was updated at; which of the forms it takes follows from the counts.
+void PutUpdates(const std::vector<uint32_t>& updates, uint32_t last_tick, ByteWriter* out) {
+  const size_t later = updates.size() - 1;
+  const size_t room = last_tick - updates.front();
+  out->Varint(later);
+  if (later == room || later == 0) return;
+  if (later <= room / 8) {
+    for (size_t i = 1; i <= later; ++i) out->Varint(updates[i] - updates[i - 1] - 1);
+    return;
+  }
+  std::string bits((room + 7) / 8, '\0');
+  for (size_t i = 1; i <= later; ++i) {
+    const uint32_t bit = updates[i] - updates.front() - 1;
+    bits[bit / 8] = static_cast<char>(bits[bit / 8] | 1 << (bit % 8));
+  }
+  out->Bytes(bits);
+}
+
+}  // namespace
+
+class ChunkBuilder::Impl {
+ public:
+  Impl(std::vector<TickHeader> ticks, const CounterSet& counters, const Precision& precision, int level)
+      : ticks_(std::move(ticks)), counters_(counters), precision_(precision), level_(level) {}
+
+  const std::vector<TickHeader>& ticks() const { return ticks_; }
+  void BeginRow(int64_t task_id, uint32_t first_tick, uint32_t last_tick);
+  void AddUpdate(uint32_t tick, const RowState& state);
+  void EndRow();
+  EncodedChunk Finish();
+
+ private:
+  struct Pending {
+    uint16_t metric;
+    Exception exception;
+  };
+  void NoteValues(uint32_t update, const RowState& state);
+  void NoteTaken(uint32_t update, const std::map<MetricId, int64_t>& now);
+  void NoteExtra(uint32_t update, const RowState& state);
+  void CutRow();
+  std::vector<int64_t> ResiduesOf(size_t metric) const;
+  void CutRange(uint16_t key, MetricValues GaugeRange::*edge);
+  void FinishSegment();
+  ColumnBuilder& Builder(uint16_t key) { return builders_[SlotOf(key)]; }
+
+  const std::vector<TickHeader> ticks_;
+  const CounterSet counters_;
+  const Precision precision_;
+  const int level_;
+
+  // The row at work. Exceptions belong after the row's base, so they wait.
+  uint32_t first_tick_ = 0;
+  uint32_t last_tick_ = 0;
+  std::vector<uint32_t> updates_;
+  std::vector<MetricValues> values_;  // by update; more than updates_ when rows before were longer
+  std::vector<std::shared_ptr<const GaugeRange>> ranges_;
+  bool has_range_ = false;
+  MetricBits first_valid_, valid_, ever_valid_, always_valid_, changing_;
+  std::map<MetricId, int64_t> taken_;
+  int64_t info_id_ = 0;
+  std::vector<Pending> pending_;
+  ByteWriter extras_;
+  size_t extra_count_ = 0;
+  uint32_t last_extra_ = 0;
+
+  // The segment at work.
+  uint32_t segment_rows_ = 0;
+  int64_t last_info_ = 0;
+  ByteWriter row_bytes_;
+  ColumnBuilder::Times times_;
+  std::array<ColumnBuilder, kKeys> builders_;
+
+  // The chunk. A column's frames are only as many as segments were finished with something in them.
+  uint32_t row_count_ = 0;
+  uint32_t segments_ = 0;
+  int64_t last_id_ = 0;
+  ByteWriter ids_;
+  std::vector<std::string> row_frames_;
+  std::array<std::vector<std::string>, kKeys> frames_;
+};
+
+ChunkBuilder::ChunkBuilder(std::vector<TickHeader> ticks, const CounterSet& counters, const Precision& precision,
+                           int level)
+    : impl_(std::make_unique<Impl>(std::move(ticks), counters, precision, level)) {}
+ChunkBuilder::~ChunkBuilder() = default;
+const std::vector<TickHeader>& ChunkBuilder::ticks() const { return impl_->ticks(); }
+void ChunkBuilder::BeginRow(int64_t task_id, uint32_t first_tick, uint32_t last_tick) {
+  impl_->BeginRow(task_id, first_tick, last_tick);
+}
+void ChunkBuilder::AddUpdate(uint32_t tick, const RowState& state) { impl_->AddUpdate(tick, state); }
+void ChunkBuilder::EndRow() { impl_->EndRow(); }
+EncodedChunk ChunkBuilder::Finish() { return impl_->Finish(); }
+
+void ChunkBuilder::Impl::BeginRow(int64_t task_id, uint32_t first_tick, uint32_t last_tick) {
+  ids_.Signed(WrapSub(task_id, last_id_));
+  last_id_ = task_id;
+  first_tick_ = first_tick;
+  last_tick_ = last_tick;
+  updates_.clear();
+  ranges_.clear();
+  has_range_ = false;
+  first_valid_ = valid_ = ever_valid_ = changing_ = MetricBits();
+  taken_.clear();
+  info_id_ = 0;
+  pending_.clear();
+  extras_.Clear();
+  extra_count_ = last_extra_ = 0;
+}
+
+void ChunkBuilder::Impl::NoteValues(uint32_t update, const RowState& state) {
+  const TaskSample& sample = state.sample;
+  const MetricBits was_valid = valid_;
+  valid_ = MetricBits::Of(sample.valid);
+  ever_valid_ = ever_valid_ | valid_;
+  always_valid_ = update == 0 ? valid_ : always_valid_ & valid_;
+  if (values_.size() <= update) values_.resize(update + 1);
+  MetricValues& values = values_[update];
+  values.fill(0);
+  (was_valid ^ valid_).ForEach([&](size_t m) {
+    if (update == 0) return;
+    changing_.set(m);
+    pending_.push_back({static_cast<uint16_t>(m), {0, update, Exception::Kind::kValid}});
+  });
+  valid_.ForEach([&](size_t m) {
+    values[m] = sample.values[m];
+    const int64_t step = update == 0 ? 0 : WrapSub(values[m], values_[update - 1][m]);
+    if (step != 0) changing_.set(m);
+    if (state.age_ticks != 0) return;
+    const int64_t fix = WrapSub(sample.deltas[m], was_valid.test(m) && counters_.test(m) ? step : 0);
+    if (fix != 0) pending_.push_back({static_cast<uint16_t>(m), {0, update, Exception::Kind::kFix, 0, fix}});
+  });
+}
+
+void ChunkBuilder::Impl::NoteTaken(uint32_t update, const std::map<MetricId, int64_t>& now) {
+  if (now == taken_) return;
+  for (const auto& [metric, taken] : now) {
+    auto was = taken_.find(metric);
+    if (was != taken_.end() && was->second == taken) continue;
+    pending_.push_back({metric, {0, update, Exception::Kind::kTaken, 0, taken}});
+  }
+  for (const auto& [metric, taken] : taken_) {
+    if (!now.contains(metric)) pending_.push_back({metric, {0, update, Exception::Kind::kTaken, 0, 0}});
+  }
+  taken_ = now;
+}
+
+void ChunkBuilder::Impl::NoteExtra(uint32_t update, const RowState& state) {
+  const int64_t info = state.info_id == info_id_ ? 0 : state.info_id;
+  info_id_ = state.info_id;
+  if (update > 0 && info == 0 && state.age_ticks == 0) return;
+  extras_.Varint(update - last_extra_);
+  extras_.Signed(update == 0 ? WrapSub(state.info_id, last_info_) : info);
+  extras_.Varint(state.age_ticks);
+  if (update == 0) last_info_ = state.info_id;
+  last_extra_ = update;
+  ++extra_count_;
+}
+
+void ChunkBuilder::Impl::AddUpdate(uint32_t tick, const RowState& state) {
+  const auto update = static_cast<uint32_t>(updates_.size());
+  updates_.push_back(tick);
+  NoteExtra(update, state);
+  NoteValues(update, state);
+  NoteTaken(update, state.sample.taken_boot_ns);
+  if (update == 0) first_valid_ = valid_;
+  ranges_.push_back(state.sample.range);
+  has_range_ = has_range_ || state.sample.range != nullptr;
+}
+
+void ChunkBuilder::Impl::EndRow() {
+  row_bytes_.Varint(first_tick_);
+  row_bytes_.Varint(ticks_.size() - 1 - last_tick_);
+  PutUpdates(updates_, last_tick_, &row_bytes_);
+  row_bytes_.Varint(extra_count_);
+  row_bytes_.Bytes(extras_.data());
+  std::vector<int64_t>& times = times_.emplace_back();
+  for (uint32_t tick : updates_) times.push_back(static_cast<int64_t>(ticks_[tick].tick.boot_ns));
+  CutRow();
+  ++row_count_;
+  if (++segment_rows_ == kSegmentRows) FinishSegment();
+}
+
+void ChunkBuilder::Impl::CutRow() {
+  ever_valid_.ForEach([&](size_t m) {
+    if (m < kMetricSlots) Builder(static_cast<uint16_t>(m)).AddRow(segment_rows_, values_[0][m], first_valid_.test(m));
+  });
+  for (const Pending& p : pending_) {
+    if (p.metric >= kMetricSlots) continue;
+    // An age may be known of a metric that never was.
+    if (!ever_valid_.test(p.metric)) continue;
+    Builder(p.metric).AddException(p.exception.kind, p.exception.update, p.exception.value);
+  }
+  changing_.ForEach([&](size_t m) {
+    std::vector<int64_t> series(updates_.size());
+    for (size_t u = 0; u < series.size(); ++u) series[u] = values_[u][m];
+    Builder(static_cast<uint16_t>(m)).AddSeries(std::move(series), ResiduesOf(m));
+  });
+  if (!has_range_) return;
+  CutRange(kLeastKey, &GaugeRange::least);
+  CutRange(kLargestKey, &GaugeRange::largest);
+}
+
+// See ColumnForm.
+std::vector<int64_t> ChunkBuilder::Impl::ResiduesOf(size_t metric) const {
+  const ColumnForm& form = precision_.form(static_cast<MetricId>(metric));
+  if (form.instant == 0) return {};
+  for (size_t m : {metric, size_t{form.instant}, size_t{form.spent}}) {
+    if (!always_valid_.test(m)) return {};
+  }
+  std::vector<int64_t> residues(updates_.size());
+  for (size_t u = 0; u < residues.size(); ++u) {
+    const int64_t expected = form.Expected(values_[u][form.instant], values_[u][form.spent], times_.back()[u]);
+    residues[u] = WrapSub(values_[u][metric] / form.quantum, expected);
+  }
+  for (size_t u = residues.size(); u-- > 0;) residues[u] = WrapSub(residues[u], residues[0]);
+  return residues;
+}
+
+// Distances from the value, which are 0 for most; a column is made only for those that are not.
+void ChunkBuilder::Impl::CutRange(uint16_t key, MetricValues GaugeRange::*edge) {
+  ever_valid_.ForEach([&](size_t m) {
+    std::vector<int64_t> distances(updates_.size());
+    bool any = false;
+    for (size_t u = 0; u < distances.size(); ++u) {
+      if (ranges_[u] == nullptr || ((*ranges_[u]).*edge)[m] == values_[u][m]) continue;
+      distances[u] = WrapSub(((*ranges_[u]).*edge)[m], values_[u][m]);
+      any = true;
+    }
+    if (!any) return;
+    ColumnBuilder& builder = Builder(static_cast<uint16_t>(key | m));
+    builder.AddRow(segment_rows_, distances[0], true);
+    builder.AddSeries(std::move(distances));
+  });
+}
+
+void ChunkBuilder::Impl::FinishSegment() {
+  if (segment_rows_ == 0) return;
+  row_frames_.push_back(EncodeFrame(row_bytes_.data(), level_));
+  for (size_t slot = 0; slot < kKeys; ++slot) {
+    if (builders_[slot].never_valid()) continue;
+    frames_[slot].resize(segments_);  // empty frames for the segments before
+    ColumnForm form = precision_.form(static_cast<MetricId>(slot % kMetricSlots));
+    if (slot >= kMetricSlots) form = {.quantum = form.quantum};
+    frames_[slot].push_back(EncodeFrame(builders_[slot].Finish(segment_rows_, form, times_), level_));
+  }
+  ++segments_;
+  times_.clear();
+  row_bytes_.Clear();
+  segment_rows_ = 0;
+  last_info_ = 0;
+}
+
+EncodedChunk ChunkBuilder::Impl::Finish() {
+  FinishSegment();
+  EncodedChunk chunk;
+  chunk.first_seq = ticks_.front().tick.seq;
+  chunk.last_seq = ticks_.back().tick.seq;
+  chunk.min_wall_ns = chunk.max_wall_ns = ticks_.front().tick.wall_ns;
+  for (const TickHeader& header : ticks_) {
+    chunk.min_wall_ns = std::min(chunk.min_wall_ns, header.tick.wall_ns);
+    chunk.max_wall_ns = std::max(chunk.max_wall_ns, header.tick.wall_ns);
+  }
+  chunk.tick_count = static_cast<uint32_t>(ticks_.size());
+  chunk.row_count = row_count_;
+  ChunkHead head;
+  head.ticks = ticks_;
+  head.row_count = row_count_;
+  head.segment_rows = kSegmentRows;
+  chunk.body = EncodeFrame(ids_.data(), level_);
+  head.ids.size = chunk.body.size();
+  const auto add = [&](uint16_t key, std::vector<std::string>& frames) {
+    frames.resize(segments_);
+    for (const std::string& frame : frames) {
+      head.columns[key].push_back({0, frame.size()});
+      chunk.body += frame;
+    }
+  };
+  if (segments_ > 0) add(kRowsKey, row_frames_);
+  for (size_t slot = 1; slot < kKeys; ++slot) {
+    if (!frames_[slot].empty()) add(KeyOf(slot), frames_[slot]);
+  }
+  chunk.head = EncodeHead(head);
+  return chunk;
+}
+
+}  // namespace taskmon::storage
