@@ -8,8 +8,8 @@
  * process gauges. The kernel may call the program twice for a task whose record did not fit the buffer: what was sent
  * is noted only after it was.
  *
- * A task that no rule wants is left out, where they are to be: its fingerprint is kept in another form, which goes out of
- * date when a process with threads comes to be wanted.
+ * A task that no rule wants is left out, where such are to be: its fingerprint is kept in another form, which goes out
+ * of date when a process with threads comes to be wanted.
  */
 #include "block.bpf.h"
 #include "group.bpf.h"

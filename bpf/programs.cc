@@ -66,7 +66,7 @@ std::span<const ProgramSpec> Programs() {
        "cgroup",
        0,
        false,
-       {"struct cgroup *", "const char *", kTask}},
+       {"struct cgroup *", "char *", kTask}},
       {"tm_sched_switch", "sched_switch", TM_HOOKS_SCHED, "sched", 0, false, {nullptr, kTask, kTask}},
       {"tm_signal_deliver", "signal_deliver", TM_HOOKS_SIGNAL, "signal", 0, false, {}},
       {"tm_sys_exit", "sys_exit", TM_HOOKS_SYSCALL, "syscall", 0, false, {"struct pt_regs *", nullptr}},

@@ -22,7 +22,8 @@ static __always_inline void tm_look_at_own(struct tm_look *look, struct tm_task 
 }
 
 /* What the other threads, and those before them, have in it. */
-static __always_inline void tm_look_at_process(struct tm_look *look, struct tm_task *st, struct tm_process *p, u32 epoch)
+static __always_inline void tm_look_at_process(struct tm_look *look, struct tm_task *st, struct tm_process *p,
+					       u32 epoch)
 {
 	u64 joined = -(u64)(st->seen_in_process != 0), of_epoch = -(u64)(p->grown_epochs[epoch & 1] == epoch);
 
@@ -39,7 +40,8 @@ static __always_inline void tm_look_at_rates(struct tm_look *look, u64 us)
 		look->values[TM_VALUE_RATE + i] = us ? look->values[TM_VALUE_RATE + i] * 1000000 / us : 0;
 }
 
-static __always_inline void tm_look_at_window(struct tm_look *look, struct tm_task *st, struct tm_io_entry *io, u32 epoch)
+static __always_inline void tm_look_at_window(struct tm_look *look, struct tm_task *st, struct tm_io_entry *io,
+					      u32 epoch)
 {
 	u64 of_epoch = -(u64)(st->window_epochs[epoch & 1] == epoch), *maxima = &look->values[TM_VALUE_MAXIMUM];
 	struct tm_max longest = {};
