@@ -203,7 +203,7 @@ absl::Status Daemon::StartServing() {
                        .demand = &demand_,
                        .smaps_wanted = &smaps_wanted_,
                        .status = [this] { return MakeStatus(config_, ReadFigures()); },
-                       .doctor = [this] { return MakeDoctor(config_, ReadFigures(), KernelRelease()); },
+                       .doctor = [this] { return MakeDoctor(config_, ReadDoctorFigures(), KernelRelease()); },
                        .stored_until_wall_ns = [this] { return writer_->stats().ring.newest_wall_ns; },
                        .max_streams = config_.max_subscriptions});
   rule_engine_ = std::make_unique<RuleAnswers>(RuleAnswers::Sources{
@@ -212,7 +212,8 @@ absl::Status Daemon::StartServing() {
       .newest = [this] { return hub_.Newest(); },
       .open_ring = [this] { return storage::RingReader::Open(config_.ring_path(), query::RingColumns()); },
       .ring_bytes = [this] { return writer_->stats().ring.bytes; },
-      .now_wall_ns = WallNowNs});
+      .now_wall_ns = WallNowNs,
+      .keep_untracked = config_.baseline == Config::Baseline::kAll});
   rule_service_ = std::make_unique<RuleService>(
       RuleService::Sources{.peers = peers_.get(),
                            .book = rules_.get(),
@@ -244,6 +245,19 @@ Figures Daemon::ReadFigures() const {
                      .uptime_s = static_cast<double>(BootNowNs() - started_boot_ns_) / 1e9};
   for (int group = 0; group < TM_HOOK_GROUP_MAX; ++group) {
     figures.hook_reasons[group] = demand_.Reason(static_cast<tm_hook_group>(group));
+  }
+  return figures;
+}
+
+// Asks the sampler besides, so for the doctor alone.
+Figures Daemon::ReadDoctorFigures() const {
+  Figures figures = ReadFigures();
+  const rules::RuleSetPtr set = rules_->Current();
+  const auto matches = rule_engine_->Figures(*set);
+  for (size_t i = 0; i < set->size(); ++i) {
+    const rules::Rule& rule = set->rules()[i]->rule;
+    if (rule.enabled) ++figures.rules_enabled;
+    if (rule.enabled && matches[i].matched == 0u) figures.rules_without_match.push_back(rule.name);
   }
   return figures;
 }

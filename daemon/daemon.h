@@ -48,6 +48,7 @@ class Daemon {
   absl::Status StartServing();
   void AcceptAll();
   Figures ReadFigures() const;
+  Figures ReadDoctorFigures() const;
 
   const Config config_;
   const uint64_t started_boot_ns_;

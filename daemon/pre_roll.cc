@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/pre_roll.h"
 
-#include <algorithm>
 #include <map>
+#include <set>
 
 namespace taskmon::daemon {
 namespace {
 
+constexpr size_t kMostRowsTaken = 100'000;  // at once: an edit can promote everybody
 constexpr uint64_t kRowBytes = sizeof(TaskSample) + sizeof(std::shared_ptr<const TaskSample>) + 32;
 
 // One task on its way through the ticks.
@@ -14,10 +15,6 @@ struct Track {
   std::shared_ptr<const TaskSample> latest;
   uint64_t last_news_seq = 0;  // its last row with news; after that it is idle, or gone
 };
-
-bool BelongsTo(const TaskSample& row, const std::pair<int32_t, uint64_t>& process) {
-  return row.info->tgid == process.first && row.info->process_start_ns == process.second;
-}
 
 }  // namespace
 
@@ -44,37 +41,38 @@ void PreRoll::Add(const Tick& tick, const std::vector<std::shared_ptr<const Task
 }
 
 std::vector<storage::PastTick> PreRoll::Take(const std::vector<std::pair<int32_t, uint64_t>>& processes) {
-  std::map<uint64_t, storage::PastTick> past;  // by tick
-  for (const auto& process : processes) {
-    std::map<TaskKey, Track> tracks;
-    auto rows_of = [&](const Kept& kept) {
-      auto less = [](const std::shared_ptr<const TaskSample>& row, int32_t tgid) { return row->info->tgid < tgid; };
-      return std::lower_bound(kept.rows.begin(), kept.rows.end(), process.first, less);
-    };
-    for (const Kept& kept : ticks_) {
-      for (auto row = rows_of(kept); row != kept.rows.end() && (*row)->info->tgid == process.first; ++row) {
-        if (BelongsTo(**row, process)) tracks[(*row)->info->key].last_news_seq = kept.seq;
-      }
+  if (processes.empty()) return {};
+  const std::set<std::pair<int32_t, uint64_t>> wanted(processes.begin(), processes.end());
+  auto is_wanted = [&wanted](const TaskSample& row) {
+    return wanted.contains({row.info->tgid, row.info->process_start_ns});
+  };
+  std::map<TaskKey, Track> tracks;
+  for (const Kept& kept : ticks_) {
+    for (const auto& row : kept.rows) {
+      if (is_wanted(*row)) tracks[row->info->key].last_news_seq = kept.seq;
     }
-    for (const Kept& kept : ticks_) {
-      for (auto row = rows_of(kept); row != kept.rows.end() && (*row)->info->tgid == process.first; ++row) {
-        if (BelongsTo(**row, process)) tracks[(*row)->info->key].latest = *row;
-      }
-      for (const auto& [key, track] : tracks) {
-        if (track.latest == nullptr || kept.seq > track.last_news_seq) continue;
-        storage::PastTick& tick = past[kept.seq];
-        tick.seq = kept.seq;
-        tick.tasks.push_back(track.latest);
-      }
+  }
+  std::vector<storage::PastTick> past;
+  size_t room = kMostRowsTaken;
+  for (const Kept& kept : ticks_) {
+    for (const auto& row : kept.rows) {
+      if (is_wanted(*row)) tracks[row->info->key].latest = row;
     }
-    if (!tracks.empty()) ++stats_.promotions;
+    storage::PastTick tick{.seq = kept.seq};
+    for (const auto& [key, track] : tracks) {
+      if (track.latest == nullptr || kept.seq > track.last_news_seq) continue;
+      if (room == 0) {
+        ++stats_.rows_given_up;
+        continue;
+      }
+      --room;
+      tick.tasks.push_back(track.latest);
+    }
+    if (!tick.tasks.empty()) past.push_back(std::move(tick));
   }
-  std::vector<storage::PastTick> ticks;
-  for (auto& [seq, tick] : past) {
-    stats_.rows_taken += tick.tasks.size();
-    ticks.push_back(std::move(tick));
-  }
-  return ticks;
+  stats_.promotions += wanted.size();
+  stats_.rows_taken += kMostRowsTaken - room;
+  return past;
 }
 
 }  // namespace taskmon::daemon

@@ -28,14 +28,14 @@ class PreRoll {
   struct Stats {
     uint64_t bytes = 0;
     uint64_t ticks = 0;
-    uint64_t rows_given_up = 0;  // before their age, since start
+    uint64_t rows_given_up = 0;  // before their age, or when too many were wanted at once; since start
     uint64_t promotions = 0;     // whose past was taken
     uint64_t rows_taken = 0;
   };
 
   explicit PreRoll(Options options) : options_(options) {}
 
-  // One tick: all rows of its snapshot that are not stored, in the snapshot's order. Ticks ascend.
+  // One tick: all rows of its snapshot that are not stored. Ticks ascend.
   void Add(const Tick& tick, const std::vector<std::shared_ptr<const TaskSample>>& rows);
 
   // The past of the processes before the newest tick, each (tgid, start): for each tick the rows that they had. Ticks
@@ -48,7 +48,7 @@ class PreRoll {
   struct Kept {
     uint64_t seq = 0;
     uint64_t boot_ns = 0;
-    std::vector<std::shared_ptr<const TaskSample>> rows;  // with news at this tick, by tgid
+    std::vector<std::shared_ptr<const TaskSample>> rows;  // with news at this tick
   };
 
   void DropOldest();

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "proto/catalogue.h"
 
@@ -42,6 +43,21 @@ void JudgeLimits(const MetricDesc& metric, const Figures& figures, v1::MetricHea
   }
 }
 
+constexpr size_t kMostRulesNamed = 10;
+
+// A rule that matches nobody is often a mistake in its expression, and as often one that waits for its task.
+void JudgeRules(const Figures& figures, v1::Doctor* doctor) {
+  const auto& idle = figures.rules_without_match;
+  std::string reason = fmt::format("{} enabled", figures.rules_enabled);
+  if (!idle.empty()) {
+    const auto last = idle.begin() + static_cast<ptrdiff_t>(std::min(idle.size(), kMostRulesNamed));
+    reason += fmt::format(
+        "; no process is with {}{}", fmt::join(idle.begin(), last, ", "),
+        idle.size() > kMostRulesNamed ? fmt::format(" and {} more", idle.size() - kMostRulesNamed) : std::string());
+  }
+  AddCheck("rules", v1::WORKS, reason, "", doctor);
+}
+
 // Health of one group of hooks: works when one of its programs runs.
 void JudgeHooks(const MetricDesc& metric, const Figures& figures, v1::MetricHealth* health) {
   health->set_health(v1::UNAVAILABLE);
@@ -73,6 +89,7 @@ v1::Status MakeStatus(const Config& config, const Figures& figures) {
   auto& dropped = *status.mutable_dropped();
   for (int i = 0; i < TM_DROP_MAX; ++i) dropped[bpf::DropName(static_cast<tm_drop>(i))] = figures.sampler.drops[i];
   dropped["failed_passes"] = figures.sampler.failed_passes;
+  dropped["rule_memory"] = figures.sampler.rule_memory_turned_away;
   dropped["pre_roll_rows"] = figures.sampler.pre_roll.rows_given_up;
   dropped["unstored_past_rows"] = figures.writer.past_rows_lost;
   dropped["writer_queue_ticks"] = figures.writer.ticks_turned_away;
@@ -124,6 +141,7 @@ v1::Doctor MakeDoctor(const Config& config, const Figures& figures, const std::s
     AddCheck("hook " + hook.name, works ? v1::WORKS : v1::UNAVAILABLE, HookReason(hook, figures),
              works ? "" : "a newer kernel", &doctor);
   }
+  JudgeRules(figures, &doctor);
   const bool writes = figures.writer.error.empty();
   AddCheck("history", writes ? v1::WORKS : v1::DEGRADED, writes ? config.ring_path() : figures.writer.error,
            writes ? "" : "free some space or mend the directory; writing resumes by itself", &doctor);

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "daemon/config.h"
 #include "daemon/sampler.h"
@@ -21,6 +22,8 @@ struct Figures {
   SelfStats::Values self;
   SmapsBudget::Stats smaps;
   std::array<std::string, TM_HOOK_GROUP_MAX> hook_reasons;  // why each group is attached, or not
+  uint64_t rules_enabled = 0;                               // for the doctor only
+  std::vector<std::string> rules_without_match;             // … enabled ones that no living process is with
   uint64_t names_dropped = 0;
   uint64_t refused_streams = 0;
   uint64_t query_memory_turned_away = 0;

@@ -69,9 +69,10 @@ absl::StatusOr<v1::TaskExplanation> RuleAnswers::ExplainTask(const rules::RuleSe
   });
   if (!asked.ok()) return asked;
   if (!known) {
-    return absl::NotFoundError(
-        fmt::format("no task {} is known now; with baseline \"none\" the kernel side leaves out what no rule wants",
-                    tid_untrusted));
+    return absl::NotFoundError(fmt::format(
+        "no task {} is known now{}", tid_untrusted,
+        sources_.keep_untracked ? ""
+                                : "; with baseline.keep = \"none\" the kernel side leaves out whom no rule wants"));
   }
   return MakeTaskExplanation(*known, *newest, caller);
 }

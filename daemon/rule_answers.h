@@ -27,6 +27,7 @@ class RuleAnswers : public rules::RuleEngine {
     std::function<absl::StatusOr<std::unique_ptr<storage::RingReader>>()> open_ring;
     std::function<uint64_t()> ring_bytes;
     std::function<int64_t()> now_wall_ns;
+    bool keep_untracked = true;  // baseline "all"
   };
 
   explicit RuleAnswers(Sources sources) : sources_(std::move(sources)) {}

@@ -8,6 +8,11 @@
 #include "proto/catalogue.h"
 
 namespace taskmon::daemon {
+namespace {
+
+constexpr uint64_t kFactsEveryNs = 10'000'000'000;
+
+}  // namespace
 
 HookGroups HooksOf(const rules::CheckedRule& rule) {
   MetricSet metrics = rule.expression.metrics();
@@ -17,12 +22,16 @@ HookGroups HooksOf(const rules::CheckedRule& rule) {
   return GroupsOf(metrics);
 }
 
-void RuleDriver::Update(const KnownNames& names, bpf::Probe* probe) {
+void RuleDriver::Update(const KnownNames& names, uint64_t boot_ns, bpf::Probe* probe) {
   rules::RuleSetPtr set = parts_.book->Current();
   if (set != set_) TakeRules(std::move(set));
   if (probe == nullptr) return;
-  if (HasNewFacts(names) || !told_) TellKernel(names, probe);
+  // New facts only spare taskmond questions, so they can wait.
+  const bool facts_due = HasNewFacts(names) && boot_ns - told_boot_ns_ >= kFactsEveryNs;
+  if (told_ && !facts_due) return;
+  TellKernel(names, probe);
   told_ = true;
+  told_boot_ns_ = boot_ns;
 }
 
 void RuleDriver::TakeRules(rules::RuleSetPtr set) {
@@ -37,14 +46,15 @@ void RuleDriver::TakeRules(rules::RuleSetPtr set) {
   parts_.demand->SetRules(wishes);
 }
 
-bool RuleDriver::HasNewFacts(const KnownNames& names) {
-  const bool more_cgroups = std::exchange(cgroups_version_, names.cgroups_version()) != names.cgroups_version();
-  const bool more_users = std::exchange(users_version_, names.users_version()) != names.users_version();
-  return (facts_wanted_.cgroups && more_cgroups) || (facts_wanted_.users && more_users);
+bool RuleDriver::HasNewFacts(const KnownNames& names) const {
+  return (facts_wanted_.cgroups && cgroups_version_ != names.cgroups_version()) ||
+         (facts_wanted_.users && users_version_ != names.users_version());
 }
 
 void RuleDriver::TellKernel(const KnownNames& names, bpf::Probe* probe) {
   const bool needs_facts = facts_wanted_.cgroups || facts_wanted_.users;
+  cgroups_version_ = names.cgroups_version();
+  users_version_ = names.users_version();
   rules::Plan plan = rules::PushDown(parts_.admission->enabled(), MakeHookedMetrics(),
                                      needs_facts ? names.Facts() : rules::MachineFacts(), send_unwanted_);
   plan.kernel.version = ++kernel_version_;

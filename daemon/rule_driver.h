@@ -33,11 +33,11 @@ class RuleDriver {
 
   // Before a pass. `names` are what tests on cgroups and users are resolved by. Without a probe the kernel side is told
   // with the next call that has one.
-  void Update(const KnownNames& names, bpf::Probe* probe);
+  void Update(const KnownNames& names, uint64_t boot_ns, bpf::Probe* probe);
 
  private:
   void TakeRules(rules::RuleSetPtr set);
-  bool HasNewFacts(const KnownNames& names);
+  bool HasNewFacts(const KnownNames& names) const;
   void TellKernel(const KnownNames& names, bpf::Probe* probe);
 
   const Parts parts_;
@@ -47,6 +47,7 @@ class RuleDriver {
   uint64_t cgroups_version_ = 0;
   uint64_t users_version_ = 0;
   uint32_t kernel_version_ = 0;
+  uint64_t told_boot_ns_ = 0;
   bool told_ = false;     // the kernel side has the newest rules
   bool failing_ = false;  // told once
 };

@@ -224,7 +224,7 @@ absl::Status Sampler::Tick() {
   const uint64_t boot_ns = BootNowNs();
   const int64_t wall_ns = WallNowNs();
   // In the first pass the kernel side has no rules yet, so that everybody is seen once.
-  rule_driver_.Update(builder_.names(), last_boot_ns_ == 0 ? nullptr : probe_.get());
+  rule_driver_.Update(builder_.names(), boot_ns, last_boot_ns_ == 0 ? nullptr : probe_.get());
   want_all_ |= AttachWanted(boot_ns, wall_ns);
   builder_.SetWallOffset(wall_ns - static_cast<int64_t>(boot_ns));
   TakeAnswers();
@@ -273,6 +273,7 @@ void Sampler::NoteTick(uint64_t began_boot_ns) {
   stats_.tracked = builder_.tracked_threads();
   stats_.left_out = left_out;
   stats_.pre_roll = builder_.pre_roll_stats();
+  stats_.rule_memory_turned_away = parts_.admission->turned_away();
   stats_.drops = drops;
   stats_.hooks = std::move(hooks);
   stats_.hook_costs = meter_.costs();

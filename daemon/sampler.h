@@ -54,6 +54,7 @@ class Sampler {
     uint64_t tracked = 0;  // threads of tracked processes
     bpf::LeftOut left_out;
     PreRoll::Stats pre_roll;
+    uint64_t rule_memory_turned_away = 0;  // questions of "for" and anomaly() that found no room
     bpf::DropCounters drops{};
     std::vector<bpf::Hook> hooks;
     std::vector<HookMeter::Cost> hook_costs;  // by position in hooks; may be shorter

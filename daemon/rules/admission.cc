@@ -2,6 +2,7 @@
 #include "daemon/rules/admission.h"
 
 #include <algorithm>
+#include <unordered_map>
 #include <utility>
 
 #include <fmt/format.h>
@@ -56,14 +57,14 @@ std::string_view OccasionText(Occasion occasion) {
 void Admission::SetRules(std::shared_ptr<const RuleSet> rules) {
   RuleIndex index(*rules);
   // A rule that was not touched keeps what it remembers.
+  std::unordered_map<const CheckedRule*, Watch*> remembered;
+  for (Watch& watch : watches_) remembered[index_.enabled()[watch.place].get()] = &watch;
   std::vector<Watch> watches;
   for (uint32_t place = 0; place < index.enabled().size(); ++place) {
     if (!index.reads_metrics(place)) continue;
     const RulePtr& rule = index.enabled()[place];
-    auto kept = std::find_if(watches_.begin(), watches_.end(),
-                             [&](const Watch& watch) { return index_.enabled()[watch.place] == rule; });
-    if (kept != watches_.end()) {
-      watches.push_back({place, std::move(kept->memory)});
+    if (auto kept = remembered.find(rule.get()); kept != remembered.end()) {
+      watches.push_back({place, std::move(kept->second->memory)});
     } else {
       watches.push_back({place, query::TestMemory(rule->expression, {.crossings = true})});
     }
@@ -272,6 +273,12 @@ std::optional<uint64_t> Admission::MatchedBy(const CheckedRule* rule) const {
 }
 
 std::vector<Event> Admission::TakeEvents() { return std::exchange(events_, {}); }
+
+uint64_t Admission::turned_away() const {
+  uint64_t count = 0;
+  for (const Watch& watch : watches_) count += watch.memory.turned_away();
+  return count;
+}
 
 std::optional<query::Verdicts> Admission::VerdictsOf(uint32_t place, const TaskKey& key) const {
   auto watch = std::find_if(watches_.begin(), watches_.end(), [&](const Watch& w) { return w.place == place; });

@@ -65,6 +65,8 @@ class Admission {
   // nullopt: the rule is not in force, as it was edited since; 0 where it is switched off.
   std::optional<uint64_t> MatchedBy(const CheckedRule* rule) const;
   uint64_t tracked() const { return tracked_; }
+  // Questions of tests with memory that found no room, by the rules in force.
+  uint64_t turned_away() const;
   // The places of the rules that a process of that name may match, ascending.
   std::vector<uint32_t> Candidates(std::string_view comm) const { return index_.Candidates(comm); }
 

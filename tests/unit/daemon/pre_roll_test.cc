@@ -61,7 +61,7 @@ TEST(PreRollTest, SeveralProcessesShareTheirTicks) {
   PreRoll pre_roll({});
   pre_roll.Add(At(1), {Row(10, 10, 1), Row(20, 20, 1)});
   pre_roll.Add(At(2), {Row(20, 20, 2)});
-  EXPECT_THAT(Said(pre_roll.Take({{20, 7}, {10, 7}})), ElementsAre("1: 20(1) 10(1)", "2: 20(2)"));
+  EXPECT_THAT(Said(pre_roll.Take({{20, 7}, {10, 7}})), ElementsAre("1: 10(1) 20(1)", "2: 20(2)"));
   EXPECT_EQ(pre_roll.stats().promotions, 2u);
 }
 

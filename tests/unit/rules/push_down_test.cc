@@ -258,5 +258,15 @@ TEST(PushDownTest, PartTheKernelCouldDecideSaysWhyItDoesNot) {
   EXPECT_THAT(StagesOf(PlanParts(*expression, SomeHooked(), {})), ElementsAre(v1::USER));
 }
 
+TEST(PushDownTest, PlanSaysWhichRulesTheKernelDecidesAlone) {
+  const auto set = MakeSet({{"name", "comm == a"},
+                            {"regex", "cmdline =~ x"},
+                            {"max", "runq_max > 1s"},
+                            {"open", "offcpu_max > 1s"},
+                            {"unit", "unit == x"}});
+  EXPECT_THAT(PushDown(Enabled(*set), SomeHooked(), {}, false).kernel_alone,
+              ElementsAre(true, false, true, false, false));
+}
+
 }  // namespace
 }  // namespace taskmon::rules
