@@ -10,11 +10,11 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <toml++/toml.h>
 
 #include "bpf/probe.h"
 #include "daemon/query/nearest.h"
 #include "daemon/query/time_spec.h"
+#include "daemon/rules/toml_file.h"
 
 namespace taskmon::daemon {
 namespace {
@@ -151,7 +151,7 @@ std::map<std::string, Setter> Keys(Config* config) {
 absl::Status ApplyTable(const toml::table& table, const std::string& prefix, const std::string& origin,
                         const std::map<std::string, Setter>& keys) {
   for (const auto& [name, node] : table) {
-    const std::string key = prefix + std::string(name.str());
+    const std::string key = prefix + rules::Undisguised(name.str());
     auto setter = keys.find(key);
     if (setter != keys.end()) {
       if (absl::Status status = setter->second(node); !status.ok()) {
@@ -177,14 +177,8 @@ absl::Status ApplyTable(const toml::table& table, const std::string& prefix, con
 }  // namespace
 
 absl::Status ApplyToml(const std::string& text, const std::string& origin, Config* config) {
-  toml::table table;
-  try {  // toml++ reports errors by exception; they end here
-    table = toml::parse(text, origin);
-  } catch (const toml::parse_error& error) {
-    return absl::InvalidArgumentError(
-        fmt::format("{}:{}: {}", origin, error.source().begin.line, std::string(error.description())));
-  }
-  return ApplyTable(table, "", origin, Keys(config));
+  const absl::StatusOr<toml::table> table = rules::ReadToml(text, origin);
+  return table.ok() ? ApplyTable(*table, "", origin, Keys(config)) : table.status();
 }
 
 absl::Status ApplyConfigFile(const std::string& path, Config* config) {

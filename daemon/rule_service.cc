@@ -35,7 +35,7 @@ absl::StatusOr<rules::RuleSet> Patch(const v1::EditRulesRequest& request, const 
 }
 
 absl::StatusOr<rules::RuleSet> Apply(const std::string& file, const std::string& text, const rules::RuleSet& current) {
-  absl::StatusOr<rules::ParsedRules> parsed = rules::ParseRuleText(text, file);
+  absl::StatusOr<rules::ParsedRules> parsed = rules::ParseRuleText(text, rules::OneLine(file));
   if (!parsed.ok()) return parsed.status();
   size_t culprit = 0;
   absl::StatusOr<rules::RuleSet> set = current.Replace(std::move(parsed->rules), &culprit);

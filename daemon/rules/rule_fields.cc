@@ -34,7 +34,8 @@ constexpr HoldUnit kHoldUnits[] = {
 };
 
 std::string Quoted(std::string_view text) {
-  return text.size() <= kMostQuoted ? fmt::format("'{}'", text) : fmt::format("'{}…'", text.substr(0, kMostQuoted));
+  const std::string_view shown = text.substr(0, kMostQuoted);
+  return fmt::format("'{}{}'", OneLine(shown), shown.size() < text.size() ? "…" : "");
 }
 
 absl::Status Wrong(std::string_view text, std::string_view expected, const std::vector<std::string>& known = {}) {
@@ -76,6 +77,21 @@ MetricGroups AllGroups() {
 }
 
 MetricGroups DefaultGroups() { return AllGroups().reset(v1::SYSCALL); }
+
+std::string OneLine(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '\n') {
+      out += "\\n";
+    } else if (byte < 0x20 || byte == 0x7f) {
+      out += fmt::format("\\x{:02x}", byte);
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
 
 absl::Status CheckName(std::string_view name) {
   const auto allowed = [](char c) { return IsAsciiLetter(c) || IsAsciiDigit(c) || c == '-' || c == '_' || c == '.'; };

@@ -22,7 +22,10 @@ inline constexpr uint32_t kMaxOrder = 1'000'000'000;
 inline constexpr uint32_t kMaxTopThreads = 10'000;
 inline constexpr uint64_t kMaxHoldNs = 7ull * 86400 * 1'000'000'000;
 
-// All errors are InvalidArgument and say what would be right.
+// All errors are InvalidArgument, one line, and say what would be right.
+
+// Control characters made visible as \n or \x1b, for what is quoted in a message.
+std::string OneLine(std::string_view text_untrusted);
 
 // 1 to 64 letters, digits, "-", "_" and ".", beginning with a letter or digit, and more than digits, so that a name is
 // never taken for a task or an order.

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "daemon/query/encode.h"
 #include "daemon/query/nearest.h"
 #include "daemon/rules/rule_fields.h"
 
@@ -28,6 +29,11 @@ absl::Status CheckFields(const Rule& rule) {
   if (rule.expression.find_first_not_of(" \t\r\n") == std::string::npos) {
     return InRule(rule.name, "expr",
                   absl::InvalidArgumentError("an expression is missing; 'tid > 0' is true for every task"));
+  }
+  // Clients get both as protobuf strings.
+  if (query::MendUtf8(rule.expression) != rule.expression || query::MendUtf8(rule.note) != rule.note) {
+    return absl::InvalidArgumentError(
+        fmt::format("rule '{}': not valid UTF-8; a regex can name bytes as \\xff", rule.name));
   }
   return absl::OkStatus();
 }
@@ -205,7 +211,7 @@ absl::Status RuleSet::NoSuchRule(std::string_view name) const {
   std::vector<std::string> names;
   for (const RulePtr& rule : rules_) names.push_back(rule->rule.name);
   const std::string nearest = query::DidYouMean(name, names);
-  return absl::InvalidArgumentError(fmt::format("no rule '{}'{}", name.substr(0, kMaxNameLength),
+  return absl::InvalidArgumentError(fmt::format("no rule '{}'{}", OneLine(name.substr(0, kMaxNameLength)),
                                                 nearest.empty() ? "; `taskmonctl rule list` shows them" : nearest));
 }
 

@@ -5,10 +5,10 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <toml++/toml.h>
 
 #include "daemon/query/nearest.h"
 #include "daemon/rules/rule_fields.h"
+#include "daemon/rules/toml_file.h"
 
 namespace taskmon::rules {
 namespace {
@@ -83,7 +83,8 @@ class FileReader {
   absl::StatusOr<ParsedRules> Read(const toml::table& file) {
     for (const auto& [key, node] : file) {
       if (key.str() == "rule") continue;
-      return At(key.source().begin.line, fmt::format("unknown key '{}'; each rule begins with [[rule]]", key.str()));
+      return At(key.source().begin.line,
+                fmt::format("unknown key '{}'; each rule begins with [[rule]]", Undisguised(key.str())));
     }
     const toml::node* rules = file.get("rule");
     if (rules == nullptr) {
@@ -99,7 +100,7 @@ class FileReader {
 
  private:
   absl::Status At(uint32_t line, std::string_view message) const {
-    return absl::InvalidArgumentError(fmt::format("{}:{}: {}", parsed_.origin, line, message));
+    return absl::InvalidArgumentError(fmt::format("{}:{}: {}", parsed_.origin, line, OneLine(message)));
   }
 
   absl::Status ReadRule(const toml::node& node) {
@@ -110,7 +111,7 @@ class FileReader {
     rule.order = (parsed_.rules.empty() ? 0 : parsed_.rules.back().order) + RuleSet::kOrderGap;
     const std::string name = table->get("name") == nullptr ? "" : table->get("name")->value_or(std::string());
     for (const auto& [key, value] : *table) {
-      const std::string field(key.str());
+      const std::string field = Undisguised(key.str());
       if (std::find(Keys().begin(), Keys().end(), field) == Keys().end()) {
         return At(key.source().begin.line,
                   fmt::format("rule '{}': unknown key '{}'{}", name, field, query::DidYouMean(field, Keys())));
@@ -173,12 +174,9 @@ absl::Status ParsedRules::At(size_t rule, const absl::Status& status) const {
 }
 
 absl::StatusOr<ParsedRules> ParseRuleText(std::string_view text, const std::string& origin) {
-  try {
-    return FileReader(origin).Read(toml::parse(text));
-  } catch (const toml::parse_error& error) {
-    return absl::InvalidArgumentError(
-        fmt::format("{}:{}: {}", origin, error.source().begin.line, std::string(error.description())));
-  }
+  const absl::StatusOr<toml::table> file = ReadToml(text, origin);
+  if (!file.ok()) return file.status();
+  return FileReader(origin).Read(*file);
 }
 
 absl::StatusOr<RuleSet> ReadRuleText(std::string_view text, const std::string& origin) {

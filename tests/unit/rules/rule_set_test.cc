@@ -109,6 +109,12 @@ TEST(RuleSet, SaysWhatIsWrong) {
   EXPECT_THAT(Refused(set.Add("x", {.expression = "kthread", .note = std::string(1025, 'n')})), HasSubstr("note"));
 }
 
+TEST(RuleSet, TextsAreUtf8) {
+  EXPECT_TRUE(Three().Add("x", {.expression = "comm == \"é\"", .note = "§"}).ok());
+  EXPECT_THAT(Refused(Three().Add("x", {.expression = "comm == \"\xff\""})), HasSubstr("rule 'x': not valid UTF-8"));
+  EXPECT_THAT(Refused(Three().Add("x", {.expression = "kthread", .note = "\xff"})), HasSubstr("not valid UTF-8"));
+}
+
 TEST(RuleSet, ARegexOverTheLimitIsRefused) {
   const std::string huge = "comm =~ \"" + std::string(2000, 'a') + "\"";
   EXPECT_THAT(Refused(Three().Add("x", {.expression = huge})), HasSubstr("rule 'x': expr: column 9"));

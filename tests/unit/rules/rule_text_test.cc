@@ -96,7 +96,23 @@ TEST(RuleText, ErrorsNameFileAndLine) {
   EXPECT_THAT(Refused("rule = [3]\n"), StartsWith("f.toml:1: not a rule"));
   EXPECT_THAT(Refused("[[rules]]\n"), StartsWith("f.toml:1: unknown key 'rules'"));
   EXPECT_THAT(Refused(good + "[[rule]\n"), StartsWith("f.toml:4: "));
-  EXPECT_THAT(Refused(good + "note = \"\xff\"\n"), StartsWith("f.toml:4: "));
+  EXPECT_THAT(Refused("rule = [na\n"), StartsWith("f.toml:2: "));
+  EXPECT_THAT(Refused("[[rule]]\nname = 'a'\nexpr = 'kthread'\n\"a\\nb\" = 1\n"), HasSubstr("unknown key 'a\\nb'"));
+  EXPECT_THAT(Refused("[[rule]]\nname = \"a\\nb\"\nexpr = 'kthread'\n"), HasSubstr("name: 'a\\nb' is not a name"));
+  EXPECT_EQ(Refused(good + "note = \"\xff\"\n"), "f.toml:4: not valid UTF-8");
+}
+
+TEST(RuleText, CharactersBeyondAsciiStandInQuotesAndCommentsOnly) {
+  const std::string good = "[[rule]]\nname = 'a'\nexpr = 'kthread'\n";
+  const std::string odd = "é § \u2003 \ufcbf \ufeff \U0010ffff \U00100041";
+  EXPECT_EQ(Read(good + "note = \"" + odd + "\" # " + odd + "\n").Find("a")->rule.note, odd);
+  EXPECT_EQ(Read(good + "note = \"\"\"\\\n§\"\"\"\n").Find("a")->rule.note, "§");
+  EXPECT_EQ(Read("\ufeff" + good).size(), 1u);
+  for (const char* character : {"§", "é", "\ufcbf", "\u3000", "\u2003", "\U00100041"}) {
+    EXPECT_THAT(Refused(good + character), StartsWith("f.toml:4: ")) << character;
+    EXPECT_THAT(Refused(good + "hold " + character + " = '1m'\n"), StartsWith("f.toml:4: ")) << character;
+  }
+  EXPECT_EQ(Refused(good + "'é' = 1\n"), "f.toml:4: rule 'a': unknown key 'é'");
 }
 
 TEST(RuleText, WhatIsWrittenReadsBackAsTheSame) {
