@@ -27,6 +27,10 @@ struct task_struct___before_5_5 {
 	u64 real_start_time;
 };
 
+struct signal_struct___before_5_17 {
+	struct task_struct *group_exit_task;
+};
+
 struct mm_rss_stat {
 	struct {
 		s64 counter;
@@ -81,6 +85,21 @@ static __always_inline u64 tm_start_ns(struct task_struct *t)
 	if (bpf_core_field_exists(t->start_boottime))
 		return t->start_boottime;
 	return old->real_start_time;
+}
+
+/*
+ * Has another thread of this process called exec and waits for this one to end? 5.17 gave exec a member of its own
+ * (60700e38fb68); before, core dumps used it, too, and say so by a flag.
+ */
+static __always_inline bool tm_exec_by_another(struct task_struct *t)
+{
+	struct signal_struct *sig = t->signal;
+	struct signal_struct___before_5_17 *old = (void *)sig;
+
+	if (bpf_core_field_exists(sig->group_exec_task))
+		return sig->group_exec_task && sig->group_exec_task != t;
+	return old->group_exit_task && old->group_exit_task != t &&
+	       !(sig->flags & (SIGNAL_GROUP_EXIT | SIGNAL_GROUP_COREDUMP));
 }
 
 /*

@@ -81,6 +81,10 @@ static __always_inline void tm_fill_final(struct tm_task_record *r, struct task_
 		r->flags |= TM_TASK_CORE_DUMPED;
 	if (group_dead)
 		r->flags |= TM_TASK_GROUP_DEAD;
+	if (st->at_exit.by_exec)
+		r->flags |= TM_TASK_ENDED_BY_EXEC;
+	if (st->made_at_exit)
+		r->valid &= ~TM_VALID_STORAGE;
 	tm_fill_exit_capture(r, &st->at_exit);
 	tm_fill_last_maxima(r, t, st);
 }

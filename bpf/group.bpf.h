@@ -21,18 +21,65 @@ static __always_inline u64 *tm_group_find(u64 key)
 	return bpf_map_lookup_elem(&tm_groups, &key);
 }
 
-/* Counts a thread in, once. The iterator and the fork hook may both try. */
-static __always_inline void tm_group_enter(struct task_struct *t, struct tm_task *st)
+static __always_inline bool tm_group_has_threads(struct task_struct *t)
 {
-	u64 *threads;
+	u64 key = (u64)t->signal;
 
-	if (!tm_claim(&st->counted))
-		return;
-	threads = tm_group_find((u64)t->signal);
+	return bpf_map_lookup_elem(&tm_groups, &key) != NULL;
+}
+
+static __always_inline void tm_group_add(struct task_struct *t)
+{
+	u64 *threads = tm_group_find((u64)t->signal);
+
 	if (threads)
 		__sync_fetch_and_add(threads, 1);
 	else
 		tm_count_drop(TM_DROP_STORAGE);
+}
+
+/* Counts a thread in, once. The iterator and the fork hook may both try. */
+static __always_inline void tm_group_enter(struct task_struct *t, struct tm_task *st)
+{
+	if (tm_claim(&st->counted))
+		tm_group_add(t);
+}
+
+/*
+ * At the fork of a thread. Whose storage was refused is counted in all the same, and learns of it in tm_group_exit;
+ * whom we have not seen yet, the next pass counts in.
+ */
+static __always_inline void tm_group_fork(struct task_struct *parent, struct tm_task *parent_st,
+					  struct task_struct *child, struct tm_task *st)
+{
+	if (parent_st)
+		tm_group_enter(parent, parent_st);
+	else if (!tm_is_preexisting(parent) && !tm_group_has_threads(parent))
+		tm_group_add(parent);
+	if (st)
+		tm_group_enter(child, st);
+	else
+		tm_group_add(child);
+}
+
+/* Before a thread leaves: one whose storage was made late finds out whether it is counted in. */
+static __always_inline void tm_group_exit(struct task_struct *t, struct tm_task *st)
+{
+	if (!st->made_late || st->counted || !tm_group_has_threads(t))
+		return;
+	if (tm_is_preexisting(t))
+		tm_group_enter(t, st);
+	else
+		tm_claim(&st->counted);
+}
+
+/* A thread that was counted in and will not say that it leaves. */
+static __always_inline void tm_group_lose(struct task_struct *t)
+{
+	u64 key = (u64)t->signal, *threads = bpf_map_lookup_elem(&tm_groups, &key);
+
+	if (threads)
+		tm_decrement(threads);
 }
 
 /*

@@ -11,6 +11,7 @@
 #include "block.bpf.h"
 #include "group.bpf.h"
 #include "record.bpf.h"
+#include "split.bpf.h"
 
 /* One pass at a time, one task at a time: no need for a copy per CPU. */
 static struct tm_task_record tm_out;
@@ -113,6 +114,7 @@ static __always_inline void tm_fill_off_cpu(struct tm_task_record *r, struct tas
 static __always_inline void tm_fill_from_storage(struct tm_task_record *r, struct task_struct *t, struct tm_task *st,
 						 u32 state, u32 closed)
 {
+	tm_split_running(t, st, closed);
 	tm_fill_hooked(r, t, st);
 	tm_fill_maxima(r, t, st, closed);
 	tm_fill_off_cpu(r, t, st, state);
@@ -138,7 +140,7 @@ static __always_inline struct tm_task *tm_storage_of(struct task_struct *t)
 {
 	struct tm_task *st = t->exit_state ? tm_task_get(t) : tm_task_adopt(t);
 
-	if (st && !st->counted && !t->exit_state && t->signal->nr_threads > 1)
+	if (st && !st->counted && !t->exit_state && t->signal->nr_threads > 1 && tm_is_preexisting(t))
 		tm_group_enter(t, st);
 	return st;
 }

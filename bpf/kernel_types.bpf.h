@@ -59,6 +59,7 @@ enum {
 
 enum {
 	SIGNAL_GROUP_EXIT = 0x4,	/* include/linux/sched/signal.h */
+	SIGNAL_GROUP_COREDUMP = 0x8,	/* gone with 5.17 */
 	CORE_DUMPED = 0x80,		/* of a wait status */
 	MAX_RT_PRIO = 100,
 	DEFAULT_PRIO = 120,
@@ -134,6 +135,7 @@ struct signal_struct {
 	unsigned long long sum_sched_runtime;
 	struct rlimit rlim[16];
 	struct mm_struct *oom_mm;
+	struct task_struct *group_exec_task;
 };
 
 struct mm_struct {

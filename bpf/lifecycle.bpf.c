@@ -29,19 +29,17 @@ static __always_inline void tm_send_fork(struct task_struct *parent, struct task
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(tm_fork, struct task_struct *parent, struct task_struct *child)
 {
-	struct tm_task *parent_st = tm_task_get(parent), *st = tm_task_create(child);
+	struct tm_task *parent_st = tm_task_get(parent), *st = tm_task_create(child, TM_AT_FORK);
 	bool thread = child->tgid != child->pid;
 
 	if (parent_st)
 		tm_count_fork(parent_st, thread);
 	if (st) {
-		st->flags &= ~TM_TASK_PREEXISTING;	/* a pass may have seen it before us */
+		st->flags &= ~TM_TASK_PREEXISTING;	/* we may be attached only since it began */
 		st->born_ns = bpf_ktime_get_boot_ns();
-		if (thread && parent_st)
-			tm_group_enter(parent, parent_st);
-		if (thread)
-			tm_group_enter(child, st);
 	}
+	if (thread)
+		tm_group_fork(parent, parent_st, child, st);
 	tm_send_fork(parent, child);
 	return 0;
 }
@@ -92,17 +90,45 @@ static __always_inline void tm_send_exec(struct task_struct *t, s32 old_tid, con
 		tm_count_drop(TM_DROP_RING_EXEC);
 }
 
+/*
+ * A thread other than the leader has called exec and goes on under the leader's number. Its own ends here, with all
+ * that was counted under it; sum_exec_runtime may lack what ran since the last tick, which the new number then gets.
+ */
+static __always_inline void tm_send_succession(struct task_struct *t, struct tm_task *st, s32 old_tid)
+{
+	struct tm_task_record *r = tm_ring_reserve(sizeof(*r), TM_RECORD_FINAL, TM_DROP_RING_FINAL);
+	u32 epoch = tm_epoch;
+
+	if (r) {
+		__builtin_memset((char *)r + sizeof(r->header), 0, sizeof(*r) - sizeof(r->header));
+		tm_fill_task(r, t);
+		tm_fill_hooked(r, t, st);
+		tm_take_window(r->maxima, st, epoch);
+		r->epoch = epoch;
+		r->id.tid = old_tid;
+		r->id.start_ns = st->start_ns;
+		r->flags = (r->flags & ~TM_TASK_LEADER) | TM_TASK_BECAME_LEADER;
+		r->state = 'X';
+		tm_ring_submit(r);
+	}
+	st->flags |= TM_TASK_SUCCESSOR;
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(tm_exec, struct task_struct *t, s32 old_tid, struct linux_binprm *bprm)
 {
-	struct tm_task *st = tm_task_adopt(t);
+	struct tm_task *st = tm_task_get(t);
 
+	if (st && old_tid != t->pid)
+		tm_send_succession(t, st, old_tid);
+	if (!st)
+		st = tm_task_adopt(t);
 	if (st)
 		st->hooked[TM_C_EXECS - TM_C_HOOKED]++;
 	tm_send_exec(t, old_tid, bprm->filename);
 	if (st) {
 		/* A thread other than the leader has taken the leader's number and start time: see tm_final_tid. */
-		st->process_start_ns = tm_start_ns(t);
+		st->process_start_ns = st->start_ns = tm_start_ns(t);
 		st->tid = t->pid;
 	}
 	return 0;
@@ -136,17 +162,41 @@ int BPF_PROG(tm_rename, struct task_struct *t, const char *comm)
 	return 0;
 }
 
+/*
+ * A life whose storage was refused until now still gets its final record. Who was there before us with other threads
+ * does not: how many of them are past this hook, and will not be counted in, cannot be known.
+ */
+static __always_inline struct tm_task *tm_storage_at_exit(struct task_struct *t)
+{
+	struct tm_task *st = tm_task_get(t);
+	bool preexisting = tm_is_preexisting(t);
+
+	if (st || (preexisting && t->signal->nr_threads > 1))
+		return st;
+	st = tm_task_adopt(t);
+	if (st) {
+		st->made_at_exit = 1;
+		return st;
+	}
+	tm_count_drop(TM_DROP_LIFE);
+	if (!preexisting)
+		tm_group_lose(t);
+	return NULL;
+}
+
 /* From 6.16 on the tracepoint comes before the mm goes, and has a second argument, which we do without. */
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(tm_exit, struct task_struct *t)
 {
-	struct tm_task *st = tm_task_get(t);
+	struct tm_task *st = tm_storage_at_exit(t);
 	struct tm_exit_capture *seen;
 
 	if (!st)
 		return 0;
+	tm_group_exit(t, st);
 	seen = &st->at_exit;
 	seen->ppid = t->real_parent->tgid;
+	seen->by_exec = tm_exec_by_another(t);
 	seen->valid = tm_fill_memory(seen->process, t);
 	seen->valid |= tm_fill_files(seen->process, t);
 	seen->valid |= tm_fill_signal(seen->process, seen->dead, t, true);

@@ -14,9 +14,11 @@ struct tm_requests_map tm_requests SEC(".maps");
 const volatile __u32 tm_page_size = 4096;
 const volatile __u32 tm_wakeup_bytes = 0;
 const volatile __u32 tm_oom_from_signal = 0;
+const volatile __u32 tm_refuse_storage = 0;
 
 __u32 tm_epoch = 1;
 __u32 tm_send_all = 0;
 __u64 tm_sched_since_ns = ~0ull;
+__u64 tm_lifecycle_since_ns = 0;
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -58,8 +58,8 @@ class Fd {
 
 // Both flavours have the same maps, programs and variables, so one skeleton type serves both.
 static_assert(sizeof(taskmon_bpf) == sizeof(taskmon_hash_bpf));
-static_assert(offsetof(taskmon_bpf::taskmon_bpf__rodata, tm_oom_from_signal) ==
-              offsetof(taskmon_hash_bpf::taskmon_hash_bpf__rodata, tm_oom_from_signal));
+static_assert(offsetof(taskmon_bpf::taskmon_bpf__rodata, tm_refuse_storage) ==
+              offsetof(taskmon_hash_bpf::taskmon_hash_bpf__rodata, tm_refuse_storage));
 static_assert(offsetof(taskmon_bpf::taskmon_bpf__bss, tm_send_all) ==
               offsetof(taskmon_hash_bpf::taskmon_hash_bpf__bss, tm_send_all));
 static_assert(offsetof(taskmon_bpf::taskmon_bpf__data, tm_sched_since_ns) ==
@@ -235,6 +235,7 @@ void ProbeImpl::Configure() {
   }
   skeleton_->rodata->tm_page_size = static_cast<uint32_t>(sysconf(_SC_PAGESIZE));
   skeleton_->rodata->tm_wakeup_bytes = options_.ring_wakeup_bytes;
+  skeleton_->rodata->tm_refuse_storage = options_.refuse_storage;
   bpf_map__set_max_entries(skeleton_->maps.tm_ring, options_.ring_bytes);
   bpf_map__set_max_entries(skeleton_->maps.tm_requests, options_.block_requests);
   bpf_map__set_max_entries(skeleton_->maps.tm_io, options_.block_requests);
@@ -288,6 +289,7 @@ absl::Status ProbeImpl::Attach(tm_hook_group group) {
       fmt::format("no tracepoint of the group {} can be used on this kernel", HookGroupName(group)));
   // What the scheduler hook noted before this moment is from an earlier time that it was attached.
   if (group == TM_HOOKS_SCHED) skeleton_->data->tm_sched_since_ns = BootNs();
+  if (group == TM_HOOKS_LIFECYCLE) skeleton_->bss->tm_lifecycle_since_ns = BootNs();
   for (size_t i = 0; i < choices_.size(); ++i) {
     const ProgramChoice& choice = choices_[i];
     if (choice.spec->group != group || choice.spec->tracepoint == nullptr) continue;
@@ -405,7 +407,11 @@ Hook ProbeImpl::HookAt(size_t index) const {
   hook.group = choice.spec->group;
   hook.available = choice.load;
   hook.reason = choice.reason;
-  if (choice.load) hook.limits = choice.spec->limits;
+  if (choice.load) {
+    for (const ProgramLimit* limit : choice.limits) {
+      hook.limits.push_back({limit->reason, {limit->metrics.begin(), limit->metrics.end()}});
+    }
+  }
   hook.attached = links_[index] != nullptr || (choice.spec->tracepoint == nullptr && iterator_ != nullptr);
   if (skeleton_ == nullptr || !choice.load) return hook;
   bpf_prog_info info{};
@@ -474,6 +480,7 @@ const char* DropName(tm_drop drop) {
     case TM_DROP_RING_OOM: return "ring_oom";
     case TM_DROP_STORAGE: return "storage";
     case TM_DROP_BLOCK_MAP: return "block_map";
+    case TM_DROP_LIFE: return "lives";
     case TM_DROP_MAX: break;
   }
   return "unknown";

@@ -26,6 +26,13 @@ struct ProbeOptions {
   uint32_t ring_bytes = 8u << 20;   // a power of two, at least one page
   uint32_t block_requests = 16384;  // in flight at once; also: tasks alive that ever submitted one
   uint32_t ring_wakeup_bytes = 0;   // make ring_fd readable only when the ring holds so much; 0: at once
+  uint32_t refuse_storage = 0;      // for tests: 1: a new task's storage; 2: what is tried later; 3: both
+};
+
+// What newer kernels let us do better.
+struct HookLimit {
+  std::string reason;
+  std::vector<std::string> metrics;  // names of the catalogue; empty: all that the hook's group fills
 };
 
 // One BPF program as `status` shows it.
@@ -36,8 +43,8 @@ struct Hook {
   bool attached = false;
   uint64_t runs = 0;  // since load; counted only while statistics are on
   uint64_t run_time_ns = 0;
-  std::string reason;  // why it is unavailable; empty otherwise
-  std::string limits;  // available, but what newer kernels let us do better; empty when nothing
+  std::string reason;             // why it is unavailable; empty otherwise
+  std::vector<HookLimit> limits;  // of one that is available
 };
 
 using DropCounters = std::array<uint64_t, TM_DROP_MAX>;

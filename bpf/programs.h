@@ -13,6 +13,15 @@
 
 namespace taskmon::bpf {
 
+// What a program does worse than it would on a newer kernel.
+struct ProgramLimit {
+  const char* reason;
+  // It holds where this tracepoint is missing or has fewer arguments; null: always.
+  const char* tracepoint = nullptr;
+  size_t arguments = 0;
+  std::vector<const char*> metrics = {};  // of the catalogue; empty: all that the program's group fills
+};
+
 struct ProgramSpec {
   const char* name;        // of the BPF function
   const char* tracepoint;  // null for the iterator
@@ -23,7 +32,7 @@ struct ProgramSpec {
   bool required;
   // The leading argument types that the program relies on; null: any.
   std::vector<const char*> arguments;
-  const char* limits = "";  // what variant 0 of the role would do better; empty: nothing
+  std::vector<ProgramLimit> limits = {};
 };
 
 struct ProgramChoice {
@@ -31,6 +40,7 @@ struct ProgramChoice {
   bool load;
   std::string reason;  // why not, for the one program that then stands for its role; empty otherwise
   bool listed;         // in Probe::Hooks
+  std::vector<const ProgramLimit*> limits;  // those that hold
 };
 
 std::span<const ProgramSpec> Programs();

@@ -35,11 +35,11 @@ static __always_inline void tm_switch_in(struct tm_task *st, u32 prev_tid, u64 n
 	st->in_ns = 0;
 	if (off_ns < since_ns && born_ns < since_ns)
 		return;		/* left the CPU before the hook was attached */
-	st->in_ns = now;
 	st->in_cpu = bpf_get_smp_processor_id();
 	st->in_witness = prev_tid;
 	st->in_iowait = st->off_iowait;
 	st->gap_ns = off_ns ? now - off_ns : 0;
+	*(volatile u64 *)&st->in_ns = now;	/* last: a pass on another CPU takes the interval by it */
 	if (off_ns)
 		tm_note_offcpu(st, st->gap_ns, now);
 }

@@ -4,10 +4,10 @@
  *
  * A task's struct is written by the task itself (its own hooks run in its context) and by the scheduler hook of the
  * CPU that switches it in or out; these never run at once. What other contexts write (oom, counted) is atomic.
- * Storage is made in process context only (fork, iterator), never under the run-queue lock.
+ * Storage is made in process context only (fork, exec, exit, iterator), never under the run-queue lock.
  *
  * Window maxima are double-buffered by the parity of the epoch: hooks write windows[tm_epoch & 1], the iterator reads
- * the other one, whose epoch has just been closed. A window with a stale epoch is empty.
+ * (and, for tasks that run on and on, completes) the other one, whose epoch has just been closed. A window with a stale epoch is empty.
  */
 #ifndef TASKMON_STORAGE_BPF_H
 #define TASKMON_STORAGE_BPF_H
@@ -20,6 +20,12 @@ enum {
 	TM_SCHED_MAXIMA = TM_M_IO_REQUEST_NS,	/* those that the scheduler hook keeps come first */
 	TM_MAX_GROUPS = 32768,			/* processes with threads, alive at once */
 	TM_SENT_SLOTS = 1 << 18,
+};
+
+/* When a struct tm_task is made; bits of tm_refuse_storage. */
+enum tm_storage_moment {
+	TM_AT_FORK = 1 << 0,
+	TM_AFTER_FORK = 1 << 1,
 };
 
 /* The range of a page cache lookup; one read(2) may look the same range up in several batches. */
@@ -35,6 +41,8 @@ struct tm_exit_capture {
 	u64 dead[TM_C_HOOKED];
 	u32 valid;
 	s32 ppid;
+	u32 by_exec;		/* of another thread */
+	u32 pad;
 };
 
 struct tm_task {
@@ -46,6 +54,8 @@ struct tm_task {
 	u32 interrupted;	/* a system call was to be restarted; a signal handler may turn that into EINTR */
 	u32 finished;		/* final record sent */
 	u32 group_finished;	/* with TM_TASK_GROUP_DEAD */
+	u32 made_late;		/* this struct: not at fork */
+	u32 made_at_exit;	/* the hooks have counted nothing */
 
 	/* the open off-CPU interval */
 	u64 off_since_ns;	/* 0: on CPU, or never seen to leave it */
@@ -65,6 +75,7 @@ struct tm_task {
 	struct tm_max windows[2][TM_SCHED_MAXIMA];
 
 	u64 made_ns;		/* this struct: tells the task from a later one at the same address */
+	u64 start_ns;		/* as user space knows it */
 	u64 process_start_ns;
 	struct tm_lookup lookup;
 	struct tm_exit_capture at_exit;
@@ -125,11 +136,13 @@ extern struct tm_exec_scratch_map tm_exec_scratch SEC(".maps");
 extern const volatile __u32 tm_page_size;
 extern const volatile __u32 tm_wakeup_bytes;	/* wake the reader when the ring holds so much */
 extern const volatile __u32 tm_oom_from_signal;	/* mark_victim gives a number only: derive the count from signal->oom_mm */
+extern const volatile __u32 tm_refuse_storage;	/* tests: enum tm_storage_moment */
 
 /* Set while running. */
 extern __u32 tm_epoch;			/* the open window; starts at 1 */
 extern __u32 tm_send_all;		/* the iterator leaves nothing out */
 extern __u64 tm_sched_since_ns;		/* when the scheduler hook was attached; all ones: it is not */
+extern __u64 tm_lifecycle_since_ns;	/* when the lifecycle hooks were */
 
 static __always_inline void tm_count_drop(u32 which)
 {
@@ -164,9 +177,9 @@ static __always_inline void tm_current_add(const enum tm_counter counter, u64 n)
 }
 
 /* Process context only. */
-static __always_inline struct tm_task *tm_task_create(struct task_struct *t)
+static __always_inline struct tm_task *tm_task_create(struct task_struct *t, const enum tm_storage_moment moment)
 {
-	struct tm_task *st = tm_task_get_or_make(t);
+	struct tm_task *st = tm_refuse_storage & moment ? NULL : tm_task_get_or_make(t);
 
 	if (!st) {
 		tm_count_drop(TM_DROP_STORAGE);
@@ -174,26 +187,36 @@ static __always_inline struct tm_task *tm_task_create(struct task_struct *t)
 	}
 	st->tid = t->pid;
 	st->made_ns = bpf_ktime_get_boot_ns();
+	st->start_ns = tm_start_ns(t);
 	st->process_start_ns = tm_start_ns(t->group_leader);
 	return st;
 }
 
-/* Of a task whose birth we may not have seen. */
+/* Was there before the fork hook. */
+static __always_inline bool tm_is_preexisting(struct task_struct *t)
+{
+	return tm_start_ns(t) < tm_lifecycle_since_ns;
+}
+
+/* Of a task whose birth we may not have seen, or whose storage was refused then. */
 static __always_inline struct tm_task *tm_task_adopt(struct task_struct *t)
 {
 	struct tm_task *st = tm_task_get(t);
 
 	if (st)
 		return st;
-	st = tm_task_create(t);
-	if (st)
+	st = tm_task_create(t, TM_AFTER_FORK);
+	if (!st)
+		return NULL;
+	st->made_late = 1;
+	if (tm_is_preexisting(t))
 		st->flags |= TM_TASK_PREEXISTING;
 	return st;
 }
 
-static __always_inline void tm_note_max(struct tm_task *st, const enum tm_maximum which, const struct tm_max *seen)
+static __always_inline void tm_note_max_in(struct tm_task *st, u32 epoch, const enum tm_maximum which,
+					   const struct tm_max *seen)
 {
-	u32 epoch = tm_epoch;
 	struct tm_max *window = st->windows[epoch & 1];
 
 	if (st->window_epochs[epoch & 1] != epoch) {
@@ -202,6 +225,11 @@ static __always_inline void tm_note_max(struct tm_task *st, const enum tm_maximu
 	}
 	if (seen->value_ns > window[which].value_ns)
 		window[which] = *seen;
+}
+
+static __always_inline void tm_note_max(struct tm_task *st, const enum tm_maximum which, const struct tm_max *seen)
+{
+	tm_note_max_in(st, tm_epoch, which, seen);
 }
 
 /* Adds the maxima of a window, if it is that epoch's. */

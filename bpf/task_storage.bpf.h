@@ -31,9 +31,12 @@ static __always_inline struct tm_task *tm_current_get(void)
 	return tm_task_get(bpf_get_current_task_btf());
 }
 
+/* The fork hook and a pass may do so at the same moment: the kernel refuses the slower, who then finds the other's. */
 static __always_inline struct tm_task *tm_task_get_or_make(struct task_struct *t)
 {
-	return bpf_task_storage_get(&tm_tasks, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct tm_task *st = bpf_task_storage_get(&tm_tasks, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	return st ? st : tm_task_get(t);
 }
 
 /* The kernel frees it with the task. */

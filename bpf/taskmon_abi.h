@@ -152,6 +152,9 @@ enum tm_task_flags {
 	TM_TASK_UDP_USED = 1 << 6,
 	TM_TASK_PREEXISTING = 1 << 7,	/* first seen by the iterator, not by fork */
 	TM_TASK_CORE_DUMPED = 1 << 8,	/* FINAL */
+	TM_TASK_BECAME_LEADER = 1 << 9,	/* FINAL: not dead: exec gave it its leader's number, this closes its own */
+	TM_TASK_ENDED_BY_EXEC = 1 << 10,	/* FINAL: another thread of its process had called exec */
+	TM_TASK_SUCCESSOR = 1 << 11,	/* goes by its old leader's number and start time, since an exec */
 };
 
 struct tm_identity {
@@ -236,9 +239,10 @@ enum tm_drop {
 	TM_DROP_RING_EXEC = 2,
 	TM_DROP_RING_RENAME = 3,
 	TM_DROP_RING_OOM = 4,
-	TM_DROP_STORAGE = 5,		/* task storage could not be made */
+	TM_DROP_STORAGE = 5,		/* task storage could not be made; tried again at exec, exit, in a pass */
 	TM_DROP_BLOCK_MAP = 6,		/* too many block requests in flight */
-	TM_DROP_MAX = 7,
+	TM_DROP_LIFE = 7,		/* nor at exit: a life without final record */
+	TM_DROP_MAX = 8,
 };
 
 TM_STATIC_ASSERT(sizeof(struct tm_record_header) == 16, "tm_record_header");

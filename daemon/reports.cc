@@ -26,6 +26,22 @@ void AddCheck(const std::string& name, v1::Health health, const std::string& rea
   check->set_remedy(remedy);
 }
 
+bool IsAbout(const bpf::HookLimit& limit, const bpf::Hook& hook, const MetricDesc& metric) {
+  if (limit.metrics.empty()) return metric.hook == bpf::HookGroupName(hook.group);
+  return std::find(limit.metrics.begin(), limit.metrics.end(), metric.name) != limit.metrics.end();
+}
+
+// A metric that works, but less well than on a newer kernel.
+void JudgeLimits(const MetricDesc& metric, const Figures& figures, v1::MetricHealth* health) {
+  for (const bpf::Hook& hook : figures.sampler.hooks) {
+    for (const bpf::HookLimit& limit : hook.limits) {
+      if (health->health() != v1::WORKS || !IsAbout(limit, hook, metric)) continue;
+      health->set_health(v1::DEGRADED);
+      health->set_reason(limit.reason);
+    }
+  }
+}
+
 // Health of one group of hooks: works when one of its programs runs.
 void JudgeHooks(const MetricDesc& metric, const Figures& figures, v1::MetricHealth* health) {
   health->set_health(v1::UNAVAILABLE);
@@ -33,8 +49,8 @@ void JudgeHooks(const MetricDesc& metric, const Figures& figures, v1::MetricHeal
   for (const bpf::Hook& hook : figures.sampler.hooks) {
     if (metric.hook != bpf::HookGroupName(hook.group)) continue;
     if (hook.attached) {
-      health->set_health(hook.limits.empty() ? v1::WORKS : v1::DEGRADED);
-      health->set_reason(hook.limits);
+      health->set_health(v1::WORKS);
+      health->clear_reason();
       return;
     }
     health->set_reason(hook.available ? fmt::format("hook {} is not attached: {}", hook.name, HookReason(hook, figures))
@@ -92,6 +108,8 @@ v1::Status MakeStatus(const Config& config, const Figures& figures) {
   smaps->set_too_large(figures.smaps.too_large);
   smaps->set_no_room(figures.smaps.no_room);
   smaps->set_ns_per_gib(figures.smaps.ns_per_byte * (1ull << 30));
+  smaps->set_per_target_ns(config.smaps_per_target_ns);
+  smaps->set_per_second_ns(config.smaps_per_second_ns);
   return status;
 }
 
@@ -117,12 +135,14 @@ v1::Doctor MakeDoctor(const Config& config, const Figures& figures, const std::s
     if (metric.group == v1::SMAPS) {
       if (figures.smaps.too_large != 0) {
         health->set_health(v1::DEGRADED);
-        health->set_reason(
-            fmt::format("{} processes are too large to be read within smaps.per_target", figures.smaps.too_large));
+        health->set_reason(fmt::format(
+            "{} {} too large to be read within smaps.per_target ({} us) and unavailable there", figures.smaps.too_large,
+            figures.smaps.too_large == 1 ? "process is" : "processes are", config.smaps_per_target_ns / 1000));
       }
     } else if (!metric.hook.empty()) {
       JudgeHooks(metric, figures, health);
     }
+    JudgeLimits(metric, figures, health);
   }
   return doctor;
 }

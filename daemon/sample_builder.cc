@@ -29,6 +29,14 @@ void MergeMaxima(const tm_max (&from)[TM_M_MAX], tm_max (&into)[TM_M_MAX]) {
   }
 }
 
+// The counters of the task behind a record, in terms of the line that it belongs to.
+Counters CountersOf(const tm_task_record& record, const Thread& thread) {
+  Counters counters;
+  std::copy(std::begin(record.counters), std::end(record.counters), counters.begin());
+  if (thread.succession != nullptr) Add(counters, thread.succession->offset);
+  return counters;
+}
+
 bool IsZombie(const tm_task_record& record) { return record.state == 'Z' || record.state == 'X'; }
 
 uint64_t IoWaitSince(const Thread& thread) { return (thread.flags & TM_TASK_IOWAIT) != 0 ? thread.off_since_ns : 0; }
@@ -117,6 +125,12 @@ void SampleBuilder::OnTask(const tm_task_record& record) {
   if (known == nullptr && IsZombie(record)) return OnZombie(process, record);
   Thread* thread = known != nullptr ? known : ThreadOf(process, record.id);
   thread->seen_pass = pass_;
+  if ((record.flags & TM_TASK_SUCCESSOR) != 0 && (thread->succession == nullptr || thread->left.has_value())) {
+    // It became the leader after the ring was drained: the record that says so comes first, unless it was lost.
+    if (!pass_all_) return;
+    thread->succession = std::make_unique<Succession>();
+    thread->left.reset();
+  }
   UpdateThread(thread, record);
   UpdateProcess(process, record);
 }
@@ -164,8 +178,7 @@ Thread* SampleBuilder::ThreadOf(Process* process, const tm_identity& id) {
 
 void SampleBuilder::UpdateThread(Thread* thread, const tm_task_record& record) {
   Process* process = thread->process;
-  Counters counters;
-  std::copy(std::begin(record.counters), std::end(record.counters), counters.begin());
+  const Counters counters = CountersOf(record, *thread);
   const bool baseline = !thread->known && !thread->born_in_tick && (record.flags & TM_TASK_PREEXISTING) != 0;
   if (!baseline) accounted_runtime_ns_ += counters[TM_C_RUNTIME_NS] - thread->counters[TM_C_RUNTIME_NS];
   Subtract(process->live, thread->counters);
@@ -185,6 +198,8 @@ void SampleBuilder::UpdateThread(Thread* thread, const tm_task_record& record) {
   thread->changed = true;
   process->changed = true;
   process->used_flags |= record.flags & (TM_TASK_TCP_USED | TM_TASK_UDP_USED);
+  // By then it has the new program's name, which its own number never had.
+  if ((record.flags & TM_TASK_BECAME_LEADER) != 0 && !thread->comm.empty()) return;
   if (const std::string comm = Comm(record.comm); comm != thread->comm) {
     thread->comm = comm;
     thread->info_changed = true;
@@ -267,7 +282,11 @@ void SampleBuilder::OnFork(const tm_fork_record& record) {
 void SampleBuilder::OnExec(const tm_exec_record& record) {
   Process* process = table_.FindProcess(record.id.tgid, record.id.process_start_ns);
   if (process == nullptr) process = table_.AddProcess(record.id.tgid, record.id.process_start_ns);  // its fork was lost
-  if (record.old_tid != record.id.tid) TakeOverLeadership(process, record);
+  if (record.old_tid != record.id.tid) {
+    // Still there: the last record of its own number was lost.
+    Thread* caller = table_.FindThreadByTid(record.old_tid);
+    if (caller != nullptr && caller->process == process) Succeed(process, caller, record.header.time_ns);
+  }
   Thread* thread = ThreadOf(process, record.id);
   thread->comm = Comm(record.comm);
   thread->info_changed = true;
@@ -281,15 +300,46 @@ void SampleBuilder::OnExec(const tm_exec_record& record) {
   AddEvent(EventType::kExec, record.header.time_ns, ProcessInfo(process));
 }
 
-// A thread other than the leader called exec: it takes the leader's tid and start time, and the old leader, which may
-// still be on its way out, is left with the thread's old number (fs/exec.c, de_thread).
-void SampleBuilder::TakeOverLeadership(Process* process, const tm_exec_record& record) {
-  Thread* caller = table_.FindThreadByTid(record.old_tid);
-  if (caller == nullptr || caller->process != process) return;
-  if (Thread* leader = table_.FindThread(record.id.tid, record.id.start_ns)) {
-    table_.Rename(leader, record.old_tid, leader->key.start_ns);
+// The end of a leader because another thread called exec is not the end of its line.
+void SampleBuilder::LeaveLine(Process* process, Thread* leader, const tm_task_record& record) {
+  Succession* succession = leader->succession.get();
+  if (succession == nullptr || !succession->awaits_leader) {
+    UpdateThread(leader, record);
+    leader->left = {.boot_ns = record.header.time_ns, .wait_status = record.exit_code};
+    return;
   }
-  table_.Rename(caller, record.id.tid, record.id.start_ns);
+  // The successor was faster: what the old leader did since it was last seen goes to the line after all.
+  succession->awaits_leader = false;
+  Counters rest;
+  std::copy(std::begin(record.counters), std::end(record.counters), rest.begin());
+  Subtract(rest, succession->leader);
+  for (Counters* sum : {&succession->offset, &leader->counters, &process->live}) Add(*sum, rest);
+  accounted_runtime_ns_ += rest[TM_C_RUNTIME_NS];
+  leader->changed = true;
+  process->changed = true;
+}
+
+// A thread other than the leader has called exec: its own line ends, and it goes on in the leader's (fs/exec.c,
+// de_thread). A leader that had ended before by itself has had its end told; the line then begins anew.
+void SampleBuilder::Succeed(Process* process, Thread* caller, uint64_t boot_ns) {
+  Thread* line = table_.FindThread(process->tgid, process->start_ns);
+  auto succession = std::make_unique<Succession>();
+  succession->awaits_leader = line != nullptr && !line->left.has_value();
+  if (line == nullptr) {
+    line = table_.AddThread(process, process->tgid, process->start_ns);
+    line->born_in_tick = true;
+  }
+  succession->leader = line->counters;
+  succession->offset = line->counters;
+  Subtract(succession->offset, caller->counters);
+  line->succession = std::move(succession);
+  line->left.reset();
+  line->known = true;
+  line->valid = caller->valid;
+  line->state = caller->state;
+  line->info_changed = true;
+  line->seen_pass = pass_;
+  EndThread(caller, boot_ns, 0, fmt::format("became TID {} by exec", process->tgid));
 }
 
 void SampleBuilder::OnRename(const tm_rename_record& record) {
@@ -314,6 +364,11 @@ void SampleBuilder::OnOom(const tm_oom_record& record) {
 
 void SampleBuilder::OnFinal(const tm_task_record& record) {
   Process* process = ProcessOf(record);
+  const bool was_leader = record.id.start_ns == record.id.process_start_ns;
+  if ((record.flags & TM_TASK_ENDED_BY_EXEC) != 0 && was_leader && (record.flags & TM_TASK_GROUP_DEAD) == 0) {
+    return LeaveLine(process, ThreadOf(process, {process->tgid, process->tgid, process->start_ns, process->start_ns}),
+                     record);
+  }
   Thread* thread = ThreadOf(process, record.id);
   UpdateThread(thread, record);
   const bool has_memory = (record.valid & TM_VALID_MM) != 0;
@@ -322,15 +377,21 @@ void SampleBuilder::OnFinal(const tm_task_record& record) {
     process->gauges[TM_P_RSS_PEAK_BYTES] =
         std::max<uint64_t>(process->gauges[TM_P_RSS_PEAK_BYTES], record.process[TM_P_RSS_PEAK_BYTES]);
   }
-  if (process->multi) {
+  if ((record.flags & TM_TASK_BECAME_LEADER) != 0) return Succeed(process, thread, record.header.time_ns);
+  EndThread(thread, record.header.time_ns, record.exit_code, "");
+  if ((record.flags & TM_TASK_GROUP_DEAD) != 0) FinishProcess(process, record);
+}
+
+void SampleBuilder::EndThread(Thread* thread, uint64_t boot_ns, int32_t wait_status, const std::string& detail) {
+  if (thread->process->multi) {
     BuildThreadSample(thread, 0);
-    Event& event = AddEvent(EventType::kExit, record.header.time_ns, thread->info);
-    event.wait_status = record.exit_code;
-    event.duration_ns = record.header.time_ns - std::min<uint64_t>(record.header.time_ns, record.id.start_ns);
+    Event& event = AddEvent(EventType::kExit, boot_ns, thread->info);
+    event.wait_status = wait_status;
+    event.duration_ns = boot_ns - std::min(boot_ns, thread->key.start_ns);
+    event.detail = detail;
     event.final_sample = thread->sample;
   }
   Fold(thread);
-  if ((record.flags & TM_TASK_GROUP_DEAD) != 0) FinishProcess(process, record);
 }
 
 void SampleBuilder::Fold(Thread* thread) {
@@ -342,9 +403,19 @@ void SampleBuilder::Fold(Thread* thread) {
 }
 
 void SampleBuilder::FinishProcess(Process* process, const tm_task_record& record) {
-  while (!process->threads.empty()) Fold(process->threads.back().get());  // their final records were lost
+  while (!process->threads.empty()) {
+    Thread* thread = process->threads.back().get();
+    if (thread->left) {
+      EndThread(thread, thread->left->boot_ns, thread->left->wait_status, "");  // and the exec came to nothing
+    } else {
+      Fold(thread);  // its final record was lost
+    }
+  }
   process->exited = true;
+  process->valid = record.valid;  // before 6.16 without memory: what the last pass saw is not what it ended with
   BuildProcessSample(process, 0);
+  process->valid &= ~TM_VALID_MM;
+  process->changed = true;
   Event& event = AddEvent(EventType::kExit, record.header.time_ns, process->info);
   event.wait_status = record.exit_code;
   event.duration_ns = record.header.time_ns - std::min<uint64_t>(record.header.time_ns, process->start_ns);
@@ -459,7 +530,9 @@ void SampleBuilder::BuildProcessSample(Process* process, uint64_t tick_seq) {
   process->split.Update(total[TM_C_RUNTIME_NS], total[TM_C_UTIME_NS], total[TM_C_STIME_NS]);
   FillCounters(total, process->split, process->valid, attached_, sample.get());
   FillMaxima(process->maxima, attached_, sample.get());
-  FillProcessGauges(process->gauges, process->valid, process->draft.kthread || process->exited, sample.get());
+  // A zombie has no memory any more; that its last sizes are not known is another matter.
+  const bool has_no_memory = process->draft.kthread || (process->exited && tick_seq != 0);
+  FillProcessGauges(process->gauges, process->valid, has_no_memory, sample.get());
   const ThreadSummary summary = Summarize(*process);
   FillScheduling(summary.state, process->nice, process->priority, process->cpu, sample.get());
   FillConnectionFlags(process->used_flags, attached_, sample.get());
@@ -569,7 +642,7 @@ SampleBuilder::Result SampleBuilder::EndTick(const Tick& tick) {
   result.requests = std::move(rows.requests);
   if (tick.lost_records != 0) {
     Event& gap = AddEvent(EventType::kGap, tick.boot_ns, nullptr);
-    gap.detail = "life cycle records lost: the ring buffer was full";
+    gap.detail = "life cycle records lost: no room in the ring buffer, or no memory";
     gap.lost = tick.lost_records;
   }
   for (uint32_t uid : std::exchange(wanted_users_, {})) result.requests.push_back({.uid = uid, .user = true});

@@ -75,11 +75,14 @@ class SampleBuilder {
   void UpdateOwner(Process* process, int32_t ppid, uint32_t uid, uint32_t gid, uint64_t cgroup_id);
   void Fold(Thread* thread);
   void FinishProcess(Process* process, const tm_task_record& record);
-  void TakeOverLeadership(Process* process, const tm_exec_record& record);
+  void EndThread(Thread* thread, uint64_t boot_ns, int32_t wait_status, const std::string& detail);
+  void LeaveLine(Process* process, Thread* leader, const tm_task_record& record);
+  void Succeed(Process* process, Thread* caller, uint64_t boot_ns);
   void OnZombie(Process* process, const tm_task_record& record);
 
   std::shared_ptr<const TaskInfo> ProcessInfo(Process* process);
   std::shared_ptr<const TaskInfo> ThreadInfo(Thread* thread);
+  // tick_seq 0: of a final record.
   void BuildProcessSample(Process* process, uint64_t tick_seq);
   void BuildThreadSample(Thread* thread, uint64_t tick_seq);
   void FillHitPercent(const Counters& counters, uint64_t* adds, uint64_t* lookups, TaskSample* sample) const;

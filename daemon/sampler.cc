@@ -112,6 +112,7 @@ uint64_t Sampler::LostRecords() {
   uint64_t lost = 0;
   const bpf::DropCounters drops = probe_->Drops();
   for (int drop = TM_DROP_RING_FINAL; drop <= TM_DROP_RING_OOM; ++drop) lost += drops[drop];
+  lost += drops[TM_DROP_LIFE];
   return lost - std::exchange(lost_before_, lost);
 }
 

@@ -60,16 +60,6 @@ void TaskTable::RemoveThread(Thread* thread) {
   if (it != threads.end()) threads.erase(it);
 }
 
-void TaskTable::Rename(Thread* thread, int32_t tid, uint64_t start_ns) {
-  Unindex(thread);
-  thread->key.tid = tid;
-  thread->key.start_ns = start_ns;
-  thread->info_changed = true;
-  auto& threads = thread->process->threads;
-  std::sort(threads.begin(), threads.end(), [](const auto& a, const auto& b) { return a->key.tid < b->key.tid; });
-  Index(thread);
-}
-
 void TaskTable::Index(Thread* thread) {
   threads_[thread->key] = thread;
   by_tid_[thread->key.tid] = thread;

@@ -5,6 +5,8 @@
 //
 //   FORK or first sight ──► Thread in Process.threads ──► FINAL: counters folded into Process.dead, Thread removed
 //                                                           └─ last one: Process.exited, kept while it is a zombie
+//
+// Exec by a thread other than the leader ends that thread's line and goes on in the leader's: see Succession.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +25,21 @@
 namespace taskmon::daemon {
 
 struct Process;
+
+// Another task goes on in this line: it has called exec and got the leader's number and start time. What it did under
+// its own number was told when that ended; what the leader did stays with the line, so that a line's counters never
+// fall.
+struct Succession {
+  Counters offset{};           // added to the kernel's counters of the task, modulo 2^64
+  bool awaits_leader = false;  // the old leader's last record is still to come
+  Counters leader{};           // then: what is known of it
+};
+
+// A leader that ended because another of its threads called exec: its line goes on if that succeeds.
+struct LeftLine {
+  uint64_t boot_ns = 0;
+  int32_t wait_status = 0;
+};
 
 struct Thread {
   TaskKey key;
@@ -45,6 +62,8 @@ struct Thread {
   bool changed = false;  // since the last sample
   bool info_changed = true;
   uint64_t seen_pass = 0;
+  std::optional<LeftLine> left;
+  std::unique_ptr<Succession> succession;
   std::shared_ptr<const TaskInfo> info;
   std::shared_ptr<const TaskSample> sample;
 };
@@ -92,8 +111,6 @@ class TaskTable {
   Thread* FindThreadByTid(int32_t tid);  // the youngest of that number
   Thread* AddThread(Process* process, int32_t tid, uint64_t start_ns);
   void RemoveThread(Thread* thread);
-  // Gives the thread another identity, as exec by a non-leader does.
-  void Rename(Thread* thread, int32_t tid, uint64_t start_ns);
 
   using Processes = std::map<std::pair<int32_t, uint64_t>, std::unique_ptr<Process>>;
   Processes& processes() { return processes_; }

@@ -35,8 +35,9 @@ void AppendMetric(const char* label, v1::Metric metric, const MetricCells& cells
 }
 
 std::string ExitDetail(const v1::Event& event, bool raw) {
-  std::string text = event.exit_signal() != 0 ? "killed by " + SignalName(event.exit_signal())
-                                              : fmt::format("exit {}", event.exit_code());
+  std::string text = !event.detail().empty()    ? event.detail()
+                     : event.exit_signal() != 0 ? "killed by " + SignalName(event.exit_signal())
+                                                : fmt::format("exit {}", event.exit_code());
   if (event.core_dumped()) text += " (core dumped)";
   text += ", lived " + Duration(event.duration_ns(), raw);
   const MetricIndex index(event.metrics());

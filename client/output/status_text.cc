@@ -54,6 +54,18 @@ std::string SinceText(const v1::Status& status) {
                      HumanDuration(std::max(span_ns, 0.0)));
 }
 
+std::string SmapsText(const v1::SmapsStatus& smaps, bool raw) {
+  const auto time = [raw](double ns) { return raw ? fmt::format("{:.0f}", ns) : HumanDuration(ns); };
+  std::string text = fmt::format("{} reads", Thousands(smaps.reads()));
+  if (smaps.reads() != 0) {
+    text += fmt::format(", the longest {} of {} allowed, {} per GiB", time(static_cast<double>(smaps.stall_max_ns())),
+                        time(static_cast<double>(smaps.per_target_ns())), time(smaps.ns_per_gib()));
+  }
+  if (smaps.too_large() != 0) text += fmt::format("; left out: {} too large", Thousands(smaps.too_large()));
+  if (smaps.no_room() != 0) text += fmt::format("; waiting for room: {}", Thousands(smaps.no_room()));
+  return text;
+}
+
 std::string HooksText(const v1::Status& status) {
   if (status.hooks().empty()) return "";
   size_t name_width = 4;
@@ -102,6 +114,22 @@ void AppendHook(const v1::HookStatus& hook, std::string* out) {
   object.Close();
 }
 
+void AppendSmaps(const v1::SmapsStatus& smaps, std::string* out) {
+  JsonObject object(out);
+  object.Number("reads", smaps.reads());
+  object.Number("stall_max_ns", smaps.stall_max_ns());
+  object.Number("too_large", smaps.too_large());
+  object.Number("no_room", smaps.no_room());
+  if (smaps.reads() != 0) {
+    object.Number("ns_per_gib", smaps.ns_per_gib());
+  } else {
+    object.Null("ns_per_gib");
+  }
+  object.Number("per_target_ns", smaps.per_target_ns());
+  object.Number("per_second_ns", smaps.per_second_ns());
+  object.Close();
+}
+
 void AppendDropped(const v1::Status& status, std::string* out) {
   const std::map<std::string, uint64_t> dropped(status.dropped().begin(), status.dropped().end());
   JsonObject object(out);
@@ -128,6 +156,7 @@ std::string StatusText(const v1::Status& status, bool raw) {
   text += Line("books", status.accounted_known() ? fmt::format("{:.1f}% of the CPU time of the last minute has a task",
                                                                status.accounted_cpu_percent())
                                                  : "not known yet (needs a minute)");
+  text += Line("smaps", SmapsText(status.smaps(), raw));
   if (!status.storage_error().empty()) text += Line("TROUBLE", "not storing: " + TerminalSafe(status.storage_error()));
   return text + HooksText(status);
 }
@@ -153,6 +182,7 @@ std::string StatusJson(const v1::Status& status) {
   object.Number("cpu_percent", status.cpu_percent());
   object.Number("rss_bytes", status.rss_bytes());
   AppendJsonArray(status.hooks(), object.Key("hooks"), AppendHook);
+  AppendSmaps(status.smaps(), object.Key("smaps"));
   if (status.accounted_known()) {
     object.Number("accounted_cpu_percent", status.accounted_cpu_percent());
   } else {

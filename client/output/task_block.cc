@@ -63,6 +63,12 @@ std::string RateText(const MetricDesc& metric, const std::map<v1::Metric, Counte
   return HumanRate(metric, rate->second.increase, rate->second.elapsed_ns);
 }
 
+// What stands beside a value: how old it is, or how fast it grows.
+std::string BesideText(const MetricDesc& metric, const TaskRow& row, const std::map<v1::Metric, CounterRate>& rates) {
+  const MetricCell cell = row.Get(metric.id);
+  return cell.age_s ? HumanDuration(*cell.age_s * 1e9) + " ago" : RateText(metric, rates);
+}
+
 // Entries run down the columns, so that related metrics stay beneath each other.
 std::string InColumns(const std::vector<std::string>& entries, size_t width) {
   const size_t columns = std::max<size_t>(1, (width - 1) / (kEntryWidth + 2));
@@ -104,7 +110,7 @@ std::vector<std::string> Entries(v1::Group group, const TaskRow& row, const std:
     Marks marks;
     std::string value = CellText(field, row, raw, &marks);
     if (metric.unit == v1::PERCENT && !raw) value += "%";
-    entries.push_back(fmt::format("{:<12} {:>10} {:>13}", metric.short_name, value, RateText(metric, rates)));
+    entries.push_back(fmt::format("{:<12} {:>10} {:>13}", metric.short_name, value, BesideText(metric, row, rates)));
   }
   return entries;
 }

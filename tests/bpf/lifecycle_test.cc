@@ -256,7 +256,7 @@ TEST_F(LifecycleTest, ExecByAThreadKeepsTheProcessOpenUntilTheNewProgramEnds) {
     child.Go();
     const int status = child.Wait();
     ASSERT_EQ(WEXITSTATUS(status), 4);
-    ExpectClosedOnce(child.tid(), 3);
+    ExpectClosedOnce(child.tid(), 4);  // the caller's own number, two other threads, the new program
     const auto exec = Of<tm_exec_record>(TM_RECORD_EXEC, child.tid()).front();
     EXPECT_EQ(exec.id.tid, child.tid());
     EXPECT_NE(exec.old_tid, child.tid());
@@ -280,7 +280,7 @@ TEST_F(LifecycleTest, TheOldLeaderGoesByTheNumberThatUserSpaceKnowsItBy) {
     });
     child.Go();
     child.Wait();
-    AwaitFinals(child.tid(), 2);
+    AwaitFinals(child.tid(), 3);
     bool execed = false;
     pid_t old_tid = -1;
     for (const RingRecord& record : ring_) {
@@ -289,10 +289,46 @@ TEST_F(LifecycleTest, TheOldLeaderGoesByTheNumberThatUserSpaceKnowsItBy) {
         execed = true;
         old_tid = record.As<tm_exec_record>().old_tid;
       }
-      if (record.kind() != TM_RECORD_FINAL || record.As<tm_task_record>().flags & TM_TASK_GROUP_DEAD) continue;
+      if (record.kind() != TM_RECORD_FINAL) continue;
+      EXPECT_EQ((record.As<tm_task_record>().flags & TM_TASK_SUCCESSOR) != 0,
+                (record.As<tm_task_record>().flags & TM_TASK_GROUP_DEAD) != 0);
+      if (record.As<tm_task_record>().flags & (TM_TASK_GROUP_DEAD | TM_TASK_BECAME_LEADER)) continue;
+      EXPECT_TRUE(record.As<tm_task_record>().flags & TM_TASK_ENDED_BY_EXEC);
       EXPECT_EQ(record.As<tm_task_record>().id.tid, execed ? old_tid : child.tid());
     }
   }
+}
+
+TEST_F(LifecycleTest, ACallersOwnNumberIsClosedByItsExec) {
+  Child child([]() -> int {
+    StartThread([](void*) -> void* {
+      Spin(5'000'000);
+      execl("/bin/true", "true", nullptr);
+      std::abort();
+    });
+    for (;;) pause();
+  });
+  child.Go();
+  child.Wait();
+  const auto finals = AwaitFinals(child.tid(), 3);
+  const auto forks = Of<tm_fork_record>(TM_RECORD_FORK, child.tid());
+  const auto exec = Of<tm_exec_record>(TM_RECORD_EXEC, child.tid()).front();
+  ASSERT_EQ(forks.size(), 2u);
+  size_t closed = 0;
+  for (const tm_task_record& final : finals) {
+    if ((final.flags & TM_TASK_BECAME_LEADER) == 0) continue;
+    ++closed;
+    EXPECT_EQ(final.id.tid, exec.old_tid);
+    EXPECT_EQ(final.id.tid, forks.back().id.tid);
+    EXPECT_EQ(final.id.start_ns, forks.back().id.start_ns);
+    EXPECT_EQ(final.id.process_start_ns, forks.front().id.start_ns);
+    EXPECT_LE(final.header.time_ns, exec.header.time_ns);
+    EXPECT_FALSE(final.flags & (TM_TASK_LEADER | TM_TASK_GROUP_DEAD));
+    EXPECT_EQ(final.counters[TM_C_EXECS], 0u);
+    EXPECT_GT(final.counters[TM_C_RUNTIME_NS], 0u);
+    EXPECT_LE(final.counters[TM_C_RUNTIME_NS], finals.back().counters[TM_C_RUNTIME_NS]);
+  }
+  EXPECT_EQ(closed, 1u);
 }
 
 TEST_F(LifecycleTest, VforkIsAProcessLikeAnyOther) {
@@ -370,6 +406,119 @@ TEST_F(LifecycleTest, TheSchedulerHookTakesOverFinalRecordsAndGivesThemBack) {
     probe_->Detach(TM_HOOKS_SCHED);
     EXPECT_EQ(WEXITSTATUS(FinalOf([] { return 2; }).exit_code), 2);
   }
+}
+
+TEST_F(LifecycleTest, ALifeThatWasThereBeforeAndThatNoPassSawIsClosedToo) {
+  Gate ready, end;
+  Child child([&] {
+    Spin(2'000'000);
+    ready.Signal();
+    end.Await();
+    return 6;
+  });
+  child.Go();
+  ready.Await();
+  Start({TM_HOOKS_LIFECYCLE});
+  ring_.clear();
+  end.Signal();
+  const int status = child.Wait();
+  const auto final = AwaitFinals(child.tid(), 1).front();
+  EXPECT_EQ(final.exit_code, status);
+  EXPECT_TRUE(final.flags & TM_TASK_PREEXISTING);
+  EXPECT_TRUE(final.flags & TM_TASK_GROUP_DEAD);
+  EXPECT_GE(final.counters[TM_C_RUNTIME_NS], 2'000'000u);
+  EXPECT_FALSE(final.valid & TM_VALID_STORAGE) << "no hook has counted anything for it";
+}
+
+// What the kernel refuses at fork for want of memory, here by order.
+class RefusedTest : public ProbeTest {
+ protected:
+  void Refuse(uint32_t moments) {
+    ProbeOptions options;
+    options.refuse_storage = moments;
+    Start({TM_HOOKS_LIFECYCLE, TM_HOOKS_SCHED}, options);
+  }
+};
+
+TEST_F(RefusedTest, ALifeWhoseStorageWasRefusedAtForkHasAFinalRecord) {
+  Refuse(1);
+  Child child([] {
+    Spin(2'000'000);
+    return 7;
+  });
+  child.Go();
+  rusage usage{};
+  const int status = child.Wait(&usage);
+  const auto final = AwaitFinals(child.tid(), 1).front();
+  EXPECT_EQ(final.exit_code, status);
+  EXPECT_TRUE(final.flags & TM_TASK_GROUP_DEAD);
+  EXPECT_FALSE(final.flags & TM_TASK_PREEXISTING);
+  EXPECT_GE(final.counters[TM_C_RUNTIME_NS], 2'000'000u);
+  EXPECT_EQ(final.counters[TM_C_MIN_FLT], static_cast<uint64_t>(usage.ru_minflt));
+  EXPECT_FALSE(final.valid & TM_VALID_STORAGE) << "no hook has counted anything for it";
+  EXPECT_TRUE(final.valid & TM_VALID_SIGNAL);
+  EXPECT_GT(probe_->Drops()[TM_DROP_STORAGE], 0u);
+  EXPECT_EQ(probe_->Drops()[TM_DROP_LIFE], 0u);
+}
+
+TEST_F(RefusedTest, ExecMakesUpForIt) {
+  Refuse(1);
+  const auto final = FinalOf([] {
+    execl("/bin/true", "true", nullptr);
+    return 1;
+  });
+  EXPECT_EQ(final.counters[TM_C_EXECS], 1u);
+  EXPECT_TRUE(final.valid & TM_VALID_STORAGE);
+}
+
+TEST_F(RefusedTest, ThreadsWithoutStorageCloseTheirProcessOnce) {
+  Refuse(1);
+  for (int round = 0; round < 20; ++round) {
+    Child child([]() -> int {
+      pthread_t threads[4];
+      for (pthread_t& thread : threads) thread = StartThread([](void*) -> void* { return nullptr; });
+      for (pthread_t thread : threads) pthread_join(thread, nullptr);
+      return 3;
+    });
+    const uint64_t lost = probe_->Drops()[TM_DROP_LIFE];
+    child.Go();
+    child.Wait();
+    std::vector<tm_task_record> finals;
+    // Newer kernels may refuse it at exit, too: then the life is lost, and counted.
+    ASSERT_TRUE(Eventually([&] {
+      finals = Finals(child.tid());
+      return finals.size() + probe_->Drops()[TM_DROP_LIFE] - lost >= 5;
+    })) << finals.size();
+    if (finals.size() < 5) continue;
+    EXPECT_EQ(std::count_if(finals.begin(), finals.end(), [](const auto& f) { return f.flags & TM_TASK_GROUP_DEAD; }),
+              1);
+    EXPECT_TRUE(finals.back().flags & TM_TASK_GROUP_DEAD);
+  }
+}
+
+TEST_F(RefusedTest, ALifeThatIsRefusedToTheEndIsCountedAsLost) {
+  Refuse(3);
+  Child child([] { return 0; });
+  child.Go();
+  child.Wait();
+  EXPECT_TRUE(Finals(child.tid()).empty());
+  EXPECT_GT(probe_->Drops()[TM_DROP_LIFE], 0u);
+}
+
+TEST_F(LifecycleTest, AForkAndAPassThatMeetTheNewTaskAtTheSameMomentAreBothServed) {
+  Child child([] {
+    for (int i = 0; i < 2000; ++i) {
+      const pid_t tid = fork();
+      if (tid == 0) _exit(0);
+      waitpid(tid, nullptr, 0);
+    }
+    return 0;
+  });
+  PassOf(child.tid());
+  child.Go();
+  while (StatField(TaskPath(child.tid(), "stat"), 3) != "Z") Pass(/*all=*/false);
+  EXPECT_EQ(probe_->Drops()[TM_DROP_STORAGE], 0u);
+  EXPECT_EQ(probe_->Drops()[TM_DROP_LIFE], 0u);
 }
 
 TEST_F(LifecycleTest, AStormIsRecordedOrCounted) {

@@ -4,13 +4,16 @@
 // machine may add time of its own.
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
+#include <new>
 
 #include "tests/bpf/probe_fixture.h"
 
@@ -124,6 +127,57 @@ TEST_F(SchedTest, TwoSpinnersOnOneCpuWaitForEachOther) {
   EXPECT_GE(worst.maxima[TM_M_RUNQ_NS].value_ns, kMs);
   EXPECT_NE(worst.maxima[TM_M_RUNQ_NS].witness, 0u);
   EXPECT_EQ(worst.maxima[TM_M_RUNQ_NS].cpu, 0u);
+}
+
+void BecomeRealTime(int priority) {
+  sched_param param{};
+  param.sched_priority = priority;
+  if (sched_setscheduler(0, SCHED_FIFO, &param) != 0) _exit(2);
+}
+
+// What a child tells while it runs, without a system call that could switch it out.
+struct Shared {
+  std::atomic<bool> back = false;
+  std::atomic<bool> enough = false;
+};
+
+TEST_F(SchedTest, AWaitIsToldInTheNextPassThoughTheTaskRunsOnAfterIt) {
+  ASSERT_GE(sysconf(_SC_NPROCESSORS_ONLN), 2) << "a CPU for the real-time tasks and one for the test";
+  void* memory = mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(memory, MAP_FAILED);
+  auto* shared = new (memory) Shared;
+  Gate wake;
+  Child hog([&] {
+    BecomeRealTime(6);
+    wake.Await();
+    Spin(50 * kMs);
+    return 0;
+  });
+  PinTo(0, hog.tid());
+  hog.Go();
+  ASSERT_TRUE(AwaitState(hog.tid(), 'S'));
+  Child victim([&] {
+    BecomeRealTime(5);
+    wake.Signal();  // the hog takes the CPU at once
+    shared->back = true;
+    const uint64_t end = BootNs() + 3000 * kMs;
+    while (!shared->enough && BootNs() < end) {
+    }
+    return 0;
+  });
+  PinTo(0, victim.tid());
+  PinTo(1, getpid());
+  victim.Go();
+  while (!shared->back) Nap(kMs);
+  const tm_max wait = PassOf(victim.tid(), false).maxima[TM_M_RUNQ_NS];
+  const tm_max again = PassOf(victim.tid(), false).maxima[TM_M_RUNQ_NS];
+  shared->enough = true;
+  EXPECT_GE(wait.value_ns, 50 * kMs);
+  EXPECT_EQ(wait.witness, static_cast<uint32_t>(hog.tid()));
+  EXPECT_EQ(wait.cpu, 0u);
+  EXPECT_LT(again.value_ns, 50 * kMs) << "told once";
+  victim.Wait();
+  munmap(memory, sizeof(Shared));
 }
 
 TEST_F(SchedTest, AMaximumIsReportedOnceAndInItsWindow) {

@@ -36,11 +36,12 @@ def filesystem_of(directory):
 
 class TruthRecorder(Recorder):
     """A taskmond with every hook attached."""
+    config = ""  # further sections
 
     def command(self):
         config = os.path.join(self.directory, "taskmond.toml")
         with open(config, "w", encoding="utf-8") as file:
-            file.write(f"[kernel]\nhooks = {json.dumps(ALL_HOOKS)}\n")
+            file.write(f"[kernel]\nhooks = {json.dumps(ALL_HOOKS)}\n{self.config}")
         return [f"{BIN}/taskmond", "--config", config, "--socket", self.socket, "--state-dir", self.state,
                 "--interval", self.interval, *self.extra]
 

@@ -78,15 +78,20 @@ class Lives(TruthCase):
     def test_exec_by_a_thread_other_than_the_leader(self):
         work = self.workload("execs", 1, options=["--thread"])
         self.recorder.ticks(2)
-        before = self.process_row(work.pid)
+        before, leader = self.process_row(work.pid), self.thread_row(work.pid)
         work.go()
         self.recorder.ticks(2)
         self.assertEqual((work.did["pid"], work.did["tid"]), (work.pid, work.pid), "it has become the leader")
+        self.assertNotEqual(work.tid, work.pid)
         after = self.process_row(work.pid)
         self.assertEqual(after["start_ns"], before["start_ns"], "the same process")
         self.assertEqual(after["task_exec_count"] - before["task_exec_count"], 1)
         self.assertEqual(after["task_thread_count"], 1)
         self.assertEqual(self.recorder.json("ps", "-H", f"tid == {work.tid}"), [], "its old number is gone")
+        moved, = [e for e in self.events(f"tgid == {work.pid}", "exit") if e["tid"] == work.tid]
+        self.assertEqual(moved["detail"], f"became TID {work.pid} by exec")
+        line = self.thread_row(work.pid)
+        self.assertGreaterEqual(line["task_runtime_ns"], leader["task_runtime_ns"], "the leader's line goes on")
         exec_event = self.events(f"tgid == {work.pid}", "exec", threads=False)[-1]
         self.assertEqual((exec_event["tid"], exec_event["start_ns"]), (work.pid, before["start_ns"]))
         work.finish()
@@ -96,6 +101,35 @@ class Lives(TruthCase):
         self.assertEqual((final["start_ns"], final["task_exec_count"]), (before["start_ns"], 2))
         self.assertEqual(final["task_runtime_ns"], sum(e["task_runtime_ns"] for e in ends if e["thread"]))
         self.same_cpu_as_wait4(final, work)
+        self.one_end_for_each_beginning(work, ends)
+
+    def one_end_for_each_beginning(self, work, ends):
+        """Of the process, of each further thread, and of the leading thread, whose beginning is the process's."""
+        forks = [e for e in self.events(f"tgid == {work.pid}", "fork") if e["start_ns"] >= work.started_boot_ns]
+        begun = [(e["tid"], e["start_ns"], e["thread"]) for e in forks]
+        process, = [key for key in begun if not key[2]]
+        begun.append((*process[:2], True))
+        self.assertEqual(sorted(begun), sorted((e["tid"], e["start_ns"], e["thread"]) for e in ends))
+
+    def test_each_number_ends_once_when_threads_exec_on_a_busy_machine(self):
+        hogs = [subprocess.Popen(["sh", "-c", "while :; do ls >/dev/null; done"]) for _ in range(os.cpu_count())]
+        for hog in hogs:
+            self.addCleanup(hog.wait)
+            self.addCleanup(hog.kill)
+        works = []
+        for _ in range(5):
+            batch = [self.workload("execs", 3, options=["--thread"]) for _ in range(6)]
+            for work in batch:
+                work.go()
+            for work in batch:
+                work.finish()
+            works += batch
+        for work in works:
+            ends = self.ends(work, 3)
+            self.one_end_for_each_beginning(work, ends)
+            final, = [e for e in ends if not e["thread"]]
+            self.assertEqual(final["task_runtime_ns"], sum(e["task_runtime_ns"] for e in ends if e["thread"]))
+            self.assertEqual(final["task_exec_count"], 4)
 
     def test_vfork_child_has_a_life_of_its_own(self):
         work = self.workload("vfork_sleep", 3000)

@@ -5,8 +5,10 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstring>
+#include <ctime>
 
 #include "tests/truth/thing.h"
 
@@ -120,6 +122,31 @@ void HoldEveryKind(const Args& args, Report*) {
   Must(madvise(out, swapped, MADV_PAGEOUT) == 0, "madvise(MADV_PAGEOUT)");
 }
 
+int64_t NowNs() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1'000'000'000 + now.tv_nsec;
+}
+
+void PrepareStalls(const Args& args, Report*) {
+  const size_t bytes = static_cast<size_t>(args[0]) * kMiB;
+  Touch(MapAnonymous(bytes), bytes);
+}
+
+// Takes its own memory map's lock, again and again, and looks how long that takes at worst.
+void FeelStalls(const Args& args, Report* report) {
+  const int64_t end = NowNs() + args[1] * 1'000'000;
+  int64_t longest = 0, rounds = 0;
+  for (int64_t before = NowNs(); before < end; ++rounds) {
+    Must(munmap(MapAnonymous(kPage), kPage) == 0, "munmap");
+    const int64_t after = NowNs();
+    longest = std::max(longest, after - before);
+    before = after;
+  }
+  report->Set("longest_ns", longest);
+  report->Set("rounds", rounds);
+}
+
 // More than its memory cgroup allows: meant to be killed.
 void EatMemory(const Args& args, Report*) {
   const size_t bytes = static_cast<size_t>(args[0]) * kMiB;
@@ -132,6 +159,7 @@ constexpr Thing kThings[] = {
     {"hold", "ANONYMOUS_MIB FILE_MIB SHARED_MIB", 3, nullptr, Hold},
     {"peak", "MIB", 1, nullptr, Peak},
     {"every_kind", "SHARED_DIRTY SHARED_CLEAN PRIVATE_CLEAN LAZY SWAPPED, in MiB", 5, nullptr, HoldEveryKind},
+    {"stalls", "RESIDENT_MIB MS", 2, PrepareStalls, FeelStalls},
     {"eat", "MIB", 1, nullptr, EatMemory},
 };
 

@@ -135,6 +135,23 @@ TEST(ProgramsTest, WhatIsMissingIsListedOnceWithTheReason) {
   EXPECT_TRUE(choices.at("tm_iterate").load) << "needs no tracepoint";
 }
 
+TEST(ProgramsTest, LimitsHoldWhereTheKernelLacksWhatWouldLiftThem) {
+  FakeKernel older, newer;
+  for (FakeKernel* kernel : {&older, &newer}) {
+    const int sock = kernel->PointerTo("sock");
+    kernel->With("inet_sock_set_state", {sock, kernel->Int(), kernel->Int()});
+    if (kernel == &newer) kernel->With("sock_send_length", {sock, kernel->Int()});
+  }
+  older.With("sched_process_exit", {older.PointerTo("task_struct")});
+  newer.With("sched_process_exit", {newer.PointerTo("task_struct"), newer.Bool()});
+  auto old_choice = Choose(older), new_choice = Choose(newer);
+  for (const char* program : {"tm_exit", "tm_set_state"}) {
+    EXPECT_TRUE(new_choice.at(program).limits.empty()) << program;
+    ASSERT_EQ(old_choice.at(program).limits.size(), 1u) << program;
+  }
+  EXPECT_STREQ(old_choice.at("tm_set_state").limits[0]->metrics.at(0), "task_tcp_used");
+}
+
 TEST(ProgramsTest, AnUnknownSignatureIsToldInWords) {
   FakeKernel kernel;
   kernel.With("sched_switch", {kernel.Bool(), kernel.Int(), kernel.PointerTo("task_struct")});

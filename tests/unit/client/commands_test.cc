@@ -121,6 +121,17 @@ TEST(Show, PutsRatesBesideTotals) {
   for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80u) << line;
 }
 
+TEST(Show, PutsTheAgeBesideAValueThatIsOlderThanTheTick) {
+  FakeAnswers answers;
+  v1::TaskBatch batch = MakeBatch();
+  SetValue(v1::TASK_PSS_SIZE, 8192, batch, AddTask(10, "nginx", &batch));
+  v1::Age* age = batch.mutable_samples(0)->add_ages();
+  age->set_metric(v1::TASK_PSS_SIZE);
+  age->set_age_ms(41'500);
+  answers.batches = {batch};
+  EXPECT_THAT(Invoke({"show", "10"}, &answers, {.width = 80}).out, testing::ContainsRegex("pss +~8\\.0K +41\\.5s ago"));
+}
+
 TEST(Show, SaysWhenThereIsNoSuchTask) {
   FakeAnswers answers;
   const Outcome result = Invoke({"show", "4711"}, &answers);

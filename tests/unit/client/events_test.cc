@@ -47,6 +47,10 @@ TEST(EventDetail, TellsHowATaskEnded) {
   EXPECT_THAT(EventDetail(*event, false), testing::StartsWith("killed by SIGSEGV (core dumped), lived 51.0ms"));
   event->set_exit_signal(40);
   EXPECT_THAT(EventDetail(*event, false), testing::StartsWith("killed by signal 40"));
+  event->set_exit_signal(0);
+  event->set_core_dumped(false);
+  event->set_detail("became TID 41 by exec");
+  EXPECT_THAT(EventDetail(*event, false), testing::StartsWith("became TID 41 by exec, lived 51.0ms"));
 }
 
 TEST(EventDetail, SpeaksOfEveryType) {

@@ -63,6 +63,31 @@ TEST(StatusText, SaysWhatIsLostAndWhatIsWrong) {
   EXPECT_THAT(out, testing::HasSubstr("1 of 1 attached"));
 }
 
+TEST(StatusText, TellsHowReadingSmapsGoes) {
+  FakeAnswers answers = Healthy();
+  EXPECT_THAT(Invoke({"status"}, &answers).out, testing::HasSubstr("smaps      0 reads\n"));
+  v1::SmapsStatus* smaps = answers.status.mutable_smaps();
+  smaps->set_reads(1234);
+  smaps->set_stall_max_ns(4'200'000);
+  smaps->set_per_target_ns(10'000'000);
+  smaps->set_per_second_ns(5'000'000);
+  smaps->set_ns_per_gib(4'900'000);
+  smaps->set_too_large(2);
+  smaps->set_no_room(3);
+  EXPECT_THAT(Invoke({"status"}, &answers).out,
+              testing::HasSubstr("smaps      1,234 reads, the longest 4.2ms of 10.0ms allowed, 4.9ms per GiB; "
+                                 "left out: 2 too large; waiting for room: 3\n"));
+  const auto row = ReadJson(Invoke({"status", "-o", "json"}, &answers).out).struct_value();
+  const auto read = row.fields().at("smaps").struct_value();
+  EXPECT_EQ(Number(read, "reads"), 1234);
+  EXPECT_EQ(Number(read, "stall_max_ns"), 4'200'000);
+  EXPECT_EQ(Number(read, "too_large"), 2);
+  EXPECT_EQ(Number(read, "no_room"), 3);
+  EXPECT_EQ(Number(read, "ns_per_gib"), 4'900'000);
+  EXPECT_EQ(Number(read, "per_target_ns"), 10'000'000);
+  EXPECT_EQ(Number(read, "per_second_ns"), 5'000'000);
+}
+
 TEST(Doctor, GroupsMetricsThatShareAFate) {
   FakeAnswers answers;
   v1::Check* check = answers.doctor.add_checks();

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/reports.h"
+
+#include <gtest/gtest.h>
+
+#include "proto/catalogue.h"
+
+namespace taskmon::daemon {
+namespace {
+
+v1::MetricHealth HealthOf(const v1::Doctor& doctor, v1::Metric metric) {
+  for (const v1::MetricHealth& health : doctor.metrics()) {
+    if (health.metric() == static_cast<uint32_t>(metric)) return health;
+  }
+  ADD_FAILURE() << "no health of " << metric;
+  return {};
+}
+
+bpf::Hook Attached(const std::string& name, tm_hook_group group) {
+  bpf::Hook hook;
+  hook.name = name;
+  hook.group = group;
+  hook.available = true;
+  hook.attached = true;
+  return hook;
+}
+
+TEST(ReportsTest, LimitOfSomeMetricsLeavesTheOthersOfItsGroupAlone) {
+  Figures figures;
+  figures.sampler.hooks = {Attached("inet_sock_set_state", TM_HOOKS_CONNECT)};
+  figures.sampler.hooks[0].limits = {{"connect only", {"task_tcp_used"}}};
+  const v1::Doctor doctor = MakeDoctor(Config(), figures, "5.10");
+  EXPECT_EQ(HealthOf(doctor, v1::TASK_TCP_USED).health(), v1::DEGRADED);
+  EXPECT_EQ(HealthOf(doctor, v1::TASK_TCP_USED).reason(), "connect only");
+  EXPECT_EQ(HealthOf(doctor, v1::TASK_CONNECT_COUNT).health(), v1::WORKS);
+}
+
+TEST(ReportsTest, LimitWithoutMetricsIsAboutItsGroup) {
+  Figures figures;
+  figures.sampler.hooks = {Attached("mark_victim", TM_HOOKS_OOM)};
+  figures.sampler.hooks[0].limits = {{"by number", {}}};
+  const v1::Doctor doctor = MakeDoctor(Config(), figures, "5.10");
+  EXPECT_EQ(HealthOf(doctor, v1::TASK_OOM_COUNT).health(), v1::DEGRADED);
+  EXPECT_EQ(HealthOf(doctor, v1::TASK_VM_SIZE).health(), v1::WORKS);
+}
+
+TEST(ReportsTest, LimitOfFinalRecordsIsToldOfMetricsThatNoHookFills) {
+  Figures figures;
+  figures.sampler.hooks = {Attached("sched_process_exit", TM_HOOKS_LIFECYCLE)};
+  figures.sampler.hooks[0].limits = {{"no sizes at the end", {"task_vm_size"}}};
+  const v1::Doctor doctor = MakeDoctor(Config(), figures, "6.1");
+  EXPECT_EQ(HealthOf(doctor, v1::TASK_VM_SIZE).health(), v1::DEGRADED);
+  EXPECT_EQ(HealthOf(doctor, v1::TASK_FORK_COUNT).health(), v1::WORKS);
+}
+
+TEST(ReportsTest, UnavailableStaysUnavailableWhateverTheLimits) {
+  Figures figures;
+  figures.sampler.hooks = {Attached("inet_sock_set_state", TM_HOOKS_CONNECT)};
+  figures.sampler.hooks[0].attached = false;
+  figures.sampler.hooks[0].limits = {{"connect only", {"task_tcp_used"}}};
+  figures.hook_reasons[TM_HOOKS_CONNECT] = "not wanted";
+  const v1::MetricHealth health = HealthOf(MakeDoctor(Config(), figures, "5.10"), v1::TASK_TCP_USED);
+  EXPECT_EQ(health.health(), v1::UNAVAILABLE);
+  EXPECT_EQ(health.reason(), "hook inet_sock_set_state is not attached: not wanted");
+}
+
+}  // namespace
+}  // namespace taskmon::daemon
