@@ -45,7 +45,8 @@ absl::Status ChunkStore::Prepare() {
        "INSERT INTO chunk(boot, first_seq, last_seq, min_wall_ns, max_wall_ns, tick_count, row_count, ticks, tier,"
        " format, merged, bytes, last_event)"
        " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, 2, ?, ?, (SELECT coalesce(max(id), 0) FROM event)) RETURNING id"},
-      {&insert_part_, "INSERT INTO part(key, data) VALUES(?, ?)"},
+      // A crash may have left the body of a chunk that is gone, whose number this one has now.
+      {&insert_part_, "INSERT OR REPLACE INTO part(key, data) VALUES(?, ?)"},
       {&select_head_, "SELECT ticks FROM chunk WHERE id = ?"},
       {&select_body_, "SELECT data FROM part WHERE key = ?"},
       {&select_fragments_,

@@ -15,7 +15,8 @@ Precision::Precision(const std::vector<ColumnSpec>& columns) {
     form.instant = column.instant;
     form.spent = column.spent;
     rounded_[column.id] = column.quantum > 1 || column.digits > 0;
-    if (column.witness_of != 0) witnesses_.push_back({column.id, column.witness_of, column.witness_from});
+    if (column.witness_of != 0)
+      witnesses_.push_back({column.id, column.witness_of, column.witness_from, column.witness_with});
   }
 }
 
@@ -32,7 +33,8 @@ int64_t Precision::RoundTo(const ColumnForm& form, int64_t value) {
 MetricBits Precision::Kept(const TaskSample& sample) const {
   MetricBits kept = MetricBits::Of(sample.valid);
   for (const Witness& witness : witnesses_) {
-    if (sample.values[witness.maximum] < witness.from) kept.clear(witness.metric);
+    const bool tells = witness.with != 0 && sample.valid[witness.with] && sample.values[witness.with] != 0;
+    if (sample.values[witness.maximum] < witness.from && !tells) kept.clear(witness.metric);
   }
   return kept;
 }

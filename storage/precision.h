@@ -37,6 +37,7 @@ class Precision {
     MetricId metric;
     MetricId maximum;
     int64_t from;
+    MetricId with;
   };
   static int64_t RoundTo(const ColumnForm& form, int64_t value);
 

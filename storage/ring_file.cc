@@ -47,6 +47,7 @@ absl::Status RingFile::Open() {
   if (!objects.ok()) return objects.status();
   absl::Status status = *objects > 0 ? CheckSchema(&db_) : absl::OkStatus();
   if (status.ok()) status = ConfigureWriter(&db_);
+  if (status.ok() && !options_.durable) status = db_.Exec("PRAGMA synchronous=OFF");
   if (status.ok()) status = CreateOrCheckSchema(&db_);
   if (status.ok()) status = SaveMetricKinds(&db_, options_.columns);
   if (!status.ok()) return status;

@@ -95,16 +95,21 @@ absl::Status RingReaderImpl::Init(const std::vector<ColumnSpec>& columns) {
   for (const ColumnSpec& column : columns) {
     if (column.kind == ColumnKind::kCounter && !column.stored) counters_.set(column.id);
   }
-  const std::pair<Statement*, const char*> all[] = {
+  absl::StatusOr<int64_t> version = db_->QueryInt("PRAGMA user_version");
+  if (!version.ok()) return version.status();
+  // Chunks that only supplement others have no times. Format 1 had none of them.
+  const std::string ticks = *version >= 2 ? fmt::format("chunk WHERE tier < {}", kPastTier) : "chunk WHERE 1";
+  const std::pair<Statement*, std::string> all[] = {
       {&journal_to_, "SELECT seq, wall_ns, data, boot FROM journal WHERE seq <= ? ORDER BY seq"},
       {&journal_seq_at_, "SELECT max(seq) FROM journal WHERE wall_ns <= ?"},
       {&tasks_of_, "SELECT id FROM task WHERE tid = ?"},
       {&range_,
-       "SELECT min(a), max(b), max(s) FROM (SELECT min(min_wall_ns) a, max(max_wall_ns) b, max(last_seq) s FROM chunk"
-       " UNION ALL SELECT min(wall_ns), max(wall_ns), max(seq) FROM journal)"},
-      {&next_wall_,
-       "SELECT min(w) FROM (SELECT min(min_wall_ns) w FROM chunk WHERE min_wall_ns > ?1"
-       " UNION ALL SELECT min(wall_ns) FROM journal WHERE wall_ns > ?1)"},
+       fmt::format("SELECT min(a), max(b), max(s) FROM (SELECT min(min_wall_ns) a, max(max_wall_ns) b, max(last_seq) s"
+                   " FROM {} UNION ALL SELECT min(wall_ns), max(wall_ns), max(seq) FROM journal)",
+                   ticks)},
+      {&next_wall_, fmt::format("SELECT min(w) FROM (SELECT min(min_wall_ns) w FROM {} AND min_wall_ns > ?1"
+                                " UNION ALL SELECT min(wall_ns) FROM journal WHERE wall_ns > ?1)",
+                                ticks)},
   };
   for (const auto& [statement, sql] : all) {
     absl::StatusOr<Statement> prepared = db_->Prepare(sql);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/ring_writer.h"
 
+#include <sys/stat.h>
+
 #include <utility>
 
 #include "storage/file_lock.h"
@@ -9,6 +11,15 @@
 
 namespace taskmon::storage {
 namespace {
+
+// Device and inode; zeros: there is no file.
+using FileIdentity = std::pair<uint64_t, uint64_t>;
+
+FileIdentity IdentityOf(const std::string& path) {
+  struct stat st {};
+  if (stat(path.c_str(), &st) != 0) return {0, 0};
+  return {st.st_dev, st.st_ino};
+}
 
 class RingWriterImpl : public RingWriter {
  public:
@@ -31,6 +42,7 @@ class RingWriterImpl : public RingWriter {
   const RingOptions options_;
   FileLock lock_;
   std::unique_ptr<RingFile> file_;  // null: could not be opened, and is tried again with the next tick
+  FileIdentity identity_;           // of the file that file_ has open
   std::string set_aside_;
 };
 
@@ -38,8 +50,10 @@ absl::Status RingWriterImpl::OpenFile() {
   absl::Status status = CreatePrivately(options_.path);
   auto file = std::make_unique<RingFile>(options_);
   if (status.ok()) status = file->Open();
-  if (status.ok()) file_ = std::move(file);
-  return status;
+  if (!status.ok()) return status;
+  file_ = std::move(file);
+  identity_ = IdentityOf(options_.path);
+  return absl::OkStatus();
 }
 
 absl::Status RingWriterImpl::StartAnew() {
@@ -56,6 +70,8 @@ absl::Status RingWriterImpl::Open() {
 
 // Damage may also show long after Open; the tick at hand then is the first of a new file.
 absl::Status RingWriterImpl::Append(const Snapshot& snapshot, std::vector<Event>* events) {
+  // Removed, or another in its place: what we hold open nobody will ever read.
+  if (file_ != nullptr && IdentityOf(options_.path) != identity_) file_.reset();
   absl::Status status = file_ == nullptr ? Open() : absl::OkStatus();
   if (status.ok()) status = file_->Append(snapshot, events);
   if (!absl::IsDataLoss(status)) return status;

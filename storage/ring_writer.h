@@ -32,9 +32,11 @@ struct ColumnSpec {
   // digits (0: all).
   int64_t quantum = 0;
   uint8_t digits = 0;
-  // The circumstances of a window maximum are kept where it is at least so large; 0: not a circumstance.
+  // A circumstance of a window maximum; 0: it is not. It is kept where the maximum is at least `witness_from`, and
+  // where the circumstance `witness_with` (0: none) is not 0.
   MetricId witness_of = 0;
   int64_t witness_from = 0;
+  MetricId witness_with = 0;
   // A ratio that holds for its tick alone: over several ticks it is the mean, weighted by the increase of this counter.
   MetricId weight = 0;
   // A waiting time: with the time `spent` otherwise it makes up the time to `instant`, or to the tick while that is 0,
@@ -63,6 +65,7 @@ struct RingOptions {
   std::vector<ColumnSpec> columns;
   std::array<ResolutionLimits, kResolutions> resolutions = {{{.share = 7}, {.share = 2}, {.share = 1}}};
   bool coarser = true;  // false: as sampled alone
+  bool durable = true;  // false: a crash of the machine may cost the file
 };
 
 // Rows that belong to a tick that was appended before.

@@ -56,12 +56,37 @@ CREATE TABLE event(
 CREATE INDEX event_by_wall ON event(wall_ns);
 )sql";
 
+// For people with sqlite3 at hand; nothing of ours reads them.
+constexpr const char* kViews = R"sql(
+CREATE VIEW tasks AS
+  SELECT t.id, t.tid, i.tgid, i.ppid, t.thread, i.comm, i.cmdline, i.exe, i.uid, i.user, i.unit, i.container, i.app,
+    replace(i.rules, char(10), ', ') AS rules, i.tracked,
+    strftime('%Y-%m-%dT%H:%M:%fZ', i.start_wall_ns / 1e9, 'unixepoch') AS started, t.last_seq IS NULL AS alive,
+    t.first_seq, t.last_seq, b.boot_id
+  FROM task t JOIN boot b ON b.id = t.boot
+    JOIN task_info i ON i.id = (SELECT max(id) FROM task_info WHERE task = t.id);
+CREATE VIEW lives AS
+  SELECT k.*, strftime('%Y-%m-%dT%H:%M:%fZ', t.exit_wall_ns / 1e9, 'unixepoch') AS ended,
+    t.duration_ns / 1e9 AS seconds, t.wait_status >> 8 & 255 AS exit_code, t.wait_status & 127 AS exit_signal
+  FROM task t JOIN tasks k ON k.id = t.id WHERE t.exit_wall_ns IS NOT NULL;
+CREATE VIEW events AS
+  SELECT e.id, strftime('%Y-%m-%dT%H:%M:%fZ', e.wall_ns / 1e9, 'unixepoch') AS time,
+    CASE e.type WHEN 1 THEN 'fork' WHEN 2 THEN 'exec' WHEN 3 THEN 'exit' WHEN 4 THEN 'oom' WHEN 5 THEN 'threshold'
+      WHEN 6 THEN 'rule' WHEN 7 THEN 'gap' WHEN 8 THEN 'rename' ELSE e.type END AS type,
+    t.tid, i.tgid, i.ppid, i.comm, i.user, e.detail, e.rule, e.begins, e.metric, e.value, e.baseline,
+    e.wait_status, e.duration_ns, e.lost
+  FROM event e LEFT JOIN task_info i ON i.id = e.info LEFT JOIN task t ON t.id = i.task;
+CREATE VIEW rules AS
+  SELECT rule, count(*) AS events, min(time) AS first, max(time) AS last FROM events WHERE rule IS NOT NULL
+  GROUP BY rule;
+)sql";
+
 absl::Status CreateTables(Database* db) {
   absl::StatusOr<Transaction> transaction = Transaction::Begin(db, Transaction::Kind::kWrite);
   if (!transaction.ok()) return transaction.status();
   const std::string stamp =
       fmt::format("PRAGMA application_id={}; PRAGMA user_version={};", kApplicationId, kFormatVersion);
-  for (const char* sql : {kTables, stamp.c_str()}) {
+  for (const char* sql : {kTables, kViews, stamp.c_str()}) {
     absl::Status status = db->Exec(sql);
     if (!status.ok()) return status;
   }
@@ -103,6 +128,7 @@ absl::Status Upgrade(Database* db) {
   if (!transaction.ok()) return transaction.status();
   absl::Status status;
   for (int64_t from = *version; from < kFormatVersion && status.ok(); ++from) status = db->Exec(kUpgrades[from]);
+  if (status.ok()) status = db->Exec(kViews);
   if (status.ok()) status = db->Exec(fmt::format("PRAGMA user_version={}", kFormatVersion).c_str());
   return status.ok() ? transaction->Commit() : status;
 }

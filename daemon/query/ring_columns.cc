@@ -37,6 +37,8 @@ std::vector<storage::ColumnSpec> RingColumns() {
                        .ranged = HasRange(metric)});
     storage::ColumnSpec& column = columns.back();
     if (metric.id == v1::TASK_OFFCPU_TIME) column.instant = v1::TASK_OFFCPU_SINCE, column.spent = v1::TASK_RUNTIME_NS;
+    // A sleep is told by its length; who preempted a task is worth knowing however short it was.
+    if (metric.witness_of == v1::TASK_SWITCH_OFFCPU_TIME_MAX) column.witness_with = v1::TASK_SWITCH_OFFCPU_TIME_MAX_BY;
     if (metric.id == v1::TASK_PAGE_CACHE_HIT_PERCENT) column.weight = v1::TASK_PAGE_CACHE_LOOKUP_COUNT;
   }
   return columns;

@@ -66,10 +66,14 @@ class Lives(TruthCase):
             for work in batch:
                 work.finish()
             works += batch
+        # One question about all of them: there are many events to look through.
+        def all_ended():
+            ended = self.events(f"ppid == {os.getpid()}", "exit")
+            return ended if {w.pid for w in works} <= {e["tid"] for e in ended if not e["thread"]} else None
+        ended = wait_for(all_ended, "the ends of all")
         for work in works:
-            self.exit_of(work.tid, thread=True)
-        for work in works:
-            ends = self.ends(work, 3)
+            ends = [e for e in ended if e["tgid"] == work.pid and
+                    work.started_boot_ns <= e["start_ns"] <= work.ended_boot_ns]
             self.assertEqual(sorted((e["tid"], e["thread"]) for e in ends),
                              sorted([(work.pid, True), (work.tid, True), (work.pid, False)]))
             final, = [e for e in ends if not e["thread"]]

@@ -151,6 +151,7 @@ const Snapshot& FakeWorld::Next() {
   Snapshot next;
   next.tick = {seq_, wall_ns_, boot_ns_, first_ ? 0 : static_cast<uint64_t>(kSecondNs), 0};
   if (Chance(0.1)) next.tick.lost_records = static_cast<uint64_t>(Number(1, 9));
+  if (!options_.lost) next.tick.lost_records = 0;
   next.boot_id = options_.boot_id;
   next.memory_total_bytes = 8ll << 30;
   for (const auto& sample : snapshot_.tasks) {

@@ -36,6 +36,7 @@ struct WorldOptions {
   double oddity = 0.02;   // share of updates with something unusual: validity, odd deltas, renames, aged values
   uint64_t first_seq = 1;
   std::string boot_id = "boot-a";
+  bool lost = true;  // some ticks lose records
 };
 
 class FakeWorld {

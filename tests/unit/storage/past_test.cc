@@ -74,6 +74,7 @@ TEST_F(Past, RowsAppearInTheTicksTheyWereAddedTo) {
   Merge(past, &recorded_.snapshots);
   ExpectHolds(options_.path, recorded_.snapshots);
   auto reader = OpenReader(options_.path);
+  EXPECT_EQ((*reader->Range())->begin_wall_ns, recorded_.snapshots.front().tick.wall_ns);
   for (const Snapshot& want : recorded_.snapshots) {
     auto got = reader->At(want.tick.wall_ns);
     ASSERT_TRUE(got.ok()) << got.status();

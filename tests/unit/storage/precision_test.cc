@@ -30,6 +30,22 @@ TEST(Precision, KeepsTheLeadingDigitsOfLargeValues) {
   }
 }
 
+TEST(Precision, DropsTheCircumstancesOfSmallMaximaUnlessTheyTell) {
+  const Precision precision(
+      {{.id = 1, .kind = ColumnKind::kWindowMax, .stored = true},
+       {.id = 2, .kind = ColumnKind::kGauge, .stored = true, .witness_of = 1, .witness_from = 100, .witness_with = 3},
+       {.id = 3, .kind = ColumnKind::kGauge, .stored = true, .witness_of = 1, .witness_from = 100, .witness_with = 3}});
+  TaskSample sample;
+  sample.valid.set(1).set(2).set(3);
+  for (auto [maximum, by, kept] : {std::tuple(99, 0, false), {100, 0, true}, {99, 7, true}}) {
+    sample.values[1] = maximum;
+    sample.values[3] = by;
+    EXPECT_EQ(precision.Kept(sample).test(2), kept);
+    EXPECT_EQ(precision.Kept(sample).test(3), kept);
+    EXPECT_TRUE(precision.Kept(sample).test(1));
+  }
+}
+
 // A machine whose counters have the noise of a nanosecond clock, kept in microseconds.
 class Noise : public ::testing::Test {
  protected:

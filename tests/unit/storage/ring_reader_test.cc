@@ -216,6 +216,142 @@ TEST(RingReader, NeitherLosesNorDoublesTicksWhileTheChunkItReadsIsClosed) {
   for (size_t i = 0; i < seqs.size(); ++i) EXPECT_EQ(seqs[i], i + 1);
 }
 
+TEST(RingReader, GoesOnWhereAnEarlierScanStopped) {
+  TempDir dir;
+  auto writer = OpenWriter(TestOptions(dir.Path("h.db")));
+  FakeWorld world({.seed = 17});
+  Recorded recorded;
+  Record(writer.get(), &world, 35, &recorded);
+  auto reader = OpenReader(dir.Path("h.db"));
+  ScanFilter filter;
+  size_t next = 0;
+  while (next < recorded.snapshots.size()) {
+    int left = 4;
+    ASSERT_TRUE(reader
+                    ->Scan(INT64_MIN, INT64_MAX, filter,
+                           [&](const Snapshot& got) {
+                             ExpectSameSnapshot(recorded.snapshots.at(next++), got);
+                             filter.after_seq = got.tick.seq;
+                             return --left > 0;
+                           })
+                    .ok());
+    ASSERT_FALSE(HasFailure());
+  }
+}
+
+TEST(RingReader, AReaderThatStopsInTheMiddlePinsNothing) {
+  TempDir dir;
+  RingOptions options = TestOptions(dir.Path("h.db"));
+  options.cap_bytes = 2u << 20;
+  auto writer = OpenWriter(options);
+  FakeWorld world({.seed = 18, .tasks = 40});
+  Recorded recorded;
+  Record(writer.get(), &world, 25, &recorded);
+  auto reader = OpenReader(options.path);
+  auto other = Database::Open(options.path, Database::Mode::kReadWriteCreate);
+  const auto expect_free = [&] {
+    // As many ticks as fill the log several times over; none would be taken if it could not be emptied.
+    Record(writer.get(), &world, 300, &recorded);
+    EXPECT_LE(FileBytes(options.path), options.cap_bytes);
+    EXPECT_EQ(*other->QueryInt("PRAGMA wal_checkpoint(TRUNCATE)"), 0) << "a reader is in the way";
+  };
+  int ticks = 0;
+  ASSERT_TRUE(reader
+                  ->Scan(INT64_MIN, INT64_MAX, {},
+                         [&](const Snapshot&) {
+                           if (++ticks == 5) expect_free();
+                           return ticks < 5;
+                         })
+                  .ok());
+  expect_free();
+  int events = 0;
+  ASSERT_TRUE(reader
+                  ->ScanEvents(INT64_MIN, INT64_MAX, {},
+                               [&](const Event&) {
+                                 if (++events == 3) expect_free();
+                                 return events < 3;
+                               })
+                  .ok());
+  ASSERT_TRUE(reader->At(recorded.snapshots.back().tick.wall_ns).ok());
+  expect_free();
+}
+
+struct GapsAndTicks {
+  std::vector<Gap> gaps;
+  size_t ticks = 0;
+};
+
+GapsAndTicks ScanGaps(const std::string& path, int64_t step_ns) {
+  GapsAndTicks found;
+  ScanFilter filter;
+  filter.step_ns = step_ns;
+  filter.on_gap = [&](const Gap& gap) { found.gaps.push_back(gap); };
+  EXPECT_TRUE(
+      OpenReader(path)->Scan(INT64_MIN, INT64_MAX, filter, [&](const Snapshot&) { return ++found.ticks; }).ok());
+  return found;
+}
+
+TEST(RingReader, TellsTheGapsBetweenTicks) {
+  TempDir dir;
+  RingOptions options = TestOptions(dir.Path("h.db"));
+  options.chunk_ticks = 30;
+  Recorded recorded;
+  {
+    auto writer = OpenWriter(options);
+    FakeWorld world({.seed = 19, .lost = false});
+    Record(writer.get(), &world, 65, &recorded);
+    for (int missed = 0; missed < 20; ++missed) world.Next();  // taken, but not stored
+    Record(writer.get(), &world, 65, &recorded);
+  }
+  auto writer = OpenWriter(options);
+  FakeWorld world({.seed = 20, .first_seq = writer->last_tick_seq() + 1, .lost = false});
+  world.Skip(1000 * kSecondNs);
+  Record(writer.get(), &world, 65, &recorded);
+  for (int64_t step : {int64_t{0}, 10 * kSecondNs}) {
+    const GapsAndTicks found = ScanGaps(options.path, step);
+    ASSERT_EQ(found.gaps.size(), 2u) << step;
+    EXPECT_EQ(found.gaps[0].reason, Gap::Reason::kNotStored);
+    EXPECT_NEAR(static_cast<double>(found.gaps[0].end_wall_ns - found.gaps[0].begin_wall_ns), 20e9, 1e9);
+    if (step == 0) {
+      EXPECT_EQ(found.gaps[0].lost, 20u);
+    }
+    EXPECT_EQ(found.gaps[1].reason, Gap::Reason::kNotRunning);
+    EXPECT_EQ(found.gaps[1].begin_wall_ns, recorded.snapshots[129].tick.wall_ns);
+  }
+}
+
+TEST(RingReader, TellsOfTicksThatLostRecords) {
+  TempDir dir;
+  auto writer = OpenWriter(TestOptions(dir.Path("h.db")));
+  FakeWorld world({.seed = 21});
+  Recorded recorded;
+  Record(writer.get(), &world, 40, &recorded);
+  uint64_t lost = 0, found = 0;
+  for (const Snapshot& tick : recorded.snapshots) lost += tick.tick.lost_records;
+  for (const Gap& gap : ScanGaps(dir.Path("h.db"), 0).gaps) {
+    EXPECT_EQ(gap.reason, Gap::Reason::kLost);
+    found += gap.lost;
+  }
+  EXPECT_GT(lost, 0u);
+  EXPECT_EQ(found, lost);
+}
+
+TEST(RingReader, PeopleFindTasksLivesEventsAndRulesInPlainViews) {
+  TempDir dir;
+  auto writer = OpenWriter(TestOptions(dir.Path("h.db")));
+  FakeWorld world({.seed = 22, .churn = 0.1});
+  Recorded recorded;
+  Record(writer.get(), &world, 30, &recorded);
+  auto db = Database::Open(dir.Path("h.db"), Database::Mode::kReadOnly);
+  EXPECT_EQ(
+      *db->QueryInt("SELECT count(*) FROM tasks WHERE alive AND comm <> '' AND started LIKE '2026-01-01T00:00:%Z'"),
+      20);
+  EXPECT_EQ(*db->QueryInt("SELECT count(*) FROM events"), static_cast<int64_t>(recorded.events.size()));
+  EXPECT_EQ(*db->QueryInt("SELECT count(*) FROM events WHERE type = 'exit'"),
+            *db->QueryInt("SELECT count(*) FROM lives WHERE exit_code BETWEEN 0 AND 255 AND seconds >= 0"));
+  EXPECT_EQ(*db->QueryInt("SELECT events FROM rules WHERE rule = 'database'"), 6);
+}
+
 TEST(RingReader, RefusesWhatIsNotAHistoryFile) {
   TempDir dir;
   EXPECT_TRUE(absl::IsNotFound(RingReader::Open(dir.Path("none.db"), TestColumns()).status()));
