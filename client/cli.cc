@@ -225,6 +225,12 @@ void Parser::AddReaders() {
       ->join(',');
   AddOutput(events, kRowFormats, true);
   AddFile(events);
+
+  CLI::App* top = Add(Command::kTop, "top");
+  AddExpression(top);
+  AddThreads(top);
+  Text(top, "--at", &options_.at, "TIME", "Begin at an earlier time: 10m, 14:30, \"yesterday 03:12\"");
+  AddFile(top);
 }
 
 absl::Status Parser::CheckFormat() {

@@ -97,6 +97,10 @@ const CommandHelp& HelpOf(Command command) {
        "  taskmonctl events --type exec,exit -b 10s\n"
        "  taskmonctl events --type oom -b 3d\n"
        "  taskmonctl events -F 'user == \"www-data\"' -o jsonl"},
+      {"Live view and time machine on a terminal; ? tells the keys",
+       "  taskmonctl top\n"
+       "  taskmonctl top 'user == \"www-data\"' --at \"yesterday 03:12\"\n"
+       "  taskmonctl top --file incident.db"},
       {"Rules say which tasks are recorded in detail: read, edit, try them",
        "  taskmonctl rule list\n"
        "  taskmonctl rule add web 'comm == nginx || app == apache' --threads top:5\n"

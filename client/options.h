@@ -24,6 +24,7 @@ enum class Command {
   kWatch,
   kHistory,
   kEvents,
+  kTop,
   kRule,  // its commands follow
   kRuleList,
   kRuleShow,

@@ -41,6 +41,7 @@ class Engine {
  public:
   using TaskSink = std::function<bool(const v1::TaskBatch&)>;
   using EventSink = std::function<bool(const v1::EventBatch&)>;
+  using TotalsSink = std::function<bool(const v1::Totals&)>;
 
   explicit Engine(EngineOptions options);
   ~Engine();
@@ -57,6 +58,10 @@ class Engine {
   // are means over its life. Gaps belong to no task: they are sent without an expression, or when asked for by type.
   absl::Status ReadEvents(const v1::EventsRequest& request_untrusted, const Caller& caller,
                           const EventSink& sink) const;
+
+  // The sums of ReadHistory's rows, by tick; at least one message. Errors as ReadHistory.
+  absl::Status ReadTotals(const v1::TotalsRequest& request_untrusted, const Caller& caller,
+                          const TotalsSink& sink) const;
 
   // For the events after the tick of `newest` (nullptr: there was none yet). InvalidArgument as ReadEvents.
   absl::StatusOr<EventFollower> Follow(const v1::EventsRequest& request_untrusted, const Caller& caller,

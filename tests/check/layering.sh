@@ -35,6 +35,7 @@ home bpf '#include <bpf/'
 home storage '#include <sqlite3.h>'
 home storage '#include <zstd.h>'
 home daemon/query '#include <re2/'
+home client/top '#include <curses.h>'
 home daemon/rules '#include <toml\+\+/'
 
 while read -r file; do
