@@ -212,6 +212,7 @@ void Parser::AddReaders() {
   Text(history, "--step", &raw_.step, "DUR", "One row per task and step [as sampled]");
   Text(history, "--tid", &raw_.tid, "N", "Only this task");
   AddFields(history);
+  history->add_flag("--plot", options_.plot, "Draw the metrics, of all tasks together, as graphs");
   AddOutput(history, kRowFormats, true);
   AddFile(history);
 
@@ -223,6 +224,7 @@ void Parser::AddReaders() {
   events->add_option("--type", raw_.types, fmt::format("{}", fmt::join(EventTypeNames(), ", ")))
       ->type_name("LIST")
       ->join(',');
+  events->add_flag("--histogram", options_.histogram, "Draw how many there were over time");
   AddOutput(events, kRowFormats, true);
   AddFile(events);
 
@@ -279,6 +281,12 @@ absl::Status Parser::Check() {
   }
   if (options_.follow && !options_.end.empty()) {
     return absl::InvalidArgumentError("--follow has no end; leave out --end");
+  }
+  if ((options_.plot || options_.histogram) && options_.format != Format::kTable && options_.format != Format::kWide) {
+    return absl::InvalidArgumentError("a graph is for people; leave out -o, or take the rows");
+  }
+  if (options_.histogram && options_.follow) {
+    return absl::InvalidArgumentError("a histogram has an end; leave out --follow or --histogram");
   }
   return absl::OkStatus();
 }

@@ -90,12 +90,12 @@ const CommandHelp& HelpOf(Command command) {
        "  taskmonctl watch 'cpu > 50%'\n"
        "  taskmonctl watch --count 3 --interval 1s -o jsonl"},
       {"What tasks did between two times, tick by tick",
-       "  taskmonctl history 'comm == nginx' -b 10m\n"
        "  taskmonctl history --tid 4711 -b 2h --step 10s -f cpu,rss,offcpu_max -o csv\n"
+       "  taskmonctl history 'unit == nginx.service' -b 1h --plot -f cpu,rss,net_rx\n"
        "  taskmonctl history -b 03:00 -e 03:30 'user == backup' --file incident.db"},
       {"What happened to tasks: started, executed, renamed, ended, killed",
        "  taskmonctl events --type exec,exit -b 10s\n"
-       "  taskmonctl events --type oom -b 3d\n"
+       "  taskmonctl events --type fork,exit -b 1h --histogram\n"
        "  taskmonctl events -F 'user == \"www-data\"' -o jsonl"},
       {"Live view and time machine on a terminal; ? tells the keys",
        "  taskmonctl top\n"

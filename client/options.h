@@ -74,6 +74,8 @@ struct Options {
   bool header = true;
   bool raw = false;
   bool strict = false;
+  bool plot = false;       // history: graphs instead of rows
+  bool histogram = false;  // events: how many instead of which
   RuleOptions rule;
 };
 

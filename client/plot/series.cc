@@ -14,6 +14,14 @@ void Raise(double value, double* column) {
 
 }  // namespace
 
+uint64_t NiceStep(int64_t at_least_ns) {
+  constexpr int64_t kSecond = 1'000'000'000;
+  for (const int64_t seconds : {1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 43200}) {
+    if (seconds * kSecond >= at_least_ns) return static_cast<uint64_t>(seconds * kSecond);
+  }
+  return static_cast<uint64_t>(86400 * kSecond);
+}
+
 int64_t UsualStep(const std::vector<Point>& points) {
   std::vector<int64_t> steps;
   for (size_t i = 1; i < points.size(); ++i) steps.push_back(points[i].time_ns - points[i - 1].time_ns);

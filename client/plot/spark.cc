@@ -49,6 +49,12 @@ std::string Bar(double share, int cells) {
   return bar;
 }
 
+double NiceTopBytes(double bytes) {
+  double unit = 1;
+  while (bytes > 500 * unit && unit < 1e18) unit *= 1024;
+  return NiceTop(bytes / unit) * unit;
+}
+
 double NiceTop(double value) {
   if (!(value > 0)) return 1;
   const double power = std::pow(10, std::floor(std::log10(value)));

@@ -22,5 +22,7 @@ std::string Bar(double share, int cells);
 
 // The next of 1, 2 and 5 times a power of ten at or above the value; 1 for none.
 double NiceTop(double value);
+// The same for bytes: 1, 2, 5, 10, … 500 of the unit that is shown, in powers of 1024.
+double NiceTopBytes(double bytes);
 
 }  // namespace taskmon::client::plot

@@ -80,7 +80,7 @@ std::vector<Column> DefaultColumns() {
           MetricColumn("net", "NET/s", {v1::TASK_NET_TX_BYTES, v1::TASK_NET_RX_BYTES}, 6, kGiB / 8),
           MetricColumn("runq", "RUNQ/s", {v1::TASK_RUNQ_WAIT_TIME}, 6, 1e9, 120),
           MetricColumn("runq_max", "RUNQ^", {v1::TASK_RUNQ_WAIT_TIME_MAX}, 6, 1e8, 90),
-          MetricColumn("offcpu_max", "OFFCPU^", {v1::TASK_SWITCH_OFFCPU_TIME_MAX}, 7, 1e9, 100),
+          MetricColumn("offcpu_max", "OFFCPU^", {v1::TASK_SWITCH_OFFCPU_TIME_MAX}, 7, 0, 100),
           AttributeColumn("unit", Attribute::kUnit, 20, 150),
           AttributeColumn("command", Attribute::kCommand, 0)};
 }
@@ -161,7 +161,7 @@ std::string TextOf(const Column& column, const Item& item) {
 double ShareOf(const Column& column, const Value& value) {
   if (!value.known() || value.number <= 0 || column.meter_top <= 0) return 0;
   const double share = value.number / column.meter_top;
-  if (Describe(column.metrics.front()).unit == v1::PERCENT) return std::min(1.0, share);
+  if (Describe(column.metrics.front()).unit == v1::PERCENT) return share < 0.02 ? 0 : std::min(1.0, share);
   return std::clamp(1 + std::log10(share) / kDecades, 0.0, 1.0);
 }
 

@@ -7,7 +7,7 @@
 
 #include <fmt/format.h>
 
-#include "client/output/cell.h"
+#include "client/plot/series.h"
 
 namespace taskmon::client::top {
 namespace {
@@ -20,14 +20,6 @@ constexpr int64_t kBarEvery = 15 * kSecond;  // while live; ticks that come are 
 constexpr int64_t kGraphSamples = 160;
 constexpr size_t kMostTotals = 2000;
 constexpr size_t kMostMarks = 20000;
-
-// Lengths of which coarser ones are multiples, so that coarse ticks serve where they are stored.
-uint64_t NiceStep(int64_t at_least_ns) {
-  for (const int64_t seconds : {1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 43200}) {
-    if (seconds * kSecond >= at_least_ns) return static_cast<uint64_t>(seconds * kSecond);
-  }
-  return static_cast<uint64_t>(86400 * kSecond);
-}
 
 const std::vector<v1::Metric>& DetailMetrics() {
   static const std::vector<v1::Metric> kMetrics = {v1::TASK_CPU_PERCENT,
@@ -61,9 +53,13 @@ const Column& SortColumn(const State& state) {
 }
 
 std::vector<Column> VisibleColumns(const State& state) {
+  // Without systemd nobody has a unit.
+  const bool units = state.frame != nullptr && std::any_of(state.frame->items.begin(), state.frame->items.end(),
+                                                           [](const Item& item) { return !item.info->unit().empty(); });
   std::vector<Column> visible;
   for (const Column& column : state.columns) {
-    if (column.narrowest <= state.layout.width || column.name == state.sort) visible.push_back(column);
+    const bool empty = column.attribute == Attribute::kUnit && !units;
+    if ((column.narrowest <= state.layout.width && !empty) || column.name == state.sort) visible.push_back(column);
   }
   return visible;
 }
@@ -173,7 +169,8 @@ void Model::TakeFrame(const FrameAnswer& answer) {
   state_.frame = answer.frame;
   if (state_.trouble) Advise("");
   if (answer.totals) TakeTotals(*answer.totals);
-  Rebuild(/*keep_task=*/state_.follow || state_.mode != Mode::kLive || state_.tree);
+  // At the top of the list a person looks at whoever is first, elsewhere at the task that the cursor is on.
+  Rebuild(/*keep_task=*/state_.follow || (state_.cursor > 0 && (state_.mode != Mode::kLive || state_.tree)));
   if (state_.mode == Mode::kLive) return;
   if (state_.mode == Mode::kPaused) play_ns_ = state_.shown_ns();
   AskGraphs();
@@ -280,7 +277,7 @@ void Model::AskBar(bool renew) {
   Ask(Kind::kBar, StretchQuestion{.purpose = StretchQuestion::Purpose::kBar,
                                   .begin_ns = bar.begin_ns,
                                   .end_ns = bar.end_ns,
-                                  .step_ns = NiceStep(span_ns / cells)});
+                                  .step_ns = plot::NiceStep(span_ns / cells)});
 }
 
 void Model::AskDetails() {
@@ -289,14 +286,16 @@ void Model::AskDetails() {
                              ? now_ns_
                              : std::min(state_.bar.end_ns, std::max(state_.stored_end_ns, state_.shown_ns()));
   details.asked_ns = now_ns_;
-  const int64_t begin_ns = std::min(state_.bar.begin_ns, end_ns - kSecond);
+  // Of the bar's stretch what the task lived in, and what is stored.
+  const int64_t lived_ns = std::max(details.info->start_time_ns() - kSecond, state_.stored_begin_ns);
+  const int64_t begin_ns = std::min(std::max(state_.bar.begin_ns, lived_ns), end_ns - 10 * kSecond);
   const int64_t step_ns = (end_ns - begin_ns) / std::max(40, state_.layout.width);
   Ask(Kind::kTask, TaskQuestion{.id = details.id,
                                 .tgid = details.tgid,
                                 .at_ns = state_.mode == Mode::kLive ? 0 : state_.shown_ns(),
                                 .begin_ns = begin_ns,
                                 .end_ns = end_ns,
-                                .step_ns = step_ns < 2 * kSecond ? 0 : NiceStep(step_ns),
+                                .step_ns = step_ns < 2 * kSecond ? 0 : plot::NiceStep(step_ns),
                                 .metrics = DetailMetrics()});
 }
 

@@ -61,6 +61,7 @@ struct State {
   bool threads = false;
   bool kernel_threads = true;
   bool active_only = false;
+  bool ended = true;  // list those that ended in the tick
   bool tree = false;
   bool follow = false;
   Grouping group = Grouping::kNone;

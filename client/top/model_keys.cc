@@ -161,6 +161,7 @@ void Model::PressChar(char32_t ch) {
     case 'I': state_.invert = !state_.invert; break;
     case 'K': state_.kernel_threads = !state_.kernel_threads; break;
     case 'a': state_.active_only = !state_.active_only; break;
+    case 'X': state_.ended = !state_.ended; break;
     case 'e':
       state_.tree = !state_.tree;
       state_.group = Grouping::kNone;
@@ -170,7 +171,7 @@ void Model::PressChar(char32_t ch) {
       state_.tree = false;
       state_.unfolded.clear();
       state_.cursor = 0;
-      break;
+      return Rebuild(false);
     default: return;
   }
   Rebuild(true);

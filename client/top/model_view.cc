@@ -16,6 +16,7 @@ void Model::Rebuild(bool keep_task) {
                                          .group = state_.group,
                                          .kernel_threads = state_.kernel_threads,
                                          .active_only = state_.active_only,
+                                         .ended = state_.ended,
                                          .folded = state_.folded,
                                          .unfolded = state_.unfolded});
   names_.clear();

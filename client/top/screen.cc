@@ -57,7 +57,7 @@ constexpr HelpLine kHelp[] = {
     {"w W", "longer, shorter time bar; click it to go there"},
     {"", "WHICH TASKS"},
     {"/", "filter by an expression, Tab completes; Ctrl-L or Esc clears"},
-    {"H K a", "threads; kernel threads; all or active ones only"},
+    {"H K a X", "threads; kernel threads; active ones only; ended ones"},
     {"e g", "tree; group by program, app, user, unit, container"},
     {"+ -", "unfold, fold"},
     {"", "ORDER"},

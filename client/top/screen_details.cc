@@ -101,22 +101,39 @@ class Sheet {
     const int across = width() >= 140 ? 4 : width() >= 100 ? 3 : 2;
     const int rows = state_.layout.height >= 40 ? 3 : 2;
     const int room = width() / across;
-    std::vector<size_t> known;
-    for (size_t m = 0; m < answer.question.metrics.size(); ++m) {
-      const bool any = std::any_of(answer.readings.begin(), answer.readings.end(),
-                                   [&](const Reading& reading) { return reading.values[m].known(); });
-      if (any) known.push_back(m);
-    }
-    if (from == 0 && known.empty())
-      return Line("nothing of it is stored in this stretch of time", Style::kDim), ++y_, void();
+    const std::vector<size_t> known = KnownMetrics(answer);
+    if (from == 0 && known.empty()) Line("nothing of it is stored in this stretch of time", Style::kDim), ++y_;
     if (from >= known.size()) return;
     if (from > 0) ++y_;
+    const TaskQuestion& asked = answer.question;
+    if (from == 0) {
+      Heading(fmt::format("GRAPHS  {} to {} ({})", ClockText(asked.begin_ns, now_ns_, true),
+                          ClockText(asked.end_ns, now_ns_, true),
+                          HumanDuration(static_cast<double>(asked.end_ns - asked.begin_ns))));
+    }
     for (size_t i = from; i < std::min(to, known.size()); ++i) {
       const int column = static_cast<int>(i - from) % across;
       if (column == 0 && i > from) y_ += rows + 1;
       Graph(known[i], column * room + 1, room - 2, rows);
     }
     y_ += rows + 2;
+  }
+
+  // Those that it has, and first those that are not 0 all the time.
+  static std::vector<size_t> KnownMetrics(const TaskAnswer& answer) {
+    std::vector<size_t> moving;
+    std::vector<size_t> still;
+    for (size_t m = 0; m < answer.question.metrics.size(); ++m) {
+      bool known = false;
+      bool moves = false;
+      for (const Reading& reading : answer.readings) {
+        known = known || reading.values[m].known();
+        moves = moves || (reading.values[m].known() && reading.values[m].number != 0);
+      }
+      if (known) (moves ? moving : still).push_back(m);
+    }
+    moving.insert(moving.end(), still.begin(), still.end());
+    return moving;
   }
 
   void Graph(size_t m, int x, int room, int rows) {

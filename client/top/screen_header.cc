@@ -42,7 +42,9 @@ void DrawGraph(const State& state, Total total, int x, int y, int room, CellBuff
   const double now = values.empty() ? kNothing : values.back();
   const bool beside = state.layout.graph_rows == 1;
   const int wide = std::max(0, beside ? room - kLabel - 1 : room - 1);
-  const double top = plot::NiceTop(Highest(values, static_cast<size_t>(wide) * 2));
+  const double highest = Highest(values, static_cast<size_t>(wide) * 2);
+  const bool bytes = total == Total::kMemory || total == Total::kDisk || total == Total::kNet;
+  const double top = bytes ? plot::NiceTopBytes(highest) : plot::NiceTop(highest);
   const int after = cells->Put(x, y, TotalName(total), Style::kStrong);
   const std::string text = TotalText(total, now) + (Partial(state, total) ? "*" : "");
   if (beside) {

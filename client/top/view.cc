@@ -228,6 +228,7 @@ std::vector<ViewRow> MakeView(const Frame& frame, const ViewOptions& options) {
     const Item& item = frame.items[i];
     if (!options.kernel_threads && item.info->kthread()) continue;
     if (options.active_only && !IsActive(item, frame)) continue;
+    if (!options.ended && item.ended_time_ns != 0) continue;
     shown.push_back(static_cast<int>(i));
   }
   const Sorter sorter(frame, options);

@@ -25,6 +25,7 @@ struct ViewOptions {
   Grouping group = Grouping::kNone;
   bool kernel_threads = true;
   bool active_only = false;
+  bool ended = true;
   std::set<TaskId> folded;         // of the tree
   std::set<std::string> unfolded;  // of the groups
 };
