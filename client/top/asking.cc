@@ -10,6 +10,7 @@ namespace taskmon::client::top {
 namespace {
 
 constexpr int64_t kSecond = 1'000'000'000;
+constexpr int64_t kFarAhead = 10LL * 365 * 86400 * kSecond;
 constexpr size_t kMostEnded = 5000;   // of one tick
 constexpr size_t kMostMarks = 20000;  // of one bar
 constexpr size_t kMostEvents = 500;   // of one task
@@ -53,6 +54,7 @@ absl::StatusOr<int64_t> FirstTickFrom(int64_t begin_ns, Backend* backend) {
   v1::HistoryRequest request;
   request.mutable_selection()->add_metrics(v1::TASK_STATE);
   request.set_begin(EpochText(begin_ns));
+  request.set_end(EpochText(begin_ns + kFarAhead));  // "now" may be before it
   int64_t first = 0;
   const absl::Status status = backend->ReadHistory(request, [&](const v1::TaskBatch& batch) {
     for (const v1::Tick& tick : batch.ticks()) first = first == 0 ? tick.time_ns() : std::min(first, tick.time_ns());
@@ -211,6 +213,21 @@ absl::Status ReadGraphs(const TaskQuestion& question, Backend* backend, TaskAnsw
   return status;
 }
 
+// A life that ended long before the stretch does is worth a closer look.
+bool LivedBriefly(const TaskAnswer& answer) {
+  const TaskQuestion& question = answer.question;
+  if (answer.readings.empty()) return false;
+  return answer.readings.back().time_ns - question.begin_ns < (question.end_ns - question.begin_ns) / 4;
+}
+
+void Narrow(TaskAnswer* answer) {
+  TaskQuestion& question = answer->question;
+  const auto margin_ns = static_cast<int64_t>(std::max<uint64_t>(question.step_ns, kSecond));
+  question.end_ns = std::min(question.end_ns, answer->readings.back().time_ns + 2 * margin_ns);
+  question.step_ns = question.end_ns - question.begin_ns < 120 * kSecond ? 0 : question.step_ns / 4;
+  answer->readings.clear();
+}
+
 absl::Status ReadTaskEvents(const TaskQuestion& question, Backend* backend, TaskAnswer* answer) {
   v1::EventsRequest request;
   request.set_expression(question.id.thread ? fmt::format("tid == {}", question.id.tid)
@@ -264,6 +281,10 @@ TaskAnswer AskTask(const TaskQuestion& question, Backend* backend) {
     if (!status.ok() && answer.trouble.empty() && !NothingThere(status)) answer.trouble = std::string(status.message());
   };
   note(ReadGraphs(question, backend, &answer));
+  if (LivedBriefly(answer)) {
+    Narrow(&answer);
+    note(ReadGraphs(answer.question, backend, &answer));
+  }
   note(ReadTaskEvents(question, backend, &answer));
   const Scope scope{.expression = fmt::format("tgid == {}", question.tgid),
                     .threads = true,

@@ -58,12 +58,11 @@ std::string Upper(std::string text) {
   return text;
 }
 
-v1::TaskBatch BatchOf(const Item& item) {
-  v1::TaskBatch batch;
-  *batch.add_tasks() = *item.info;
-  batch.add_ticks();
-  batch.add_samples();
-  return batch;
+// As the printers of tables take it. Attributes are of the task alone.
+TaskRow RowOf(const Item& item) {
+  static const v1::Tick kTick;
+  static const v1::Sample kSample;
+  return {.info = item.info.get(), .tick = &kTick, .sample = &kSample, .cells = {}};
 }
 
 }  // namespace
@@ -154,8 +153,7 @@ std::string TextOf(const Column& column, const Value& value) {
 std::string TextOf(const Column& column, const Item& item) {
   if (column.attribute == Attribute::kCommand) return CommandText(*item.info);
   Marks marks;
-  const v1::TaskBatch batch = BatchOf(item);
-  return CellText({.attribute = column.attribute}, BatchView(&batch).Row(0), false, &marks);
+  return CellText({.attribute = column.attribute}, RowOf(item), false, &marks);
 }
 
 double ShareOf(const Column& column, const Value& value) {

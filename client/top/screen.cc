@@ -69,8 +69,8 @@ constexpr HelpLine kHelp[] = {
     {"Enter", "all about the task, or unfold the group; Esc back"},
     {"? h F1   q", "this text; quit"},
     {"", "MARKS"},
-    {"X ! ░", "on the time bar: OOM kill, anomaly or threshold, nothing recorded"},
-    {"† - * ~", "ended in this tick; not available; not for this user; older than the tick"},
+    {"X ! ░", "on the bar: OOM kill, anomaly or threshold, no record"},
+    {"† - * ~", "ended in this tick; unavailable; not for this user; stale"},
     {"^", "the longest single one within the tick"},
 };
 
@@ -162,12 +162,16 @@ void DrawFoot(const State& state, CellBuffer* cells) {
     cells->Put(0, y, state.message, state.trouble ? Style::kAlarm : Style::kStrong, width);
     return;
   }
-  constexpr HelpLine kKeys[] = {{"?", "help"},        {"Space", "pause"}, {"T", "back"},  {"j", "jump"},
-                                {"/", "filter"},      {"e", "tree"},      {"g", "group"}, {"H", "threads"},
-                                {"Enter", "details"}, {"w", "time bar"},  {"s", "sort"},  {"a", "active"},
-                                {"K", "kernel"},      {"p", "play"},      {"q", "quit"}};
+  const char* space = state.mode != Mode::kPaused ? "pause" : state.file ? "play" : "live";
+  const HelpLine keys[] = {
+      {"?", "help"},    {"Space", space},     {"T", "back"},     {state.mode == Mode::kLive ? nullptr : "t", "next"},
+      {"j", "jump"},    {"/", "filter"},      {"e", "tree"},     {"g", "group"},
+      {"H", "threads"}, {"Enter", "details"}, {"w", "time bar"}, {"s", "sort"},
+      {"a", "active"},  {"K", "kernel"},      {"p", "play"},     {"X", "ended"},
+      {"q", "quit"}};
   int x = 0;
-  for (const HelpLine& key : kKeys) {
+  for (const HelpLine& key : keys) {
+    if (key.keys == nullptr) continue;
     const int needed = static_cast<int>(DisplayWidth(key.keys) + DisplayWidth(key.what)) + 3;
     if (x + needed > width) break;
     x = cells->Put(x, y, key.keys, Style::kAccent);

@@ -159,9 +159,11 @@ void DrawTimeBar(const State& state, int64_t now_ns, int y, CellBuffer* cells) {
   DrawTimes(state, bar, y + 1, cells);
   DrawMarks(state, bar, y, cells);
   if (state.mode == Mode::kLive) return;
-  const int x = bar.CellOf(state.shown_ns());
-  cells->Select(std::clamp(x, 0, cells->width() - 1), y, 1);
-  if (x >= 0 && x < cells->width()) cells->Put(x, y + 1, "▲", Style::kAccent);
+  const int64_t shown_ns = state.shown_ns();
+  if (shown_ns < state.bar.begin_ns || shown_ns > state.bar.end_ns) return;
+  const int x = std::clamp(bar.CellOf(shown_ns), 0, cells->width() - 1);
+  cells->Select(x, y, 1);
+  cells->Put(x, y + 1, "▲", Style::kAccent);
 }
 
 }  // namespace taskmon::client::top

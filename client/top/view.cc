@@ -16,6 +16,8 @@ struct SortKey {
   std::string text;
 };
 
+constexpr size_t kWidestLines = 200;  // bytes
+
 bool SortsByNumber(const Column& column) {
   return column.is_metric() || column.attribute == Attribute::kTid || column.attribute == Attribute::kTgid ||
          column.attribute == Attribute::kPpid || column.attribute == Attribute::kUid;
@@ -120,9 +122,12 @@ class TreeMaker {
       rows_[row].sums = sum.values();
       return;
     }
+    // Deeper than that nobody sees, and a chain of thousands must not cost their square.
+    const bool deep = lines_below.size() > kWidestLines;
     for (size_t i = 0; i < children->second.size(); ++i) {
       const bool last = i + 1 == children->second.size();
-      Add(children->second[i], lines_below + (last ? "└─" : "├─"), lines_below + (last ? "  " : "│ "));
+      Add(children->second[i], lines_below + (last ? "└─" : "├─"),
+          deep ? lines_below : lines_below + (last ? "  " : "│ "));
     }
   }
 
