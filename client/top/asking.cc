@@ -10,10 +10,10 @@ namespace taskmon::client::top {
 namespace {
 
 constexpr int64_t kSecond = 1'000'000'000;
-constexpr int64_t kFarAhead = 10LL * 365 * 86400 * kSecond;
-constexpr size_t kMostEnded = 5000;   // of one tick
-constexpr size_t kMostMarks = 20000;  // of one bar
-constexpr size_t kMostEvents = 500;   // of one task
+constexpr int64_t kFarAhead = 7'000'000'000 * kSecond;  // in 2191
+constexpr size_t kMostEnded = 5000;                     // of one tick
+constexpr size_t kMostMarks = 20000;                    // of one bar
+constexpr size_t kMostEvents = 500;                     // of one task
 // How far back the tick before a gap is looked for, and how finely.
 constexpr std::pair<int64_t, int64_t> kLookBack[] = {{600 * kSecond, 10 * kSecond},
                                                      {7200 * kSecond, 60 * kSecond},
@@ -54,7 +54,7 @@ absl::StatusOr<int64_t> FirstTickFrom(int64_t begin_ns, Backend* backend) {
   v1::HistoryRequest request;
   request.mutable_selection()->add_metrics(v1::TASK_STATE);
   request.set_begin(EpochText(begin_ns));
-  request.set_end(EpochText(begin_ns + kFarAhead));  // "now" may be before it
+  request.set_end(EpochText(kFarAhead));  // "now" may be before it
   int64_t first = 0;
   const absl::Status status = backend->ReadHistory(request, [&](const v1::TaskBatch& batch) {
     for (const v1::Tick& tick : batch.ticks()) first = first == 0 ? tick.time_ns() : std::min(first, tick.time_ns());

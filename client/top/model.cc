@@ -18,6 +18,7 @@ constexpr int64_t kPlayEvery = kSecond / 10;
 constexpr int64_t kDetailsEvery = 3 * kSecond;
 constexpr int64_t kBarEvery = 15 * kSecond;  // while live; ticks that come are added meanwhile
 constexpr int64_t kGraphSamples = 160;
+constexpr int kMostSteps = 50;
 constexpr size_t kMostTotals = 2000;
 constexpr size_t kMostMarks = 20000;
 
@@ -135,9 +136,21 @@ void Model::Play() {
 
 void Model::Seek(MomentQuestion::Seek seek, int64_t time_ns) {
   if (state_.mode == Mode::kLive) Pause();
+  steps_ = 0;
   moment_ = {.seek = seek, .time_ns = time_ns, .scope = CurrentScope()};
   state_.waiting = true;
   Ask(Kind::kMoment, moment_);
+}
+
+// Keys can come faster than answers: none is lost.
+void Model::Step(MomentQuestion::Seek seek) {
+  const bool stepping = state_.mode == Mode::kPaused && state_.waiting && moment_.seek == seek;
+  if (stepping) {
+    steps_ = std::min(steps_ + 1, kMostSteps);
+    return;
+  }
+  Pause();
+  Seek(seek, state_.shown_ns());
 }
 
 void Model::Take(Answer answer, int64_t now_ns) {
@@ -146,6 +159,11 @@ void Model::Take(Answer answer, int64_t now_ns) {
   if (auto* frame = std::get_if<FrameAnswer>(&answer.body)) {
     if (answer.kind == Kind::kMoment) state_.waiting = false;
     TakeFrame(*frame);
+    if (answer.kind == Kind::kMoment && steps_ > 0) {
+      const int left = steps_ - 1;
+      Seek(moment_.seek, state_.shown_ns());
+      steps_ = left;
+    }
   } else if (auto* totals = std::get_if<LiveTotals>(&answer.body)) {
     TakeTotals(totals->point);
   } else if (auto* events = std::get_if<LiveEvents>(&answer.body)) {
@@ -220,6 +238,7 @@ void Model::TakeFailure(Kind kind, const absl::Status& status) {
     return;
   }
   state_.waiting = false;
+  steps_ = 0;
   using Seek = MomentQuestion::Seek;
   if (state_.mode == Mode::kPlaying && nothing_there) {
     if (moment_.seek == Seek::kAt) return this->Seek(Seek::kNext, state_.shown_ns());

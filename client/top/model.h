@@ -129,6 +129,7 @@ class Model {
   void Pause();
   void Play();
   void Seek(MomentQuestion::Seek seek, int64_t time_ns);
+  void Step(MomentQuestion::Seek seek);
   void TakeFrame(const FrameAnswer& answer);
   void TakeTotals(const TotalsPoint& point);
   void TakeStretch(StretchAnswer answer);
@@ -184,6 +185,7 @@ class Model {
   int64_t bar_asked_ns_ = 0;
   int64_t next_ns_ = 0;
   int64_t jump_from_ns_ = 0;
+  int steps_ = 0;  // of moment_.seek's kind, to be asked after the one asked now
 };
 
 }  // namespace taskmon::client::top

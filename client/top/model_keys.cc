@@ -75,11 +75,11 @@ bool Model::PressTime(char32_t ch) {
       if (live) {
         Advise("this is the newest tick; T steps back");
       } else {
-        Pause(), this->Seek(Seek::kNext, state_.shown_ns());
+        Step(Seek::kNext);
       }
       return true;
     case 'T':
-      if (state_.frame != nullptr) Pause(), this->Seek(Seek::kPrevious, state_.shown_ns());
+      if (state_.frame != nullptr) Step(Seek::kPrevious);
       return true;
     case 'r': Pause(), this->Seek(Seek::kFirst, 0); return true;
     case 'Z':

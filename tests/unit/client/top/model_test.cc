@@ -150,6 +150,19 @@ TEST_F(ModelTest, StepsBackFromLiveAndForthAndLiveAgain) {
   EXPECT_NE(Last<LiveQuestion>(Kind::kLive), nullptr);
 }
 
+TEST_F(ModelTest, NoStepIsLostWhenKeysAreFasterThanAnswers) {
+  Begin({.file = true});
+  ShowMoment(7);
+  Type("TTT");
+  EXPECT_EQ(Moment().time_ns, kNow);
+  ShowMoment(6);
+  EXPECT_EQ(Moment().time_ns, kNow - kSecond);
+  ShowMoment(5);
+  EXPECT_EQ(Moment().time_ns, kNow - 2 * kSecond);
+  ShowMoment(4);
+  EXPECT_FALSE(state().waiting);
+}
+
 TEST_F(ModelTest, AnAnswerThatNobodyWaitsForIsForgotten) {
   Begin();
   Live();
