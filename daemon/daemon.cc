@@ -209,7 +209,7 @@ absl::Status Daemon::StartServing() {
       .admission = &admission_,
       .newest = [this] { return hub_.Newest(); },
       .open_ring = [this] { return storage::RingReader::Open(config_.ring_path(), query::RingColumns()); },
-      .ring_bytes = [this] { return writer_->stats().ring.bytes; },
+      .ring_bytes = [this] { return writer_->stats().ring.used_bytes; },
       .now_wall_ns = WallNowNs,
       .keep_untracked = config_.baseline == Config::Baseline::kAll});
   rule_service_ = std::make_unique<RuleService>(
