@@ -101,8 +101,7 @@ TEST_F(Cutting, AnAnonymousCutHasNoNameInItButKeepsThemApart) {
   ASSERT_TRUE(Cut(options_).ok());
   std::ifstream file(options_.output, std::ios::binary);
   const std::string bytes((std::istreambuf_iterator<char>(file)), {});
-  for (const char* name :
-       {"task1", "renamed", "/usr/bin", "--verbose", "work.service", "first", "second", "database"}) {
+  for (const char* name : {"task1", "renamed", "/usr/bin", "--verbose", "work.service", "first\nsecond", "database"}) {
     EXPECT_EQ(bytes.find(name), std::string::npos) << name;
   }
   std::map<std::string, std::string> stand_ins;
@@ -118,6 +117,8 @@ TEST_F(Cutting, AnAnonymousCutHasNoNameInItButKeepsThemApart) {
       EXPECT_EQ(real.uid == 0, shown.uid == 0);
       auto [at, is_new] = stand_ins.try_emplace(real.comm, shown.comm);
       EXPECT_EQ(at->second, shown.comm);
+      EXPECT_EQ(shown.rules.size(), real.rules.size());
+      for (const std::string& rule : shown.rules) EXPECT_EQ(rule.substr(0, 5), "rule-");
       EXPECT_EQ(is_new, used.insert(shown.comm).second);
     }
   }
