@@ -41,6 +41,7 @@ class RingReaderImpl : public RingReader {
       : db_(std::move(db)), infos_(db_.get()), events_(db_.get(), &infos_) {}
   absl::Status Init(const std::vector<ColumnSpec>& columns);
 
+  absl::StatusOr<std::optional<Receiver>> MadeFor() override { return LoadReceiver(db_.get()); }
   absl::StatusOr<std::optional<TimeRange>> Range() override;
   absl::StatusOr<std::shared_ptr<const Snapshot>> At(int64_t wall_ns) override;
   absl::Status Scan(int64_t begin_wall_ns, int64_t end_wall_ns, const ScanFilter& filter,

@@ -126,7 +126,8 @@ void Columns(const std::string& path, double rows) {
     const auto head = storage::DecodeHead(heads->Blob(0));
     Check(head.status());
     for (const auto& [key, pieces] : head->columns) {
-      for (const auto& piece : pieces) bytes[key] += static_cast<double>(piece.size), all += static_cast<double>(piece.size);
+      for (const auto& piece : pieces)
+        bytes[key] += static_cast<double>(piece.size), all += static_cast<double>(piece.size);
     }
   }
   std::vector<std::pair<double, uint16_t>> order;

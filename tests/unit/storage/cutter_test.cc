@@ -78,7 +78,13 @@ TEST_F(Cutting, HiddenMetricsAndNamesAreNotInTheFile) {
   options_.hide_names = [](TaskInfo* info) {
     if (info->uid != 0) info->cmdline.clear();
   };
+  options_.receiver = Receiver{.uid = 1000, .cmdlines_hidden = true};
   ASSERT_TRUE(Cut(options_).ok());
+  const auto made_for = OpenReader(options_.output)->MadeFor();
+  ASSERT_TRUE(made_for.ok() && made_for->has_value());
+  EXPECT_EQ((*made_for)->uid, 1000u);
+  EXPECT_TRUE((*made_for)->cmdlines_hidden);
+  EXPECT_FALSE(OpenReader(options_.source)->MadeFor()->has_value());
   size_t hidden = 0;
   for (const Snapshot& tick : ReadAll(options_.output)) {
     for (const auto& task : tick.tasks) {
@@ -139,7 +145,7 @@ TEST_F(Cutting, RefusesWhatIsNotThereOrThereAlready) {
 
 TEST_F(Cutting, StopsWhenToldAndLeavesNothingBehind) {
   int ticks = 0;
-  options_.go_on = [&] { return ++ticks < 20; };
+  options_.go_on = [&](int64_t) { return ++ticks < 20; };
   EXPECT_TRUE(absl::IsCancelled(Cut(options_).status()));
   for (const char* suffix : {"", "-wal", "-shm", ".lock"}) {
     EXPECT_FALSE(std::filesystem::exists(options_.output + suffix)) << suffix;
@@ -162,6 +168,7 @@ TEST_F(Cutting, CanBeCutAgain) {
   again.output = dir_.Path("again.db");
   ASSERT_TRUE(Cut(again).ok());
   ExpectHolds(again.output, Wanted());
+  EXPECT_FALSE(OpenReader(again.output)->MadeFor()->has_value());
 }
 
 }  // namespace
