@@ -225,6 +225,12 @@ void Parser::AddReaders() {
       ->join(',');
   AddOutput(events, kRowFormats, true);
   AddFile(events);
+
+  CLI::App* snapshot = Add(Command::kSnapshot, "snapshot");
+  AddRange(snapshot);
+  Text(snapshot, "-o,--output", &options_.output, "FILE", "The file to write; it must not be there yet")->required();
+  snapshot->add_flag("--anonymize", options_.anonymize, "Stand-ins for all names, and no command lines");
+  AddFile(snapshot);
 }
 
 absl::Status Parser::CheckFormat() {

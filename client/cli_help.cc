@@ -97,6 +97,10 @@ const CommandHelp& HelpOf(Command command) {
        "  taskmonctl events --type exec,exit -b 10s\n"
        "  taskmonctl events --type oom -b 3d\n"
        "  taskmonctl events -F 'user == \"www-data\"' -o jsonl"},
+      {"A stretch of the history as a file of its own, to look into anywhere",
+       "  taskmonctl snapshot -b 03:00 -e 03:30 --output incident.db\n"
+       "  taskmonctl snapshot -b 1h --output for-the-vendor.db --anonymize\n"
+       "  taskmonctl ps --at 03:12 --file incident.db"},
       {"Rules say which tasks are recorded in detail: read, edit, try them",
        "  taskmonctl rule list\n"
        "  taskmonctl rule add web 'comm == nginx || app == apache' --threads top:5\n"

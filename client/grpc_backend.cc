@@ -110,6 +110,10 @@ class GrpcBackend : public Backend {
     return Stream<v1::EventBatch>(sink, [&](grpc::ClientContext* c) { return stub_->ReadEvents(c, request); });
   }
 
+  absl::Status CutSnapshot(const v1::SnapshotRequest& request, const PieceSink& sink) override {
+    return Stream<v1::SnapshotPiece>(sink, [&](grpc::ClientContext* c) { return stub_->CutSnapshot(c, request); });
+  }
+
   absl::StatusOr<v1::RuleList> ListRules(const v1::ListRulesRequest& request) override {
     return Unary<v1::RuleList>(
         [&](auto* context, auto* answer) { return rules_->ListRules(context, request, answer); });

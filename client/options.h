@@ -24,6 +24,7 @@ enum class Command {
   kWatch,
   kHistory,
   kEvents,
+  kSnapshot,
   kRule,  // its commands follow
   kRuleList,
   kRuleShow,
@@ -64,6 +65,8 @@ struct Options {
   uint32_t count = 0;
   uint32_t top = 0;
   int32_t tid = 0;
+  std::string output;  // of snapshot: the file to write
+  bool anonymize = false;
   std::string fields;  // empty: the default ones
   std::string sort;
   bool follow = false;

@@ -105,6 +105,7 @@ absl::Status Daemon::OpenStorage(uint64_t* last_seq) {
   if (error) {
     return absl::FailedPreconditionError(fmt::format("cannot make {}: {}", config_.state_dir, error.message()));
   }
+  query::RemoveLeftCuts(config_.state_dir);
   auto ring = storage::RingWriter::Open({.path = config_.ring_path(),
                                          .cap_bytes = config_.history_cap_bytes,
                                          .max_age_ns = static_cast<int64_t>(config_.history_max_age_ns),
@@ -203,6 +204,7 @@ absl::Status Daemon::StartServing() {
                        .status = [this] { return MakeStatus(config_, ReadFigures()); },
                        .doctor = [this] { return MakeDoctor(config_, ReadDoctorFigures(), KernelRelease()); },
                        .stored_until_wall_ns = [this] { return writer_->stats().ring.newest_wall_ns; },
+                       .state_dir = config_.state_dir,
                        .max_streams = config_.max_subscriptions});
   rule_engine_ = std::make_unique<RuleAnswers>(RuleAnswers::Sources{
       .ask_sampler = [this](const auto& question) { return sampler_->Ask(question); },

@@ -129,6 +129,25 @@ grpc::Status Service::ReadEvents(grpc::ServerContext* context, const v1::EventsR
   return FollowEvents(context, *request, *caller, newest.get(), writer);
 }
 
+grpc::Status Service::CutSnapshot(grpc::ServerContext* context, const v1::SnapshotRequest* request,
+                                  grpc::ServerWriter<v1::SnapshotPiece>* writer) {
+  const auto caller = sources_.peers->Find(context->peer());
+  if (!caller) return NoCredentials();
+  const Slots::Slot slot = cuts_.Take();
+  if (!slot.granted()) {
+    return {grpc::StatusCode::RESOURCE_EXHAUSTED,
+            fmt::format("{} snapshots are being cut already; try again when they are done", cuts_.limit())};
+  }
+  // Who waits for the newest tick gets it.
+  if (const auto newest = sources_.hub->Newest(); newest != nullptr) WaitUntilStored(context, newest->tick.wall_ns);
+  query::CutPlace place{.directory = sources_.state_dir};
+  // The ring may still grow to its cap.
+  const v1::Status status = sources_.status();
+  if (status.db_cap_bytes() > status.db_bytes()) place.keep_free_bytes += status.db_cap_bytes() - status.db_bytes();
+  return ToGrpc(sources_.engine->CutSnapshot(*request, *caller, place,
+                                             [&](const v1::SnapshotPiece& piece) { return writer->Write(piece); }));
+}
+
 // The writer runs a moment behind the sampler; a failing disk is not waited for.
 void Service::WaitUntilStored(grpc::ServerContext* context, int64_t wall_ns) const {
   for (int attempt = 0; attempt < 20 && sources_.stored_until_wall_ns() < wall_ns; ++attempt) {

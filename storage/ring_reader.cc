@@ -31,6 +31,7 @@ struct Loaded {
   ClosedChunk* closed = nullptr;       // the source, if it is one
   std::unique_ptr<Supplement> past;    // null: nothing supplements it
   std::string boot_id;
+  bool folded = false;    // of a coarser resolution
   uint64_t last_seq = 0;  // of it, or as far as it is to be read
 };
 
@@ -40,6 +41,7 @@ class RingReaderImpl : public RingReader {
       : db_(std::move(db)), infos_(db_.get()), events_(db_.get(), &infos_) {}
   absl::Status Init(const std::vector<ColumnSpec>& columns);
 
+  absl::StatusOr<std::optional<Receiver>> MadeFor() override { return LoadReceiver(db_.get()); }
   absl::StatusOr<std::optional<TimeRange>> Range() override;
   absl::StatusOr<std::shared_ptr<const Snapshot>> At(int64_t wall_ns) override;
   absl::Status Scan(int64_t begin_wall_ns, int64_t end_wall_ns, const ScanFilter& filter,
@@ -164,6 +166,7 @@ absl::StatusOr<Loaded> RingReaderImpl::LoadChunk(const ChunkRef& ref, const Scan
   loaded.source = std::move(closed);
   loaded.boot_id = *std::move(boot);
   loaded.last_seq = ref.last_seq;
+  loaded.folded = ref.tier > 0;
   absl::Status status = ref.tier == 0 ? AddPast(ref.first_seq, filter, tasks, &loaded) : absl::OkStatus();
   if (!status.ok()) return status;
   return loaded;
@@ -291,7 +294,7 @@ absl::StatusOr<bool> RingReaderImpl::Deliver(Loaded loaded, ScanState* state, co
     if (!snapshot.ok()) return snapshot.status();
     if (loaded.past != nullptr) status = loaded.past->Merge(&*snapshot);
     if (!status.ok()) break;
-    if (state->filter.on_gap) state->gaps.Pass(tick, loaded.boot_id, state->filter.on_gap);
+    if (state->filter.on_gap) state->gaps.Pass(tick, loaded.boot_id, loaded.folded, state->filter.on_gap);
     if (!sink(*snapshot)) return false;
   }
   if (!status.ok()) return status;

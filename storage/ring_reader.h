@@ -56,11 +56,20 @@ struct EventFilter {
   uint32_t types = ~0u;  // bit 1 << type
 };
 
+// Whose eyes a cut was made for: of tasks of other users it lacks what they may not see.
+struct Receiver {
+  uint32_t uid = 0;
+  bool cmdlines_hidden = false;  // the command lines of others, too
+};
+
 class RingReader {
  public:
   // NotFound: no such file. FailedPrecondition: not a history file, or a newer format.
   static absl::StatusOr<std::unique_ptr<RingReader>> Open(const std::string& path, std::vector<ColumnSpec> columns);
   virtual ~RingReader() = default;
+
+  // nullopt: nothing was left out of the file for anybody's sake.
+  virtual absl::StatusOr<std::optional<Receiver>> MadeFor() = 0;
 
   // Times of the oldest and newest tick; nullopt: nothing stored.
   virtual absl::StatusOr<std::optional<TimeRange>> Range() = 0;

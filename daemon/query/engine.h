@@ -19,6 +19,7 @@
 #include <absl/status/statusor.h>
 
 #include "daemon/query/caller.h"
+#include "daemon/query/cut.h"
 #include "daemon/query/event_follower.h"
 #include "daemon/query/plan.h"
 #include "daemon/query/ring_columns.h"
@@ -57,6 +58,10 @@ class Engine {
   // are means over its life. Gaps belong to no task: they are sent without an expression, or when asked for by type.
   absl::Status ReadEvents(const v1::EventsRequest& request_untrusted, const Caller& caller,
                           const EventSink& sink) const;
+
+  // A stretch as a file of its own. Errors as ReadHistory, and those of SendCut (cut.h).
+  absl::Status CutSnapshot(const v1::SnapshotRequest& request_untrusted, const Caller& caller, const CutPlace& place,
+                           const PieceSink& sink) const;
 
   // For the events after the tick of `newest` (nullptr: there was none yet). InvalidArgument as ReadEvents.
   absl::StatusOr<EventFollower> Follow(const v1::EventsRequest& request_untrusted, const Caller& caller,
