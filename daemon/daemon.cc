@@ -174,8 +174,6 @@ absl::Status Daemon::OpenRules() {
   }
   rules_ = std::move(*book);
   for (const std::string& remark : rules_->TakeRemarks()) spdlog::error("{}", remark);
-  const rules::RuleSetPtr set = rules_->Current();
-  spdlog::info("{} rules, version {}", set->size(), set->version());
   std::vector<std::string> problems;
   apps_ = std::make_unique<rules::AppCatalogue>(rules::AppCatalogue::Load(config_.apps_dir, &problems));
   for (const std::string& problem : problems) spdlog::warn("applications: {}", problem);
@@ -329,7 +327,9 @@ absl::Status Daemon::Run() {
     }
   }
   TellReady();
-  spdlog::info("ready: socket {}, history {}", config_.socket_path, config_.ring_path());
+  const rules::RuleSetPtr set = rules_->Current();
+  spdlog::info("ready: socket {}, history {}, {} rules in version {}", config_.socket_path, config_.ring_path(),
+               set->size(), set->version());
   for (bool stopping = false; !stopping;) {
     epoll_event event{};
     if (epoll_wait(epoll_fd, &event, 1, -1) < 1) continue;
