@@ -3,8 +3,8 @@
 
 set(TASKMON_PACKAGING ${CMAKE_SOURCE_DIR}/packaging)
 
-install(FILES ${TASKMON_PACKAGING}/taskmond.toml DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/taskmon)
-install(DIRECTORY DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/taskmon/apps.d)
+install(FILES ${TASKMON_PACKAGING}/taskmond.toml DESTINATION /etc/taskmon)
+install(DIRECTORY DESTINATION /etc/taskmon/apps.d)
 install(FILES ${TASKMON_PACKAGING}/systemd/taskmond.service ${TASKMON_PACKAGING}/systemd/taskmond.socket
         DESTINATION lib/systemd/system)
 install(FILES ${TASKMON_PACKAGING}/sysusers.d/taskmon.conf DESTINATION lib/sysusers.d)
