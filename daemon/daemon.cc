@@ -55,6 +55,12 @@ int64_t MemoryTotalBytes() {
   return static_cast<int64_t>(info.totalram) * info.mem_unit;
 }
 
+bool InInitialPidNamespace() {
+  constexpr ino_t kInitial = 0xEFFFFFFC;  // PROC_PID_INIT_INO
+  struct stat space {};
+  return stat("/proc/self/ns/pid", &space) != 0 || space.st_ino == kInitial;
+}
+
 HookGroups ConfiguredHooks(const Config& config) {
   HookGroups groups;
   for (tm_hook_group group : config.hooks) groups.set(group);
@@ -293,6 +299,7 @@ Figures Daemon::ReadFigures() const {
 Figures Daemon::ReadDoctorFigures() const {
   Figures figures = ReadFigures();
   figures.lacking = lacking_;
+  figures.all_tasks_visible = InInitialPidNamespace();
   const rules::RuleSetPtr set = rules_->Current();
   const auto matches = rule_engine_->Figures(*set);
   for (size_t i = 0; i < set->size(); ++i) {

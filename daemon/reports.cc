@@ -48,6 +48,10 @@ void JudgeRights(const Figures& figures, v1::Doctor* doctor) {
     AddCheck(lacking.name, v1::DEGRADED, lacking.effect,
              fmt::format("start taskmond with {} (AmbientCapabilities= in its unit)", lacking.name), doctor);
   }
+  if (!figures.all_tasks_visible) {
+    AddCheck("PID namespace", v1::DEGRADED, "only tasks of taskmond's own PID namespace are seen, some without names",
+             "start taskmond in the host's PID namespace (docker run --pid=host)", doctor);
+  }
   if (!figures.sampler.hook_costs_refused) return;
   AddCheck("hook costs", v1::DEGRADED, "what each hook costs is not measured: the kernel asks for CAP_SYS_ADMIN",
            "sysctl kernel.bpf_stats_enabled=1 while you want to know it; it costs some ns a run", doctor);
