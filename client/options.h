@@ -25,6 +25,7 @@ enum class Command {
   kHistory,
   kEvents,
   kSnapshot,
+  kDiff,
   kRule,  // its commands follow
   kRuleList,
   kRuleShow,
@@ -67,7 +68,10 @@ struct Options {
   int32_t tid = 0;
   std::string output;  // of snapshot: the file to write
   bool anonymize = false;
-  std::string fields;  // empty: the default ones
+  std::string fields;                    // empty: the default ones
+  std::string by;                        // app, unit, user, comm, task; empty: task
+  std::string before_begin, before_end;  // of diff
+  std::string after_begin, after_end;
   std::string sort;
   bool follow = false;
   std::vector<v1::EventType> types;

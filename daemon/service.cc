@@ -56,6 +56,17 @@ grpc::Status Service::ListTasks(grpc::ServerContext* context, const v1::ListTask
   }));
 }
 
+grpc::Status Service::GetLife(grpc::ServerContext* context, const v1::LifeRequest* request, v1::Life* reply) {
+  const auto caller = sources_.peers->Find(context->peer());
+  if (!caller) return NoCredentials();
+  const Slots::Slot slot = streams_.Take();
+  if (!slot.granted()) return TooManyStreams();
+  auto life = sources_.engine->GetLife(*request, *caller);
+  if (!life.ok()) return ToGrpc(life.status());
+  *reply = *std::move(life);
+  return grpc::Status::OK;
+}
+
 grpc::Status Service::ReadHistory(grpc::ServerContext* context, const v1::HistoryRequest* request,
                                   grpc::ServerWriter<v1::TaskBatch>* writer) {
   const auto caller = sources_.peers->Find(context->peer());

@@ -48,6 +48,8 @@ class Service final : public v1::Taskmon::Service {
   grpc::Status CutSnapshot(grpc::ServerContext*, const v1::SnapshotRequest*,
                            grpc::ServerWriter<v1::SnapshotPiece>*) override;
 
+  grpc::Status GetLife(grpc::ServerContext*, const v1::LifeRequest*, v1::Life*) override;
+
   uint64_t refused_streams() const { return streams_.refused() + cuts_.refused(); }
 
  private:

@@ -32,6 +32,7 @@ struct ColumnSpec {
   // digits (0: all).
   int64_t quantum = 0;
   uint8_t digits = 0;
+  bool rounds_up = false;  // an instant since when: so that no wait is shown longer than it was
   // A circumstance of a window maximum; 0: it is not. It is kept where the maximum is at least `witness_from`, and
   // where the circumstance `witness_with` (0: none) is not 0.
   MetricId witness_of = 0;

@@ -123,6 +123,8 @@ absl::StatusOr<std::optional<TestMemory>> Engine::Remember(const Snapshot& snaps
 
 absl::Status Engine::ListTasks(const v1::ListTasksRequest& request_untrusted, const Caller& caller,
                                const TaskSink& sink) const {
+  const bool window = !request_untrusted.begin().empty() || !request_untrusted.end().empty();
+  if (window || !request_untrusted.by().empty()) return ListWindow(request_untrusted, caller, sink);
   absl::StatusOr<Plan> plan = Plan::Make(request_untrusted.selection());
   if (!plan.ok()) return plan.status();
   absl::StatusOr<SortOrder> order = ParseSort(request_untrusted.sort());

@@ -5,7 +5,8 @@
 //
 // Answers go out in pages of at most 1000 rows. A TaskBatch without samples may come in between: it asks whether the
 // receiver is still there. Sinks return false when it is gone (or out of time); the call then ends with Cancelled.
-// ResourceExhausted: an answer of more than 10 million rows, or 1 million events.
+// ResourceExhausted: an answer of more than 1 million events. A history of more than 1 million rows, or 20 s, ends
+// early and says how to have the rest.
 #pragma once
 
 #include <cstdint>
@@ -83,7 +84,12 @@ class Engine {
   absl::StatusOr<std::optional<TestMemory>> Remember(const Snapshot& snapshot, const Plan& plan,
                                                      const Caller& caller) const;
 
+  // The newest task of that number, or the one that was there at a time. NotFound: none is stored.
+  absl::StatusOr<v1::Life> GetLife(const v1::LifeRequest& request_untrusted, const Caller& caller) const;
+
  private:
+  absl::Status ListWindow(const v1::ListTasksRequest& request_untrusted, const Caller& caller,
+                          const TaskSink& sink) const;
   absl::StatusOr<std::unique_ptr<storage::RingReader>> OpenRing() const;
   absl::StatusOr<int64_t> Now(storage::RingReader* reader) const;
   absl::StatusOr<storage::TimeRange> ParseRange(const std::string& begin_untrusted, const std::string& end_untrusted,

@@ -30,6 +30,8 @@ struct FakeAnswers {
   v1::HistoryRequest history_request;
   v1::EventsRequest events_request;
   v1::SnapshotRequest snapshot_request;
+  v1::LifeRequest life_request;
+  absl::StatusOr<v1::Life> life = absl::NotFoundError("no such task is stored");
   v1::RuleList rules;
   v1::RuleFile rule_file;
   std::vector<v1::RuleEdit> rule_edits;  // one for each call of EditRules, the last one again and again
@@ -67,6 +69,10 @@ class FakeBackend : public Backend {
   absl::Status ReadEvents(const v1::EventsRequest& request, const EventSink& sink) override {
     answers_->events_request = request;
     return Send(answers_->events, sink);
+  }
+  absl::StatusOr<v1::Life> GetLife(const v1::LifeRequest& request) override {
+    answers_->life_request = request;
+    return answers_->life;
   }
   absl::Status CutSnapshot(const v1::SnapshotRequest& request, const PieceSink& sink) override {
     answers_->snapshot_request = request;
