@@ -34,6 +34,8 @@ int RunCommand(const Options& options, Context* context) {
     case Command::kHistory: return RunHistory(options, context);
     case Command::kEvents: return RunEvents(options, context);
     case Command::kTop: return RunTop(options, context);
+    case Command::kDiff: return RunDiff(options, context);
+    case Command::kSnapshot: return RunSnapshot(options, context);
     default: return RunRule(options, context);
   }
 }
