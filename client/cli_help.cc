@@ -83,8 +83,8 @@ const CommandHelp& HelpOf(Command command) {
        "  taskmonctl ps --top 20\n"
        "  taskmonctl ps -H 'comm =~ \"^kworker\"' --sort runq_max\n"
        "  taskmonctl ps --at \"yesterday 03:12\" -f default,@io -o csv\n"
-       "  taskmonctl ps -b 03:00 -e 03:30 --top 10     # all that was there, dead ones too"},
-      {"Everything about one task, alive or dead, with its parent and children",
+       "  taskmonctl ps -b 03:00 -e 03:30 --top 10   # dead ones too"},
+      {"Everything about one task, alive or dead, and its family",
        "  taskmonctl show 4711\n"
        "  taskmonctl show 4711 --at 10m"},
       {"Each new tick as it is taken, until Ctrl-C",
