@@ -238,12 +238,6 @@ void Parser::AddReaders() {
   AddOutput(events, kRowFormats, true);
   AddFile(events);
 
-  CLI::App* top = Add(Command::kTop, "top");
-  AddExpression(top);
-  AddThreads(top);
-  Text(top, "--at", &options_.at, "TIME", "Begin at an earlier time: 10m, 14:30, \"yesterday 03:12\"");
-  AddFile(top);
-
   CLI::App* diff = Add(Command::kDiff, "diff");
   AddExpression(diff);
   Text(diff, "--before", &raw_.before, "A..B", "The one window: 1h..50m, 03:00..03:10")->required();
@@ -260,6 +254,11 @@ void Parser::AddReaders() {
   Text(snapshot, "-o,--output", &options_.output, "FILE", "The file to write; it must not be there yet")->required();
   snapshot->add_flag("--anonymize", options_.anonymize, "Stand-ins for all names, and no command lines");
   AddFile(snapshot);
+  CLI::App* top = Add(Command::kTop, "top");
+  AddExpression(top);
+  AddThreads(top);
+  Text(top, "--at", &options_.at, "TIME", "Begin at an earlier time: 10m, 14:30, \"yesterday 03:12\"");
+  AddFile(top);
 }
 
 absl::Status Parser::CheckFormat() {

@@ -24,9 +24,9 @@ enum class Command {
   kWatch,
   kHistory,
   kEvents,
-  kTop,
   kSnapshot,
   kDiff,
+  kTop,
   kRule,  // its commands follow
   kRuleList,
   kRuleShow,

@@ -33,9 +33,9 @@ int RunCommand(const Options& options, Context* context) {
     case Command::kWatch: return RunWatch(options, context);
     case Command::kHistory: return RunHistory(options, context);
     case Command::kEvents: return RunEvents(options, context);
-    case Command::kTop: return RunTop(options, context);
     case Command::kDiff: return RunDiff(options, context);
     case Command::kSnapshot: return RunSnapshot(options, context);
+    case Command::kTop: return RunTop(options, context);
     default: return RunRule(options, context);
   }
 }
