@@ -15,6 +15,8 @@
 
 #include <fmt/format.h>
 
+#include "daemon/proc_mount.h"
+
 namespace taskmon::daemon {
 namespace {
 
@@ -76,6 +78,8 @@ absl::StatusOr<query::Caller> Peers::ReadCredentials(int fd) const {
   caller.uid = credentials.uid;
   caller.admin = credentials.uid == 0 || member(admin_gid_);
   caller.sees_everything = caller.admin || member(reader_gid_);
+  const ProcMount proc = ReadProcMount();
+  caller.hide_cmdline = proc.hides_others && !member(proc.gid);
   return caller;
 }
 
