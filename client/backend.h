@@ -22,6 +22,7 @@ class Backend {
  public:
   using TaskSink = std::function<bool(const v1::TaskBatch&)>;
   using EventSink = std::function<bool(const v1::EventBatch&)>;
+  using PieceSink = std::function<bool(const v1::SnapshotPiece&)>;
 
   virtual ~Backend() = default;
 
@@ -29,8 +30,11 @@ class Backend {
   virtual absl::StatusOr<v1::Doctor> GetDoctor() = 0;
   virtual absl::Status ListTasks(const v1::ListTasksRequest& request, const TaskSink& sink) = 0;
   virtual absl::Status WatchTasks(const v1::WatchTasksRequest& request, const TaskSink& sink) = 0;
+  // Goes on by itself where an answer was cut short.
   virtual absl::Status ReadHistory(const v1::HistoryRequest& request, const TaskSink& sink) = 0;
   virtual absl::Status ReadEvents(const v1::EventsRequest& request, const EventSink& sink) = 0;
+  virtual absl::StatusOr<v1::Life> GetLife(const v1::LifeRequest& request) = 0;
+  virtual absl::Status CutSnapshot(const v1::SnapshotRequest& request, const PieceSink& sink) = 0;
 
   virtual absl::StatusOr<v1::RuleList> ListRules(const v1::ListRulesRequest& request) = 0;
   virtual absl::StatusOr<v1::RuleFile> ExportRules(const v1::ExportRulesRequest& request) = 0;

@@ -33,7 +33,7 @@ const Formats kMetricsFormats = {Format::kTable, Format::kWide, Format::kJson,
 // Texts as they were typed, before they are checked.
 struct Raw {
   std::vector<std::string> words;
-  std::string step, interval, count, top, tid, types;
+  std::string step, interval, count, top, tid, types, before, after;
   std::string format = "table";
   RawRule rule;
 };
@@ -59,6 +59,7 @@ class Parser {
   void AddRange(CLI::App* app);
   void AddFile(CLI::App* app);
   void AddFields(CLI::App* app);
+  void AddBy(CLI::App* app);
   void AddThreads(CLI::App* app);
   void AddRaw(CLI::App* app);
   void AddOutput(CLI::App* app, const Formats& formats, bool rows);
@@ -70,6 +71,7 @@ class Parser {
   absl::Status Check();
   absl::Status CheckFormat();
   absl::Status CheckTypes();
+  absl::Status CheckWindows();
 
   std::string Explain(const CLI::ParseError& error) const;
   std::string ExplainExtra(const CLI::App& command, const std::string& extra) const;
@@ -133,6 +135,10 @@ void Parser::AddFields(CLI::App* app) {
       ->join(',');
 }
 
+void Parser::AddBy(CLI::App* app) {
+  Text(app, "--by", &options_.by, "GROUP", "Sums of groups: app, unit, user, comm [task]");
+}
+
 void Parser::AddThreads(CLI::App* app) { app->add_flag("-H,--threads", options_.threads, "Threads, not processes"); }
 
 void Parser::AddRaw(CLI::App* app) { app->add_flag("--raw", options_.raw, "Plain numbers, without units"); }
@@ -184,6 +190,9 @@ void Parser::AddReaders() {
   AddExpression(ps);
   AddThreads(ps);
   Text(ps, "--at", &options_.at, "TIME", "At an earlier time: 10m, 14:30, \"yesterday 03:12\", @epoch");
+  Text(ps, "-b,--begin", &options_.begin, "TIME", "Over a window: what tasks did from then, dead ones too");
+  Text(ps, "-e,--end", &options_.end, "TIME", "To [now]");
+  AddBy(ps);
   AddFields(ps);
   Text(ps, "--sort", &options_.sort, "FIELD", "Metrics largest first, names from A; -FIELD reverses");
   Text(ps, "--top", &raw_.top, "N", "Only the first N");
@@ -211,6 +220,7 @@ void Parser::AddReaders() {
   AddRange(history);
   Text(history, "--step", &raw_.step, "DUR", "One row per task and step [as sampled]");
   Text(history, "--tid", &raw_.tid, "N", "Only this task");
+  AddBy(history);
   AddFields(history);
   AddOutput(history, kRowFormats, true);
   AddFile(history);
@@ -225,6 +235,23 @@ void Parser::AddReaders() {
       ->join(',');
   AddOutput(events, kRowFormats, true);
   AddFile(events);
+
+  CLI::App* diff = Add(Command::kDiff, "diff");
+  AddExpression(diff);
+  Text(diff, "--before", &raw_.before, "A..B", "The one window: 1h..50m, 03:00..03:10")->required();
+  Text(diff, "--after", &raw_.after, "C..D", "The other: 10m..now")->required();
+  AddBy(diff);
+  AddFields(diff);
+  Text(diff, "--sort", &options_.sort, "METRIC", "Largest change of this first [cpu]");
+  Text(diff, "--top", &raw_.top, "N", "Only the first N [20 on a terminal]");
+  AddOutput(diff, kRowFormats, true);
+  AddFile(diff);
+
+  CLI::App* snapshot = Add(Command::kSnapshot, "snapshot");
+  AddRange(snapshot);
+  Text(snapshot, "-o,--output", &options_.output, "FILE", "The file to write; it must not be there yet")->required();
+  snapshot->add_flag("--anonymize", options_.anonymize, "Stand-ins for all names, and no command lines");
+  AddFile(snapshot);
 }
 
 absl::Status Parser::CheckFormat() {
@@ -259,13 +286,34 @@ absl::Status Parser::CheckTypes() {
   return absl::OkStatus();
 }
 
+// "1h..50m"
+absl::Status ParseWindow(const char* option, const std::string& text, std::string* begin, std::string* end) {
+  const size_t dots = text.find("..");
+  if (dots == std::string::npos || dots == 0 || dots + 2 == text.size()) {
+    return absl::InvalidArgumentError(fmt::format("{} is a window, from..to, as in 1h..50m; not '{}'", option, text));
+  }
+  *begin = text.substr(0, dots);
+  *end = text.substr(dots + 2);
+  return absl::OkStatus();
+}
+
+absl::Status Parser::CheckWindows() {
+  if (options_.command == Command::kPs && !options_.at.empty() && !(options_.begin + options_.end).empty()) {
+    return absl::InvalidArgumentError("a moment (--at) or a window (--begin, --end), not both");
+  }
+  if (options_.command != Command::kDiff) return absl::OkStatus();
+  absl::Status status = ParseWindow("--before", raw_.before, &options_.before_begin, &options_.before_end);
+  return status.ok() ? ParseWindow("--after", raw_.after, &options_.after_begin, &options_.after_end) : status;
+}
+
 absl::Status Parser::Check() {
   options_.expression = fmt::format("{}", fmt::join(raw_.words, " "));
   for (const absl::Status& status :
        {CheckFormat(), CheckTypes(), ParseNumberInto("--top", raw_.top, &options_.top),
         ParseNumberInto("--count", raw_.count, &options_.count), ParseNumberInto("TID", raw_.tid, &options_.tid),
         ParseDurationInto("--step", raw_.step, &options_.step_ns),
-        ParseDurationInto("--interval", raw_.interval, &options_.interval_ns), CheckRule(raw_.rule, &options_)}) {
+        ParseDurationInto("--interval", raw_.interval, &options_.interval_ns), CheckWindows(),
+        CheckRule(raw_.rule, &options_)}) {
     if (!status.ok()) return status;
   }
   if (options_.follow && !options_.file.empty()) {

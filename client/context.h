@@ -22,6 +22,7 @@ struct Context {
   Output* out = nullptr;
   Output* err = nullptr;
   Terminal terminal;
+  bool err_is_terminal = false;
   std::function<absl::StatusOr<std::unique_ptr<Backend>>(const Options&)> open_backend;
   std::function<int64_t()> now_wall_ns;
   Interrupt* interrupt = nullptr;  // null: signals have their default effect

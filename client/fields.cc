@@ -43,6 +43,7 @@ constexpr AttributeName kAttributes[] = {
     {Attribute::kTracked, "tracked", "TRACKED", false},
     {Attribute::kRules, "rules", "RULES", false},
     {Attribute::kKthread, "kthread", "KTHREAD", false},
+    {Attribute::kTasks, "tasks", "TASKS", true},
 };
 
 const AttributeName& NameOf(Attribute attribute) {
@@ -149,6 +150,10 @@ std::vector<Field> DefaultFields(RowKind kind, bool wide) {
       return FromNames(wide ? "time state cpu mem rss swap threads minflt majflt runq runq_max iowait_max offcpu_max "
                               "read write vcsw ivcsw fds comm"
                             : "time state cpu rss threads runq_max offcpu_max comm");
+    case RowKind::kGroups:
+      return FromNames(wide ? "tasks cpu mem rss swap threads minflt majflt runq runq_max iowait iowait_max offcpu_max "
+                              "read write net_rx net_tx vcsw ivcsw forks fds"
+                            : "tasks cpu rss threads runq_max iowait_max read write");
   }
   return {};
 }
@@ -157,11 +162,22 @@ std::vector<Field> AllFields(bool time) {
   std::vector<Field> fields;
   for (const AttributeName& name : kAttributes) {
     const bool is_time = name.attribute == Attribute::kTime || name.attribute == Attribute::kTimeNs;
-    if (name.attribute == Attribute::kCommand || (is_time && !time)) continue;
+    const bool special = name.attribute == Attribute::kCommand || name.attribute == Attribute::kTasks;
+    if (special || (is_time && !time)) continue;
     fields.push_back({.attribute = name.attribute});
   }
   for (const MetricDesc& metric : AllMetrics()) fields.push_back({.metric = &metric});
   return fields;
+}
+
+absl::StatusOr<std::optional<Attribute>> ParseBy(std::string_view by) {
+  if (by.empty() || by == "task") return std::optional<Attribute>();
+  for (const Attribute attribute : {Attribute::kApp, Attribute::kUnit, Attribute::kUser, Attribute::kComm}) {
+    if (NameOf(attribute).key == by) return std::optional<Attribute>(attribute);
+  }
+  const std::vector<std::string> names = {"app", "unit", "user", "comm", "task"};
+  return absl::InvalidArgumentError(fmt::format(
+      "cannot group by '{}'{}", by, SuggestOr(std::string(by), names, "--by takes app, unit, user, comm, task")));
 }
 
 absl::StatusOr<Field> ParseField(std::string_view name) {

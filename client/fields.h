@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,6 +41,7 @@ enum class Attribute {
   kTracked,
   kRules,
   kKthread,
+  kTasks,  // of a group: how many it has
 };
 
 struct Field {
@@ -56,7 +58,7 @@ std::string FieldHeader(const Field& field);
 bool IsNumeric(const Field& field);
 
 // Which default applies and which fields a record has by itself.
-enum class RowKind { kProcesses, kThreads, kHistory, kTaskHistory };
+enum class RowKind { kProcesses, kThreads, kHistory, kTaskHistory, kGroups };
 
 // What a table shows when nobody named fields: made for 80 columns; `wide` for those who want more.
 std::vector<Field> DefaultFields(RowKind kind, bool wide);
@@ -67,6 +69,9 @@ std::vector<Field> AllFields(bool time);
 // A list of names separated by commas or blanks; repeated fields are taken once. Expands all, default and @group.
 // InvalidArgument names the unknown field or group and the nearest known one.
 absl::StatusOr<std::vector<Field>> ParseFields(std::string_view text, RowKind kind);
+
+// The attribute that rows of groups are told apart by. InvalidArgument: no such grouping; nullopt: rows of tasks.
+absl::StatusOr<std::optional<Attribute>> ParseBy(std::string_view by);
 
 // One field by its name; no groups.
 absl::StatusOr<Field> ParseField(std::string_view name);

@@ -3,12 +3,15 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
 
+#include "client/history_parts.h"
 #include "daemon/query/engine.h"
 
 namespace taskmon::client {
@@ -44,17 +47,32 @@ class FileBackend : public Backend {
     return Run(sink, [&](const TaskSink& guarded) { return engine_.ListTasks(request, Reader(), guarded); });
   }
   absl::Status ReadHistory(const v1::HistoryRequest& request, const TaskSink& sink) override {
-    return Run(sink, [&](const TaskSink& guarded) { return engine_.ReadHistory(request, Reader(), guarded); });
+    return Run(sink, [&](const TaskSink& guarded) {
+      return InParts(request, guarded, [&](const v1::HistoryRequest& part, const TaskSink& take) {
+        return engine_.ReadHistory(part, Reader(), take);
+      });
+    });
   }
   absl::Status ReadEvents(const v1::EventsRequest& request, const EventSink& sink) override {
     if (request.follow()) return NeedsDaemon("events --follow");
     return Run(sink, [&](const EventSink& guarded) { return engine_.ReadEvents(request, Reader(), guarded); });
   }
 
+  absl::StatusOr<v1::Life> GetLife(const v1::LifeRequest& request) override {
+    return engine_.GetLife(request, Reader());
+  }
+  absl::Status CutSnapshot(const v1::SnapshotRequest& request, const PieceSink& sink) override {
+    const char* temporary = std::getenv("TMPDIR");
+    return Run(sink, [&](const PieceSink& guarded) {
+      const query::CutPlace place{.directory = temporary != nullptr ? temporary : "/tmp", .max_bytes = UINT64_MAX};
+      return engine_.CutSnapshot(request, Reader(), place, guarded);
+    });
+  }
+
   void Cancel() override { cancelled_ = true; }
 
  private:
-  static query::Caller Reader() { return {.uid = geteuid(), .sees_everything = true}; }
+  query::Caller Reader() const { return query::ReaderOf(path_, geteuid()); }
 
   template <typename Sink, typename Call>
   absl::Status Run(const Sink& sink, Call call) {

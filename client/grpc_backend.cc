@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 #include <grpcpp/grpcpp.h>
 
+#include "client/history_parts.h"
 #include "taskmon/v1/rules.grpc.pb.h"
 #include "taskmon/v1/taskmon.grpc.pb.h"
 
@@ -104,10 +105,19 @@ class GrpcBackend : public Backend {
     return Stream<v1::TaskBatch>(sink, [&](grpc::ClientContext* c) { return stub_->WatchTasks(c, request); });
   }
   absl::Status ReadHistory(const v1::HistoryRequest& request, const TaskSink& sink) override {
-    return Stream<v1::TaskBatch>(sink, [&](grpc::ClientContext* c) { return stub_->ReadHistory(c, request); });
+    return InParts(request, sink, [&](const v1::HistoryRequest& part, const TaskSink& take) {
+      return Stream<v1::TaskBatch>(take, [&](grpc::ClientContext* c) { return stub_->ReadHistory(c, part); });
+    });
   }
   absl::Status ReadEvents(const v1::EventsRequest& request, const EventSink& sink) override {
     return Stream<v1::EventBatch>(sink, [&](grpc::ClientContext* c) { return stub_->ReadEvents(c, request); });
+  }
+
+  absl::StatusOr<v1::Life> GetLife(const v1::LifeRequest& request) override {
+    return Unary<v1::Life>([&](auto* context, auto* answer) { return stub_->GetLife(context, request, answer); });
+  }
+  absl::Status CutSnapshot(const v1::SnapshotRequest& request, const PieceSink& sink) override {
+    return Stream<v1::SnapshotPiece>(sink, [&](grpc::ClientContext* c) { return stub_->CutSnapshot(c, request); });
   }
 
   absl::StatusOr<v1::RuleList> ListRules(const v1::ListRulesRequest& request) override {

@@ -30,7 +30,10 @@ absl::StatusOr<std::unique_ptr<Backend>> OpenBackend(const Options& options) {
   return MakeGrpcBackend(options.socket);
 }
 
-bool StreamsUntilStopped(const Options& options) { return options.command == Command::kWatch || options.follow; }
+// What has something to put in order when it is stopped.
+bool StreamsUntilStopped(const Options& options) {
+  return options.command == Command::kWatch || options.command == Command::kSnapshot || options.follow;
+}
 
 // Flushes, and says so when what was printed did not arrive. A reader that went away is no failure to speak of: the
 // program ends by SIGPIPE, as if it had not been shielded from it.
@@ -53,6 +56,7 @@ int Run(const Options& options, Output* out, Output* err) {
   Context context{.out = out,
                   .err = err,
                   .terminal = InspectTerminal(STDOUT_FILENO),
+                  .err_is_terminal = isatty(STDERR_FILENO) == 1,
                   .open_backend = OpenBackend,
                   .now_wall_ns = WallClock,
                   .interrupt = interrupt ? &*interrupt : nullptr};

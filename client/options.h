@@ -24,6 +24,8 @@ enum class Command {
   kWatch,
   kHistory,
   kEvents,
+  kSnapshot,
+  kDiff,
   kRule,  // its commands follow
   kRuleList,
   kRuleShow,
@@ -64,7 +66,12 @@ struct Options {
   uint32_t count = 0;
   uint32_t top = 0;
   int32_t tid = 0;
-  std::string fields;  // empty: the default ones
+  std::string output;  // of snapshot: the file to write
+  bool anonymize = false;
+  std::string fields;                    // empty: the default ones
+  std::string by;                        // app, unit, user, comm, task; empty: task
+  std::string before_begin, before_end;  // of diff
+  std::string after_begin, after_end;
   std::string sort;
   bool follow = false;
   std::vector<v1::EventType> types;

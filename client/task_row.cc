@@ -67,11 +67,23 @@ TaskRow BatchView::Row(int i) const {
           .cells = MetricCells(&index_, &sample.values(), sample.unavailable(), sample.redacted())};
 }
 
-absl::Status ForEachRow(const v1::TaskBatch& batch, const std::function<void(const TaskRow&)>& row) {
+absl::Status ForEachRow(const v1::TaskBatch& batch, const std::function<void(const TaskRow&)>& row,
+                        const std::function<void(const v1::Gap&)>& gap) {
   const BatchView view(&batch);
   const absl::Status status = view.Check();
   if (!status.ok()) return status;
-  for (int i = 0; i < view.size(); ++i) row(view.Row(i));
+  int told = 0;
+  const auto tell_gaps = [&](int before) {
+    for (; gap && told < batch.gaps_size() && batch.gaps(told).before_sample() <= static_cast<uint32_t>(before);
+         ++told) {
+      gap(batch.gaps(told));
+    }
+  };
+  for (int i = 0; i < view.size(); ++i) {
+    tell_gaps(i);
+    row(view.Row(i));
+  }
+  tell_gaps(view.size());
   return absl::OkStatus();
 }
 

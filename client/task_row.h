@@ -82,7 +82,9 @@ class BatchView {
   MetricIndex index_;
 };
 
-// Calls row(TaskRow) for each sample in order. Internal: as BatchView::Check; nothing has been delivered then.
-absl::Status ForEachRow(const v1::TaskBatch& batch, const std::function<void(const TaskRow&)>& row);
+// Calls row(TaskRow) for each sample in order, and gap for each gap in its place where it is set. Internal: as
+// BatchView::Check; nothing has been delivered then.
+absl::Status ForEachRow(const v1::TaskBatch& batch, const std::function<void(const TaskRow&)>& row,
+                        const std::function<void(const v1::Gap&)>& gap = nullptr);
 
 }  // namespace taskmon::client

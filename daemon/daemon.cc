@@ -136,6 +136,7 @@ absl::Status Daemon::OpenListener() {
 
 absl::Status Daemon::OpenStorage(uint64_t* last_seq) {
   if (absl::Status status = MakeStateDirectory(config_.state_dir); !status.ok()) return status;
+  query::RemoveLeftCuts(config_.state_dir);
   auto ring = storage::RingWriter::Open({.path = config_.ring_path(),
                                          .cap_bytes = config_.history_cap_bytes,
                                          .max_age_ns = static_cast<int64_t>(config_.history_max_age_ns),
@@ -251,13 +252,14 @@ absl::Status Daemon::StartServing() {
                        .status = [this] { return MakeStatus(config_, ReadFigures()); },
                        .doctor = [this] { return MakeDoctor(config_, ReadDoctorFigures(), KernelRelease()); },
                        .stored_until_wall_ns = [this] { return writer_->stats().ring.newest_wall_ns; },
+                       .state_dir = config_.state_dir,
                        .max_streams = config_.max_subscriptions});
   rule_engine_ = std::make_unique<RuleAnswers>(RuleAnswers::Sources{
       .ask_sampler = [this](const auto& question) { return sampler_->Ask(question); },
       .admission = &admission_,
       .newest = [this] { return hub_.Newest(); },
       .open_ring = [this] { return storage::RingReader::Open(config_.ring_path(), query::RingColumns()); },
-      .ring_bytes = [this] { return writer_->stats().ring.bytes; },
+      .ring_bytes = [this] { return writer_->stats().ring.used_bytes; },
       .now_wall_ns = WallNowNs,
       .keep_untracked = config_.baseline == Config::Baseline::kAll});
   rule_service_ = std::make_unique<RuleService>(

@@ -56,6 +56,17 @@ grpc::Status Service::ListTasks(grpc::ServerContext* context, const v1::ListTask
   }));
 }
 
+grpc::Status Service::GetLife(grpc::ServerContext* context, const v1::LifeRequest* request, v1::Life* reply) {
+  const auto caller = sources_.peers->Find(context->peer());
+  if (!caller) return NoCredentials();
+  const Slots::Slot slot = streams_.Take();
+  if (!slot.granted()) return TooManyStreams();
+  auto life = sources_.engine->GetLife(*request, *caller);
+  if (!life.ok()) return ToGrpc(life.status());
+  *reply = *std::move(life);
+  return grpc::Status::OK;
+}
+
 grpc::Status Service::ReadHistory(grpc::ServerContext* context, const v1::HistoryRequest* request,
                                   grpc::ServerWriter<v1::TaskBatch>* writer) {
   const auto caller = sources_.peers->Find(context->peer());
@@ -127,6 +138,25 @@ grpc::Status Service::ReadEvents(grpc::ServerContext* context, const v1::EventsR
   }
   if (!request->follow()) return grpc::Status::OK;
   return FollowEvents(context, *request, *caller, newest.get(), writer);
+}
+
+grpc::Status Service::CutSnapshot(grpc::ServerContext* context, const v1::SnapshotRequest* request,
+                                  grpc::ServerWriter<v1::SnapshotPiece>* writer) {
+  const auto caller = sources_.peers->Find(context->peer());
+  if (!caller) return NoCredentials();
+  const Slots::Slot slot = cuts_.Take();
+  if (!slot.granted()) {
+    return {grpc::StatusCode::RESOURCE_EXHAUSTED,
+            fmt::format("{} snapshots are being cut already; try again when they are done", cuts_.limit())};
+  }
+  // Who waits for the newest tick gets it.
+  if (const auto newest = sources_.hub->Newest(); newest != nullptr) WaitUntilStored(context, newest->tick.wall_ns);
+  query::CutPlace place{.directory = sources_.state_dir};
+  // The ring may still grow to its cap.
+  const v1::Status status = sources_.status();
+  if (status.db_cap_bytes() > status.db_bytes()) place.keep_free_bytes += status.db_cap_bytes() - status.db_bytes();
+  return ToGrpc(sources_.engine->CutSnapshot(*request, *caller, place,
+                                             [&](const v1::SnapshotPiece& piece) { return writer->Write(piece); }));
 }
 
 // The writer runs a moment behind the sampler; a failing disk is not waited for.

@@ -29,6 +29,7 @@ class Service final : public v1::Taskmon::Service {
     std::function<v1::Status()> status;
     std::function<v1::Doctor()> doctor;
     std::function<int64_t()> stored_until_wall_ns;
+    std::string state_dir;  // where snapshots are cut
     uint32_t max_streams;
   };
 
@@ -44,9 +45,17 @@ class Service final : public v1::Taskmon::Service {
                            grpc::ServerWriter<v1::TaskBatch>*) override;
   grpc::Status ReadEvents(grpc::ServerContext*, const v1::EventsRequest*, grpc::ServerWriter<v1::EventBatch>*) override;
 
-  uint64_t refused_streams() const { return streams_.refused(); }
+  grpc::Status CutSnapshot(grpc::ServerContext*, const v1::SnapshotRequest*,
+                           grpc::ServerWriter<v1::SnapshotPiece>*) override;
+
+  grpc::Status GetLife(grpc::ServerContext*, const v1::LifeRequest*, v1::Life*) override;
+
+  uint64_t refused_streams() const { return streams_.refused() + cuts_.refused(); }
 
  private:
+  // Each takes room on the disk and a CPU for a while.
+  static constexpr uint32_t kMaxCuts = 2;
+
   grpc::Status TooManyStreams() const;
   void WaitUntilStored(grpc::ServerContext* context, int64_t wall_ns) const;
   grpc::Status FollowEvents(grpc::ServerContext* context, const v1::EventsRequest& request, const query::Caller& caller,
@@ -54,6 +63,7 @@ class Service final : public v1::Taskmon::Service {
 
   const Sources sources_;
   Slots streams_;
+  Slots cuts_{kMaxCuts};
 };
 
 }  // namespace taskmon::daemon

@@ -19,6 +19,8 @@ class Anonymizer {
  public:
   std::shared_ptr<const TaskInfo> Info(const std::shared_ptr<const TaskInfo>& info);
   void Hide(Event* event);
+  // The number that stands for a user; root stays root.
+  uint32_t User(uint32_t uid) { return Id("user", uid); }
 
  private:
   // "KIND-1", "KIND-2" … in the order of appearance; empty stays empty.

@@ -13,6 +13,7 @@
 #include "storage/anonymizer.h"
 #include "storage/codec.h"
 #include "storage/ring_reader.h"
+#include "storage/schema.h"
 #include "storage/sqlite_db.h"
 #include "storage/time_text.h"
 
@@ -40,6 +41,7 @@ class Cutter {
   absl::Status ReadEvents(int64_t to_wall_ns, std::vector<Event>* events);
   std::shared_ptr<const TaskInfo> Names(const std::shared_ptr<const TaskInfo>& info);
   std::shared_ptr<const TaskSample> Row(const std::shared_ptr<const TaskSample>& row);
+  void HideValues(Event* event) const;
   absl::Status Fold();
 
   const CutOptions& options_;
@@ -78,10 +80,20 @@ std::shared_ptr<const TaskSample> Cutter::Row(const std::shared_ptr<const TaskSa
   return kept = std::move(changed);
 }
 
+// What a decision or a crossing says of a metric is guarded as the metric is.
+void Cutter::HideValues(Event* event) const {
+  if (!options_.hidden_metrics) return;
+  const MetricSet hidden = options_.hidden_metrics(*event->task);
+  if (hidden.none()) return;
+  if (event->type == EventType::kRule) event->detail.clear();
+  if (event->metric < kMetricSlots && hidden[event->metric]) event->value = event->baseline = 0;
+}
+
 absl::Status Cutter::ReadEvents(int64_t to_wall_ns, std::vector<Event>* events) {
   absl::Status status = events_->ScanEvents(events_from_wall_ns_, to_wall_ns, {}, [&](const Event& event) {
     Event& kept = events->emplace_back(event);
     kept.id = 0;
+    if (kept.task != nullptr) HideValues(&kept);
     if (kept.task != nullptr) kept.task = Names(event.task);
     if (kept.final_sample != nullptr) kept.final_sample = Row(event.final_sample);
     if (options_.anonymize) anonymizer_.Hide(&kept);
@@ -96,7 +108,8 @@ absl::Status Cutter::Write(int64_t events_to_wall_ns) {
   absl::Status status = ReadEvents(events_to_wall_ns, &events);
   if (status.ok()) status = writer_->Append(waiting_, &events);
   if (!status.ok()) return status;
-  ++result_.ticks;
+  if (++result_.ticks == 1) result_.begin_wall_ns = waiting_.tick.wall_ns;
+  result_.end_wall_ns = waiting_.tick.wall_ns;
   result_.events += events.size();
   if (writer_->stats().chunks_dropped > 0) {
     return absl::ResourceExhaustedError(
@@ -106,7 +119,7 @@ absl::Status Cutter::Write(int64_t events_to_wall_ns) {
 }
 
 absl::Status Cutter::Take(const Snapshot& snapshot) {
-  if (options_.go_on && !options_.go_on()) return absl::CancelledError("the receiver is gone");
+  if (options_.go_on && !options_.go_on(snapshot.tick.wall_ns)) return absl::CancelledError("the receiver is gone");
   if (any_) {
     absl::Status status = Write(waiting_.tick.wall_ns);
     if (!status.ok()) return status;
@@ -126,7 +139,15 @@ absl::Status Cutter::Fold() {
   if (!status.ok()) return status;
   absl::StatusOr<Database> db = Database::Open(options_.output, Database::Mode::kReadWriteCreate);
   if (!db.ok()) return db.status();
-  return db->Exec("PRAGMA journal_mode=DELETE; VACUUM");
+  absl::StatusOr<std::optional<Receiver>> receiver = reader_->MadeFor();
+  if (!receiver.ok()) return receiver.status();
+  if (options_.receiver) *receiver = options_.receiver;
+  if (receiver->has_value()) {
+    if (options_.anonymize) (*receiver)->uid = anonymizer_.User((*receiver)->uid);
+    status = SaveReceiver(&*db, **receiver);
+  }
+  // Gives the pages back without a copy of the file, for which there may be no room.
+  return status.ok() ? db->Exec("PRAGMA journal_mode=DELETE; PRAGMA incremental_vacuum") : status;
 }
 
 absl::StatusOr<CutResult> Cutter::Run() {

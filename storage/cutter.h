@@ -6,11 +6,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <absl/status/statusor.h>
 
+#include "storage/ring_reader.h"
 #include "storage/ring_writer.h"
 #include "storage/sample.h"
 
@@ -28,12 +30,16 @@ struct CutOptions {
   std::function<MetricSet(const TaskInfo&)> hidden_metrics;
   // Takes out of a task's names what the receiver may not see. Unset: nothing.
   std::function<void(TaskInfo*)> hide_names;
-  // Asked after each tick; false: stop. Unset: go on to the end.
-  std::function<bool()> go_on;
+  // For whom something was left out, if so: readers of the file then call it redacted.
+  std::optional<Receiver> receiver;
+  // Asked before each tick, with its time; false: stop. Unset: go on to the end.
+  std::function<bool(int64_t wall_ns)> go_on;
 };
 
 struct CutResult {
   uint64_t ticks = 0;
+  int64_t begin_wall_ns = 0;  // of the first tick
+  int64_t end_wall_ns = 0;    // … and the last
   uint64_t events = 0;
   uint64_t bytes = 0;
 };

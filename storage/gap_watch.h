@@ -12,10 +12,13 @@
 
 namespace taskmon::storage {
 
+// How much time between two ticks of one run of the daemon no tick stands for.
+uint64_t MissingBefore(const Tick& tick, const Tick& before);
+
 class GapWatch {
  public:
-  // The next tick that is delivered; reports what is missing before it.
-  void Pass(const Tick& tick, const std::string& boot_id, const std::function<void(const Gap&)>& report);
+  // The next tick that is delivered; reports what is missing before it. `folded`: it was made of several.
+  void Pass(const Tick& tick, const std::string& boot_id, bool folded, const std::function<void(const Gap&)>& report);
 
  private:
   Tick last_;

@@ -14,19 +14,22 @@ Precision::Precision(const std::vector<ColumnSpec>& columns) {
     form.digits = column.digits;
     form.instant = column.instant;
     form.spent = column.spent;
+    rounds_up_[column.id] = column.rounds_up;
     rounded_[column.id] = column.quantum > 1 || column.digits > 0;
     if (column.witness_of != 0)
       witnesses_.push_back({column.id, column.witness_of, column.witness_from, column.witness_with});
   }
 }
 
-int64_t Precision::RoundTo(const ColumnForm& form, int64_t value) {
+int64_t Precision::RoundTo(const ColumnForm& form, int64_t value, bool up) {
   const bool negative = value < 0;
   uint64_t size = negative ? 0 - static_cast<uint64_t>(value) : static_cast<uint64_t>(value);
   auto unit = static_cast<uint64_t>(form.quantum);
   const int spare = form.digits == 0 ? 0 : static_cast<int>(std::bit_width(size / unit)) - form.digits;
   if (spare > 0) unit <<= spare;
-  size = (size / unit + (size % unit >= unit - unit / 2 ? 1 : 0)) * unit;
+  const uint64_t rest = size % unit;
+  const bool more = up ? rest > 0 && !negative : rest >= unit - unit / 2;
+  size = (size / unit + (more ? 1 : 0)) * unit;
   return static_cast<int64_t>(negative ? 0 - size : size);
 }
 

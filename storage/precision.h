@@ -25,9 +25,9 @@ class Precision {
 
   // How a column of the metric is written. Precondition: metric < kMetricSlots.
   const ColumnForm& form(MetricId metric) const { return forms_[metric]; }
-  // The nearest value that is kept; rounding twice is rounding once.
+  // The nearest value that is kept, or the next one where rounded up; rounding twice is rounding once.
   int64_t Round(size_t metric, int64_t value) const {
-    return metric < kMetricSlots && rounded_[metric] ? RoundTo(forms_[metric], value) : value;
+    return metric < kMetricSlots && rounded_[metric] ? RoundTo(forms_[metric], value, rounds_up_[metric]) : value;
   }
   // The sample's metrics without the circumstances that are not worth keeping.
   MetricBits Kept(const TaskSample& sample) const;
@@ -39,10 +39,11 @@ class Precision {
     int64_t from;
     MetricId with;
   };
-  static int64_t RoundTo(const ColumnForm& form, int64_t value);
+  static int64_t RoundTo(const ColumnForm& form, int64_t value, bool up);
 
   std::array<ColumnForm, kMetricSlots> forms_;
   std::array<bool, kMetricSlots> rounded_{};
+  std::array<bool, kMetricSlots> rounds_up_{};
   std::vector<Witness> witnesses_;
 };
 

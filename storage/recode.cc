@@ -5,6 +5,8 @@
 #include <optional>
 #include <unordered_map>
 
+#include "storage/gap_watch.h"
+
 namespace taskmon::storage {
 namespace {
 
@@ -25,11 +27,14 @@ int64_t BucketOf(int64_t wall_ns, int64_t resolution_ns) {
   return wall_ns / resolution_ns - (wall_ns % resolution_ns < 0 ? 1 : 0);
 }
 
+// The first tick of a run of the daemon stays alone, and a gap parts ticks: so both are seen in every resolution.
+bool FoldsInto(const Tick& tick, const Tick& before, int64_t resolution_ns) {
+  return resolution_ns > 0 && BucketOf(before.wall_ns, resolution_ns) == BucketOf(tick.wall_ns, resolution_ns) &&
+         before.elapsed_ns != 0 && tick.elapsed_ns != 0 && MissingBefore(tick, before) == 0;
+}
+
 void AddTick(const TickHeader& header, int64_t resolution_ns, Timeline* line) {
-  const bool same =
-      resolution_ns > 0 && !line->headers.empty() &&
-      BucketOf(line->headers.back().tick.wall_ns, resolution_ns) == BucketOf(header.tick.wall_ns, resolution_ns);
-  if (!same) {
+  if (line->headers.empty() || !FoldsInto(header.tick, line->headers.back().tick, resolution_ns)) {
     line->first_of_folded.push_back(static_cast<uint32_t>(line->folded.size()));
     line->headers.push_back(header);
   } else {

@@ -14,6 +14,7 @@
 #include "storage/gap_watch.h"
 #include "storage/info_cache.h"
 #include "storage/journal.h"
+#include "storage/life_reader.h"
 #include "storage/schema.h"
 #include "storage/snapshot_assembler.h"
 #include "storage/supplement.h"
@@ -31,15 +32,22 @@ struct Loaded {
   ClosedChunk* closed = nullptr;       // the source, if it is one
   std::unique_ptr<Supplement> past;    // null: nothing supplements it
   std::string boot_id;
+  bool folded = false;    // of a coarser resolution
   uint64_t last_seq = 0;  // of it, or as far as it is to be read
 };
 
 class RingReaderImpl : public RingReader {
  public:
   explicit RingReaderImpl(std::unique_ptr<Database> db)
-      : db_(std::move(db)), infos_(db_.get()), events_(db_.get(), &infos_) {}
+      : db_(std::move(db)), infos_(db_.get()), events_(db_.get(), &infos_), lives_(db_.get(), &infos_) {}
   absl::Status Init(const std::vector<ColumnSpec>& columns);
 
+  absl::StatusOr<std::optional<Receiver>> MadeFor() override { return LoadReceiver(db_.get()); }
+  absl::StatusOr<std::vector<Life>> Lives(int32_t tid) override { return lives_.Of(tid); }
+  absl::StatusOr<std::optional<Life>> Parent(const Life& child) override { return lives_.Parent(child); }
+  absl::StatusOr<Children> ChildrenOf(const Life& parent, size_t limit) override {
+    return lives_.ChildrenOf(parent, limit);
+  }
   absl::StatusOr<std::optional<TimeRange>> Range() override;
   absl::StatusOr<std::shared_ptr<const Snapshot>> At(int64_t wall_ns) override;
   absl::Status Scan(int64_t begin_wall_ns, int64_t end_wall_ns, const ScanFilter& filter,
@@ -80,6 +88,7 @@ class RingReaderImpl : public RingReader {
   CounterSet counters_;
   InfoCache infos_;
   EventReader events_;
+  LifeReader lives_;
   std::unique_ptr<ChunkLoader> chunks_;
   Statement journal_to_, journal_seq_at_, tasks_of_, range_, next_wall_;
 };
@@ -120,7 +129,8 @@ absl::Status RingReaderImpl::Init(const std::vector<ColumnSpec>& columns) {
   if (!chunks.ok()) return chunks.status();
   chunks_ = *std::move(chunks);
   status = infos_.Prepare();
-  return status.ok() ? events_.Prepare() : status;
+  if (status.ok()) status = events_.Prepare();
+  return status.ok() ? lives_.Prepare() : status;
 }
 
 absl::StatusOr<std::optional<TimeRange>> RingReaderImpl::Range() {
@@ -164,6 +174,7 @@ absl::StatusOr<Loaded> RingReaderImpl::LoadChunk(const ChunkRef& ref, const Scan
   loaded.source = std::move(closed);
   loaded.boot_id = *std::move(boot);
   loaded.last_seq = ref.last_seq;
+  loaded.folded = ref.tier > 0;
   absl::Status status = ref.tier == 0 ? AddPast(ref.first_seq, filter, tasks, &loaded) : absl::OkStatus();
   if (!status.ok()) return status;
   return loaded;
@@ -291,7 +302,7 @@ absl::StatusOr<bool> RingReaderImpl::Deliver(Loaded loaded, ScanState* state, co
     if (!snapshot.ok()) return snapshot.status();
     if (loaded.past != nullptr) status = loaded.past->Merge(&*snapshot);
     if (!status.ok()) break;
-    if (state->filter.on_gap) state->gaps.Pass(tick, loaded.boot_id, state->filter.on_gap);
+    if (state->filter.on_gap) state->gaps.Pass(tick, loaded.boot_id, loaded.folded, state->filter.on_gap);
     if (!sink(*snapshot)) return false;
   }
   if (!status.ok()) return status;

@@ -56,11 +56,37 @@ struct EventFilter {
   uint32_t types = ~0u;  // bit 1 << type
 };
 
+// Whose eyes a cut was made for: of tasks of other users it lacks what they may not see.
+struct Receiver {
+  uint32_t uid = 0;
+  bool cmdlines_hidden = false;  // the command lines of others, too
+};
+
+// One task from its birth, or from when it was first recorded, to its end.
+struct Life {
+  int64_t task_id = 0;                   // in this file
+  std::shared_ptr<const TaskInfo> info;  // its latest names
+  bool ended = false;                    // false: it was there at the newest tick
+  int64_t exit_wall_ns = 0;              // 0: its end was not recorded, if it has ended
+  uint64_t exit_boot_ns = 0;
+  int32_t wait_status = 0;
+  uint64_t duration_ns = 0;
+  std::shared_ptr<const TaskSample> final_sample;  // null: not recorded, or not stored any more
+};
+
+struct Children {
+  std::vector<Life> lives;  // oldest first, without final samples
+  uint64_t more = 0;
+};
+
 class RingReader {
  public:
   // NotFound: no such file. FailedPrecondition: not a history file, or a newer format.
   static absl::StatusOr<std::unique_ptr<RingReader>> Open(const std::string& path, std::vector<ColumnSpec> columns);
   virtual ~RingReader() = default;
+
+  // nullopt: nothing was left out of the file for anybody's sake.
+  virtual absl::StatusOr<std::optional<Receiver>> MadeFor() = 0;
 
   // Times of the oldest and newest tick; nullopt: nothing stored.
   virtual absl::StatusOr<std::optional<TimeRange>> Range() = 0;
@@ -75,6 +101,13 @@ class RingReader {
   using TickSink = std::function<bool(const Snapshot&)>;
   virtual absl::Status Scan(int64_t begin_wall_ns, int64_t end_wall_ns, const ScanFilter& filter,
                             const TickSink& sink) = 0;
+
+  // All tasks that had the number, oldest first; a process before its leading thread.
+  virtual absl::StatusOr<std::vector<Life>> Lives(int32_t tid) = 0;
+  // The process that started it, as far as it is known; nullopt: not stored.
+  virtual absl::StatusOr<std::optional<Life>> Parent(const Life& child) = 0;
+  // Processes that it started. Looks at the names of all tasks.
+  virtual absl::StatusOr<Children> ChildrenOf(const Life& parent, size_t limit) = 0;
 
   // Events with begin <= time <= end in the order of their ids, read in pages. Returning false stops.
   using EventSink = std::function<bool(const Event&)>;

@@ -32,6 +32,7 @@ struct ColumnSpec {
   // digits (0: all).
   int64_t quantum = 0;
   uint8_t digits = 0;
+  bool rounds_up = false;  // an instant since when: so that no wait is shown longer than it was
   // A circumstance of a window maximum; 0: it is not. It is kept where the maximum is at least `witness_from`, and
   // where the circumstance `witness_with` (0: none) is not 0.
   MetricId witness_of = 0;
@@ -76,6 +77,7 @@ struct PastTick {
 
 struct RingStats {
   uint64_t bytes = 0;          // database + WAL + shm
+  uint64_t used_bytes = 0;     // pages in use, wherever they lie: what is stored
   int64_t oldest_wall_ns = 0;  // 0: empty
   int64_t newest_wall_ns = 0;
   uint64_t chunks_dropped = 0;  // by cap or age, since open, of all resolutions

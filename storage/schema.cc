@@ -189,4 +189,23 @@ absl::StatusOr<CounterSet> LoadCounters(Database* db) {
   return counters;
 }
 
+absl::Status SaveReceiver(Database* db, const Receiver& receiver) {
+  absl::StatusOr<Statement> insert = db->Prepare("INSERT OR REPLACE INTO meta(key, value) VALUES(?, ?)");
+  if (!insert.ok()) return insert.status();
+  absl::Status status = insert->BindText("made_for_uid").Bind(int64_t{receiver.uid}).Run();
+  if (!status.ok()) return status;
+  return insert->BindText("cmdlines_hidden").Bind(int64_t{receiver.cmdlines_hidden}).Run();
+}
+
+absl::StatusOr<std::optional<Receiver>> LoadReceiver(Database* db) {
+  absl::StatusOr<Statement> select = db->Prepare(
+      "SELECT (SELECT value FROM meta WHERE key = 'made_for_uid'),"
+      " (SELECT value FROM meta WHERE key = 'cmdlines_hidden')");
+  if (!select.ok()) return select.status();
+  absl::StatusOr<bool> row = select->Step();
+  if (!row.ok()) return row.status();
+  if (!*row || select->IsNull(0)) return std::optional<Receiver>();
+  return std::optional<Receiver>({static_cast<uint32_t>(select->Int(0)), select->Int(1) != 0});
+}
+
 }  // namespace taskmon::storage

@@ -5,12 +5,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "storage/ring_reader.h"
 #include "storage/ring_writer.h"
 #include "storage/sqlite_db.h"
 #include "storage/tick_source.h"
@@ -42,5 +44,9 @@ absl::Status CheckSchema(Database* db);
 // under it.
 absl::Status SaveMetricKinds(Database* db, const std::vector<ColumnSpec>& columns);
 absl::StatusOr<CounterSet> LoadCounters(Database* db);
+
+// Whom a cut was made for (table meta).
+absl::Status SaveReceiver(Database* db, const Receiver& receiver);
+absl::StatusOr<std::optional<Receiver>> LoadReceiver(Database* db);
 
 }  // namespace taskmon::storage

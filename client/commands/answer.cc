@@ -29,9 +29,20 @@ void AddContext(const Options& options, RowKind kind, std::vector<Field>* fields
   if (options.command == Command::kWatch && options.format == Format::kCsv) PutFirst({Attribute::kTime}, fields);
 }
 
+// Groups have a name, a number of tasks and metrics; what belongs to one task has no place in their rows.
+void MakeGroups(std::optional<Attribute> by, TaskLayout* layout) {
+  layout->group = by;
+  std::erase_if(layout->fields, [](const Field& field) {
+    return field.attribute != Attribute::kNone && field.attribute != Attribute::kTasks;
+  });
+  if (layout->whole) PutFirst({Attribute::kTasks}, &layout->fields);
+  PutFirst({*by}, &layout->fields);
+  if (layout->time) PutFirst({Attribute::kTime}, &layout->fields);
+}
+
 bool CarriesTime(const Options& options) {
   return options.command == Command::kHistory || options.command == Command::kWatch || !options.at.empty() ||
-         !options.file.empty();
+         !options.file.empty() || !options.begin.empty() || !options.end.empty();
 }
 
 }  // namespace
@@ -79,6 +90,9 @@ void ExplainMarks(const TaskPrinter& printer, Context* context) {
 absl::StatusOr<TaskLayout> LayoutFor(const Options& options, RowKind kind) {
   TaskLayout layout{
       .format = options.format, .header = options.header, .raw = options.raw, .time = CarriesTime(options)};
+  const absl::StatusOr<std::optional<Attribute>> by = ParseBy(options.by);
+  if (!by.ok()) return by.status();
+  if (by->has_value()) kind = RowKind::kGroups;
   if (!options.fields.empty()) {
     absl::StatusOr<std::vector<Field>> fields = ParseFields(options.fields, kind);
     if (!fields.ok()) return fields.status();
@@ -90,6 +104,7 @@ absl::StatusOr<TaskLayout> LayoutFor(const Options& options, RowKind kind) {
     layout.fields = AllFields(layout.time);
   }
   AddContext(options, kind, &layout.fields);
+  if (kind == RowKind::kGroups) MakeGroups(*by, &layout);
   return layout;
 }
 

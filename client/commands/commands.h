@@ -19,6 +19,8 @@ int RunShow(const Options& options, Context* context);
 int RunWatch(const Options& options, Context* context);
 int RunHistory(const Options& options, Context* context);
 int RunEvents(const Options& options, Context* context);
+int RunDiff(const Options& options, Context* context);
+int RunSnapshot(const Options& options, Context* context);
 int RunRule(const Options& options, Context* context);
 // Those of the commands below `rule` that change something.
 int RunRuleEdit(const Options& options, Backend* backend, Context* context);

@@ -16,19 +16,8 @@ absl::StatusOr<v1::HistoryRequest> MakeRequest(const Options& options, const Tas
   if (!end.ok()) return end.status();
   request.set_end(*end);
   request.set_step_ns(options.step_ns);
+  request.set_by(options.by);
   return request;
-}
-
-// Times without a record leave no rows, so that only the gap events tell of them.
-absl::Status LookForGaps(const v1::HistoryRequest& history, Backend* backend, Tally* tally) {
-  v1::EventsRequest request;
-  request.set_begin(history.begin());
-  request.set_end(history.end());
-  request.add_types(v1::GAP);
-  return backend->ReadEvents(request, [&](const v1::EventBatch& batch) {
-    tally->gap |= batch.events_size() > 0;
-    return !tally->gap;
-  });
 }
 
 }  // namespace
@@ -47,14 +36,19 @@ int RunHistory(const Options& options, Context* context) {
   absl::Status broken;
   absl::Status status = (*backend)->ReadHistory(*request, [&](const v1::TaskBatch& batch) {
     tally.missed += batch.missed_ticks();
-    broken = ForEachRow(batch, [&](const TaskRow& row) {
-      tally.Count(row, layout->fields);
-      printer->Add(row);
-    });
+    broken = ForEachRow(
+        batch,
+        [&](const TaskRow& row) {
+          tally.Count(row, layout->fields);
+          printer->Add(row);
+        },
+        [&](const v1::Gap& gap) {
+          tally.gap = true;
+          printer->AddGap(gap);
+        });
     return broken.ok() && !context->out->failed();
   });
   status.Update(broken);
-  if (status.ok() && options.strict) status.Update(LookForGaps(*request, backend->get(), &tally));
   printer->Finish(status.ok());
   ExplainMarks(*printer, context);
   return Conclude(status, tally, options, context);

@@ -33,6 +33,8 @@ int RunCommand(const Options& options, Context* context) {
     case Command::kWatch: return RunWatch(options, context);
     case Command::kHistory: return RunHistory(options, context);
     case Command::kEvents: return RunEvents(options, context);
+    case Command::kDiff: return RunDiff(options, context);
+    case Command::kSnapshot: return RunSnapshot(options, context);
     default: return RunRule(options, context);
   }
 }

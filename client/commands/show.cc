@@ -7,6 +7,8 @@
 #include "client/commands/answer.h"
 #include "client/commands/commands.h"
 #include "client/exit_code.h"
+#include "client/output/life_text.h"
+#include "client/output/records.h"
 #include "client/output/task_block.h"
 
 namespace taskmon::client {
@@ -87,22 +89,37 @@ std::map<v1::Metric, CounterRate> Rates(const TaskRow& row, Backend* backend) {
   return rates;
 }
 
-void Print(const Options& options, const TaskRow& row, Backend* backend, Context* context) {
+// A dead task counted what it counted over its life.
+std::map<v1::Metric, CounterRate> LifeRates(const TaskRow& row, const v1::Life& life) {
+  std::map<v1::Metric, CounterRate> rates;
+  for (const uint32_t counter : Counters()) {
+    const auto metric = static_cast<v1::Metric>(counter);
+    const MetricCell cell = row.Get(metric);
+    if (cell.presence == Presence::kPresent) rates[metric] = {.increase = cell.value, .elapsed_ns = life.duration_ns()};
+  }
+  return rates;
+}
+
+// `life` is null where nothing is stored of it.
+void Print(const Options& options, const TaskRow& row, const std::map<v1::Metric, CounterRate>& rates,
+           const v1::Life* life, Context* context) {
   if (options.format == Format::kTable) {
-    context->out->Write(TaskBlock(row, Rates(row, backend), context->terminal, options.raw));
+    context->out->Write(TaskBlock(row, rates, context->terminal, options.raw));
+    if (life != nullptr) context->out->Write(LifeText(*life, context->terminal));
     return;
   }
   const TaskLayout layout{.format = options.format, .fields = AllFields(true), .time = true, .whole = true};
-  const std::unique_ptr<TaskPrinter> printer = MakeTaskPrinter(layout, context->terminal, context->out);
-  printer->Add(row);
-  printer->Finish(true);
+  JsonRecords records(options.format == Format::kJsonl, context->out);
+  records.Add(TaskJson(layout, row, [&](JsonObject* object) {
+    if (life != nullptr) LifeJson(*life, object);
+  }));
+  records.Finish(true);
 }
 
 int NoSuchTask(const Options& options, Context* context) {
   if (options.format == Format::kJson) context->out->Write("[]\n");
-  Note(options.at.empty()
-           ? fmt::format("there is no task {}; `taskmonctl events --type exit` knows the ended ones", options.tid)
-           : fmt::format("there was no task {} at {}; try another --at", options.tid, options.at),
+  Note(options.at.empty() ? fmt::format("there is no task {}, and none is stored", options.tid)
+                          : fmt::format("there was no task {} at {}; try another --at", options.tid, options.at),
        context);
   return kNothingMatched;
 }
@@ -116,11 +133,23 @@ int RunShow(const Options& options, Context* context) {
   if (!backend.ok()) return Fail(backend.status(), context);
   const absl::StatusOr<std::optional<v1::TaskBatch>> found = FindTask(options, *at, backend->get());
   if (!found.ok()) return Fail(found.status(), context);
-  if (!found->has_value()) return NoSuchTask(options, context);
-  const BatchView view(&**found);
+  v1::LifeRequest request;
+  request.set_tid(options.tid);
+  request.set_at(*at);
+  // What is stored is a bonus to a task that is there, and all there is of one that is gone.
+  const absl::StatusOr<v1::Life> life = (*backend)->GetLife(request);
+  if (!found->has_value() && absl::IsNotFound(life.status())) return NoSuchTask(options, context);
+  if (!found->has_value() && !life.ok()) return Fail(life.status(), context);
+  const v1::TaskBatch& batch = found->has_value() ? **found : life->task();
+  const BatchView view(&batch);
   const absl::Status fits = view.Check();
   if (!fits.ok()) return Fail(fits, context);
-  Print(options, view.Row(0), backend->get(), context);
+  if (view.size() == 0) return NoSuchTask(options, context);
+  const TaskRow row = view.Row(0);
+  const bool same =
+      life.ok() && life->task().tasks_size() > 0 && life->task().tasks(0).start_ns() == row.info->start_ns();
+  Print(options, row, found->has_value() ? Rates(row, backend->get()) : LifeRates(row, *life), same ? &*life : nullptr,
+        context);
   return kMatched;
 }
 

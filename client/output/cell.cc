@@ -56,6 +56,7 @@ std::string NumberText(Attribute attribute, const TaskRow& row) {
     case Attribute::kStartNs: return std::to_string(info.start_ns());
     case Attribute::kUid: return std::to_string(info.uid());
     case Attribute::kGid: return std::to_string(info.gid());
+    case Attribute::kTasks: return std::to_string(row.sample->group_tasks());
     default: return "";
   }
 }
@@ -102,6 +103,7 @@ Shape ShapeOf(Attribute attribute) {
     case Attribute::kPpid:
     case Attribute::kStartNs:
     case Attribute::kUid:
+    case Attribute::kTasks:
     case Attribute::kGid: return Shape::kNumber;
     case Attribute::kTracked:
     case Attribute::kKthread: return Shape::kFlag;
@@ -124,7 +126,9 @@ std::string AttributeText(Attribute attribute, const TaskRow& row, bool raw) {
   }
   // A user without a name is shown by number.
   if (attribute == Attribute::kUser && row.info->user().empty()) return std::to_string(row.info->uid());
-  return TerminalSafe(FreeText(attribute, *row.info));
+  std::string text = TerminalSafe(FreeText(attribute, *row.info));
+  // Of groups one is of those that have no such name.
+  return text.empty() && row.sample->group_tasks() > 0 ? "(none)" : text;
 }
 
 }  // namespace

@@ -11,6 +11,8 @@
 #include "client/output/json_object.h"
 #include "client/output/records.h"
 #include "client/output/table.h"
+#include "client/output/units.h"
+#include "daemon/query/row.h"
 
 namespace taskmon::client {
 namespace {
@@ -28,6 +30,19 @@ std::string ReasonOf(const MetricDesc& metric, const MetricHealthMap& health) {
   return found == health.end() ? "" : found->second.reason();
 }
 
+// What of the metric is in the history.
+std::string Kept(const MetricDesc& metric) {
+  if (metric.kept_from > 0) {
+    return fmt::format(
+        "of maxima from {}, and of all that name who took the CPU{}",
+        HumanDuration(static_cast<double>(metric.kept_from)),
+        metric.quantum > 1 ? fmt::format("; to {}", HumanDuration(static_cast<double>(metric.quantum))) : "");
+  }
+  if (metric.quantum <= 1) return "exactly";
+  return fmt::format("to {}{}", HumanDuration(static_cast<double>(metric.quantum)),
+                     metric.kind == v1::COUNTER ? ", whatever the time between; exactly when the task ends" : "");
+}
+
 std::string MetricJson(const MetricDesc& metric, const MetricHealthMap& health) {
   std::string text;
   JsonObject object(&text);
@@ -39,6 +54,7 @@ std::string MetricJson(const MetricDesc& metric, const MetricHealthMap& health) 
   object.String("visibility", VisibilityName(metric.visibility));
   object.String("source", metric.source);
   object.String("hook", metric.hook);
+  object.String("stored", query::IsDerived(metric.id) ? "no" : Kept(metric));
   object.String("help", metric.help);
   if (!health.empty()) {
     object.String("availability", HealthOf(metric, health));
@@ -131,6 +147,7 @@ std::string ExplainMetric(const MetricDesc& metric, const MetricHealthMap& healt
   line("group", fmt::format("@{}", GroupName(metric.group)));
   line("seen by", metric.visibility == v1::GUARDED ? "the owner of the task, group taskmon and root" : "everyone");
   line("source", metric.source);
+  line("stored", query::IsDerived(metric.id) ? "no: computed when read" : Kept(metric));
   line("hook", metric.hook.empty() ? "none needed" : metric.hook);
   line("here", HealthOf(metric, health));
   line("", TerminalSafe(ReasonOf(metric, health)));
@@ -148,13 +165,14 @@ std::string MetricsMarkdown(const MetricList& metrics) {
     const auto in_group = [&](const MetricDesc* metric) { return metric->group == group; };
     if (std::none_of(metrics.begin(), metrics.end(), in_group)) continue;
     text += fmt::format(
-        "\n## {}\n\n| name | short | unit | kind | visibility | source | meaning |\n|---|---|---|---|---|---|---|\n",
+        "\n## {}\n\n| name | short | unit | kind | visibility | source | stored | meaning "
+        "|\n|---|---|---|---|---|---|---|---|\n",
         GroupName(group));
     for (const MetricDesc* metric : metrics) {
       if (!in_group(metric)) continue;
-      text += fmt::format("| `{}` | `{}` | {} | {} | {} | {} | {} |\n", metric->name, metric->short_name,
+      text += fmt::format("| `{}` | `{}` | {} | {} | {} | {} | {} | {} |\n", metric->name, metric->short_name,
                           UnitName(metric->unit), KindName(metric->kind), VisibilityName(metric->visibility),
-                          metric->source, metric->help);
+                          metric->source, query::IsDerived(metric->id) ? "no" : Kept(*metric), metric->help);
     }
   }
   return text;

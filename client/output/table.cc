@@ -26,9 +26,15 @@ std::string Padded(const std::string& text, size_t width, Align align, bool last
 Table::Table(std::vector<Column> columns, TableStyle style, Output* out)
     : columns_(std::move(columns)), style_(style), out_(out) {}
 
-void Table::Add(std::vector<std::string> cells) {
-  if (!widths_.empty()) return WriteRow(cells);
-  held_back_.push_back(std::move(cells));
+void Table::Add(std::vector<std::string> cells) { AddLine({.cells = std::move(cells)}); }
+
+void Table::AddNote(std::string first, std::string text) {
+  AddLine({.cells = {std::move(first), std::move(text)}, .note = true});
+}
+
+void Table::AddLine(Line line) {
+  if (!widths_.empty()) return WriteRow(line);
+  held_back_.push_back(std::move(line));
   if (held_back_.size() >= kLookAhead) Flush();
 }
 
@@ -38,7 +44,7 @@ void Table::Flush() {
     ChooseWidths();
     if (style_.header) WriteHeader();
   }
-  for (const std::vector<std::string>& row : held_back_) WriteRow(row);
+  for (const Line& line : held_back_) WriteRow(line);
   held_back_.clear();
 }
 
@@ -46,7 +52,9 @@ void Table::ChooseWidths() {
   for (size_t i = 0; i < columns_.size(); ++i) {
     const Column& column = columns_[i];
     size_t width = std::max(column.min_width, style_.header ? DisplayWidth(column.header) : size_t{1});
-    for (const std::vector<std::string>& row : held_back_) width = std::max(width, DisplayWidth(row[i]));
+    for (const Line& line : held_back_) {
+      if (!line.note || i == 0) width = std::max(width, DisplayWidth(line.cells[i]));
+    }
     if (style_.width != 0 && column.max_width != 0) width = std::min(width, column.max_width);
     widths_.push_back(width);
   }
@@ -74,8 +82,14 @@ void Table::WriteHeader() {
   out_->Write(style_.bold_header ? "\x1b[1m" + line + "\x1b[0m\n" : line + "\n");
 }
 
-void Table::WriteRow(const std::vector<std::string>& cells) {
+void Table::WriteRow(const Line& row) {
+  const std::vector<std::string>& cells = row.cells;
   std::string line;
+  if (row.note) {
+    line = Padded(cells[0], widths_[0], columns_[0].align, false) + " " + cells[1];
+    if (style_.width != 0) line = Cut(line, style_.width);
+    return out_->Write(line + "\n");
+  }
   for (size_t i = 0; i < columns_.size(); ++i) {
     if (i > 0) line += ' ';
     const bool cut = style_.width != 0 && columns_[i].align == Align::kLeft;

@@ -37,20 +37,27 @@ class Table {
 
   // As many cells as there are columns.
   void Add(std::vector<std::string> cells);
+  // A cell of the first column, followed by a text that belongs to no column.
+  void AddNote(std::string first, std::string text);
   // Writes what is held back, the header before the first row. Rows added later keep the widths.
   void Flush();
 
  private:
   void ChooseWidths();
   void Shrink(size_t excess);
-  void WriteRow(const std::vector<std::string>& cells);
+  struct Line {
+    std::vector<std::string> cells;
+    bool note = false;  // one cell and a text
+  };
+  void AddLine(Line line);
+  void WriteRow(const Line& line);
   void WriteHeader();
 
   std::vector<Column> columns_;
   TableStyle style_;
   Output* out_;
   std::vector<size_t> widths_;  // empty: not chosen yet
-  std::vector<std::vector<std::string>> held_back_;
+  std::vector<Line> held_back_;
 };
 
 }  // namespace taskmon::client

@@ -9,6 +9,7 @@
 #include "client/output/escape.h"
 #include "client/output/records.h"
 #include "client/output/table.h"
+#include "client/output/units.h"
 #include "daemon/query/time_spec.h"
 
 namespace taskmon::client {
@@ -62,12 +63,36 @@ void AppendAges(const std::vector<Field>& fields, const TaskRow& row, JsonObject
   if (ages != "{}") object->Key("ages")->append(ages);
 }
 
+// "not recorded for 2m10s: taskmond was not running"
+std::string GapText(const v1::Gap& gap) {
+  const std::string length = HumanDuration(static_cast<double>(gap.end_time_ns() - gap.begin_time_ns()));
+  if (gap.reason() == "lost") return fmt::format("in {}: {} kernel records lost", length, Thousands(gap.lost()));
+  if (gap.reason() == "not running") return fmt::format("not recorded for {}: taskmond was not running", length);
+  if (gap.reason() != "not stored") return fmt::format("not recorded for {}", length);
+  const std::string ticks = gap.lost() > 0 ? fmt::format(" ({} ticks)", Thousands(gap.lost())) : "";
+  return fmt::format("not stored for {}{}: disk or queue full", length, ticks);
+}
+
+std::string GapJson(const v1::Gap& gap) {
+  std::string text;
+  JsonObject object(&text);
+  object.String("time", query::FormatRfc3339(gap.begin_time_ns()));
+  object.Number("time_ns", gap.begin_time_ns());
+  object.String("gap", gap.reason().empty() ? "unknown" : gap.reason());
+  object.String("end_time", query::FormatRfc3339(gap.end_time_ns()));
+  object.Number("duration_ns", gap.end_time_ns() - gap.begin_time_ns());
+  if (gap.lost() > 0) object.Number("lost", gap.lost());
+  object.Close();
+  return text;
+}
+
 class JsonPrinter : public TaskPrinter {
  public:
   JsonPrinter(const TaskLayout& layout, Output* out)
       : layout_(layout), records_(layout.format == Format::kJsonl, out), out_(out) {}
 
   void Add(const TaskRow& row) override { records_.Add(TaskJson(layout_, row)); }
+  void AddGap(const v1::Gap& gap) override { records_.Add(GapJson(gap)); }
   void EndBlock() override { out_->Flush(); }
   void Finish(bool ok) override { records_.Finish(ok); }
 
@@ -87,6 +112,17 @@ class CsvPrinter : public TaskPrinter {
     for (const Field& field : layout_.fields) {
       if (&field != &layout_.fields.front()) line += ',';
       line += CellCsv(field, row);
+    }
+    out_->Write(line + "\n");
+  }
+  // A row of its time alone, where a curve breaks off.
+  void AddGap(const v1::Gap& gap) override {
+    WriteHeaderOnce();
+    std::string line;
+    for (const Field& field : layout_.fields) {
+      if (&field != &layout_.fields.front()) line += ',';
+      if (field.attribute == Attribute::kTime) line += query::FormatRfc3339(gap.begin_time_ns());
+      if (field.attribute == Attribute::kTimeNs) line += std::to_string(gap.begin_time_ns());
     }
     out_->Write(line + "\n");
   }
@@ -126,6 +162,13 @@ class TablePrinter : public TaskPrinter {
     table_.Add(std::move(cells));
     any_ = true;
   }
+  void AddGap(const v1::Gap& gap) override {
+    // Where somebody put another column first, the time is part of the text.
+    const std::string time = LocalTime(gap.begin_time_ns(), false);
+    const bool time_first = layout_.fields.front().attribute == Attribute::kTime;
+    table_.AddNote(time_first ? time : "", time_first ? GapText(gap) : time + " " + GapText(gap));
+    any_ = true;
+  }
   void EndBlock() override {
     table_.Flush();
     out_->Flush();
@@ -157,19 +200,24 @@ std::vector<Column> ColumnsFor(const std::vector<Field>& fields) {
   return columns;
 }
 
-std::string TaskJson(const TaskLayout& layout, const TaskRow& row) {
+std::string TaskJson(const TaskLayout& layout, const TaskRow& row, const std::function<void(JsonObject*)>& more) {
   std::string text;
   JsonObject object(&text);
   if (layout.time) {
     object.String("time", query::FormatRfc3339(row.tick->time_ns()));
     object.Number("time_ns", row.tick->time_ns());
   }
-  for (const Attribute attribute : kIdentity) CellJson({.attribute = attribute}, row, &object);
-  for (const Field& field : layout.fields) {
-    if (!IsPrefix(field)) CellJson(field, row, &object);
+  if (!layout.group) {
+    for (const Attribute attribute : kIdentity) CellJson({.attribute = attribute}, row, &object);
   }
-  if (layout.whole) object.Bool("thread", row.info->thread());
-  if (row.sample->ended_time_ns() != 0) {
+  for (const Field& field : layout.fields) {
+    const bool time = field.attribute == Attribute::kTime || field.attribute == Attribute::kTimeNs;
+    if (layout.group ? !time : !IsPrefix(field)) CellJson(field, row, &object);
+  }
+  if (layout.whole && !layout.group) object.Bool("thread", row.info->thread());
+  if (more) {
+    more(&object);
+  } else if (row.sample->ended_time_ns() != 0) {
     object.String("ended_time", query::FormatRfc3339(row.sample->ended_time_ns()));
   }
   AppendNames(layout.fields, row, Presence::kUnavailable, "unavailable", &object);

@@ -6,7 +6,9 @@
 //   Add(row)* [EndBlock()]  …  Finish(ok)          a block: one tick of `watch`
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,8 +26,9 @@ struct TaskLayout {
   std::vector<Field> fields;
   bool header = true;
   bool raw = false;
-  bool time = false;   // JSON rows carry time and time_ns
-  bool whole = false;  // nobody named fields: JSON rows hold every key of the contract
+  bool time = false;               // JSON rows carry time and time_ns
+  bool whole = false;              // nobody named fields: JSON rows hold every key of the contract
+  std::optional<Attribute> group;  // rows are groups, told apart by this
 };
 
 class TaskPrinter {
@@ -33,6 +36,8 @@ class TaskPrinter {
   virtual ~TaskPrinter() = default;
 
   virtual void Add(const TaskRow& row) = 0;
+  // A stretch without ticks, between the rows before and after it.
+  virtual void AddGap(const v1::Gap& gap) = 0;
   // What was added so far goes out together, and is flushed.
   virtual void EndBlock() = 0;
   virtual void Finish(bool ok) = 0;
@@ -46,8 +51,9 @@ class TaskPrinter {
 
 std::unique_ptr<TaskPrinter> MakeTaskPrinter(const TaskLayout& layout, const Terminal& terminal, Output* out);
 
-// The keys of one row as a JSON object.
-std::string TaskJson(const TaskLayout& layout, const TaskRow& row);
+// The keys of one row as a JSON object, and what `more` adds to them.
+std::string TaskJson(const TaskLayout& layout, const TaskRow& row,
+                     const std::function<void(JsonObject*)>& more = nullptr);
 
 // The table columns of the fields.
 std::vector<struct Column> ColumnsFor(const std::vector<Field>& fields);

@@ -116,13 +116,21 @@ uint32_t BatchBuilder::TaskIndex(const Row& row) {
 
 void BatchBuilder::AddTick(const Tick& tick) { TickIndex(tick); }
 
-void BatchBuilder::Add(const Row& row, int64_t ended_wall_ns) {
+void BatchBuilder::AddGap(const v1::Gap& gap) {
+  v1::Gap* added = batch_.add_gaps();
+  *added = gap;
+  added->set_before_sample(static_cast<uint32_t>(batch_.samples_size()));
+  ++rows_;
+}
+
+void BatchBuilder::Add(const Row& row, int64_t ended_wall_ns, uint32_t group_tasks) {
   const uint32_t tick = TickIndex(row.snapshot->tick);
   const uint32_t task = TaskIndex(row);
   v1::Sample* sample = batch_.add_samples();
   sample->set_tick(tick);
   sample->set_task(task);
   sample->set_ended_time_ns(ended_wall_ns);
+  sample->set_group_tasks(group_tasks);
   EncodeValues(row, metrics_, sample);
   EncodeAges(row, metrics_, sample);
   ++rows_;

@@ -48,11 +48,14 @@ class BatchBuilder {
 
   explicit BatchBuilder(const std::vector<v1::Metric>& metrics) : metrics_(metrics) { Reset(); }
 
-  // `ended_wall_ns`: 0 while the task lives.
-  void Add(const Row& row, int64_t ended_wall_ns = 0);
+  // `ended_wall_ns`: 0 while the task lives. `group_tasks`: how many it stands for; 0: the row is a task.
+  void Add(const Row& row, int64_t ended_wall_ns = 0, uint32_t group_tasks = 0);
+  // Between the rows before and after it.
+  void AddGap(const v1::Gap& gap);
   void AddTick(const Tick& tick);  // a tick without rows
   bool full() const { return rows_ >= kMaxRows || bytes_ >= kMaxBytes; }
   v1::TaskBatch Take(bool last);
+  size_t rows() const { return rows_; }
 
  private:
   void Reset();

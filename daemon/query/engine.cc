@@ -8,6 +8,7 @@
 
 #include "daemon/query/encode.h"
 #include "daemon/query/look_back.h"
+#include "daemon/query/range.h"
 #include "daemon/query/sort.h"
 #include "daemon/query/time_spec.h"
 
@@ -122,6 +123,8 @@ absl::StatusOr<std::optional<TestMemory>> Engine::Remember(const Snapshot& snaps
 
 absl::Status Engine::ListTasks(const v1::ListTasksRequest& request_untrusted, const Caller& caller,
                                const TaskSink& sink) const {
+  const bool window = !request_untrusted.begin().empty() || !request_untrusted.end().empty();
+  if (window || !request_untrusted.by().empty()) return ListWindow(request_untrusted, caller, sink);
   absl::StatusOr<Plan> plan = Plan::Make(request_untrusted.selection());
   if (!plan.ok()) return plan.status();
   absl::StatusOr<SortOrder> order = ParseSort(request_untrusted.sort());
@@ -134,6 +137,17 @@ absl::Status Engine::ListTasks(const v1::ListTasksRequest& request_untrusted, co
   SortRows(*order, request_untrusted.top(), &rows);
   if (!SendPages(**snapshot, rows, *plan, sink)) return absl::CancelledError("the receiver is gone");
   return absl::OkStatus();
+}
+
+absl::Status Engine::CutSnapshot(const v1::SnapshotRequest& request_untrusted, const Caller& caller,
+                                 const CutPlace& place, const PieceSink& sink) const {
+  absl::StatusOr<std::unique_ptr<storage::RingReader>> reader = OpenRing();
+  if (!reader.ok()) return reader.status();
+  absl::StatusOr<storage::TimeRange> range =
+      ParseRange(request_untrusted.begin(), request_untrusted.end(), reader->get());
+  if (!range.ok()) return range.status();
+  if (absl::Status status = CheckStored(*range, reader->get()); !status.ok()) return status;
+  return SendCut(options_.ring_path, *range, request_untrusted.anonymize(), place, caller, sink);
 }
 
 absl::StatusOr<v1::TaskBatch> Engine::Select(const Snapshot& snapshot, const v1::Selection& selection_untrusted,

@@ -5,7 +5,8 @@
 //
 // Answers go out in pages of at most 1000 rows. A TaskBatch without samples may come in between: it asks whether the
 // receiver is still there. Sinks return false when it is gone (or out of time); the call then ends with Cancelled.
-// ResourceExhausted: an answer of more than 10 million rows, or 1 million events.
+// ResourceExhausted: an answer of more than 1 million events. A history of more than 1 million rows, or 20 s, ends
+// early and says how to have the rest.
 #pragma once
 
 #include <cstdint>
@@ -19,6 +20,7 @@
 #include <absl/status/statusor.h>
 
 #include "daemon/query/caller.h"
+#include "daemon/query/cut.h"
 #include "daemon/query/event_follower.h"
 #include "daemon/query/plan.h"
 #include "daemon/query/ring_columns.h"
@@ -58,6 +60,10 @@ class Engine {
   absl::Status ReadEvents(const v1::EventsRequest& request_untrusted, const Caller& caller,
                           const EventSink& sink) const;
 
+  // A stretch as a file of its own. Errors as ReadHistory, and those of SendCut (cut.h).
+  absl::Status CutSnapshot(const v1::SnapshotRequest& request_untrusted, const Caller& caller, const CutPlace& place,
+                           const PieceSink& sink) const;
+
   // For the events after the tick of `newest` (nullptr: there was none yet). InvalidArgument as ReadEvents.
   absl::StatusOr<EventFollower> Follow(const v1::EventsRequest& request_untrusted, const Caller& caller,
                                        const Snapshot* newest) const;
@@ -78,7 +84,12 @@ class Engine {
   absl::StatusOr<std::optional<TestMemory>> Remember(const Snapshot& snapshot, const Plan& plan,
                                                      const Caller& caller) const;
 
+  // The newest task of that number, or the one that was there at a time. NotFound: none is stored.
+  absl::StatusOr<v1::Life> GetLife(const v1::LifeRequest& request_untrusted, const Caller& caller) const;
+
  private:
+  absl::Status ListWindow(const v1::ListTasksRequest& request_untrusted, const Caller& caller,
+                          const TaskSink& sink) const;
   absl::StatusOr<std::unique_ptr<storage::RingReader>> OpenRing() const;
   absl::StatusOr<int64_t> Now(storage::RingReader* reader) const;
   absl::StatusOr<storage::TimeRange> ParseRange(const std::string& begin_untrusted, const std::string& end_untrusted,

@@ -1,76 +1,167 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <chrono>
 #include <limits>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "daemon/query/encode.h"
+#include "daemon/query/end_feed.h"
 #include "daemon/query/engine.h"
+#include "daemon/query/gap_list.h"
 #include "daemon/query/look_back.h"
 #include "daemon/query/range.h"
+#include "daemon/query/resume.h"
 #include "daemon/query/step.h"
 #include "daemon/query/time_spec.h"
+#include "daemon/query/window.h"
 
 namespace taskmon::query {
 namespace {
 
-constexpr uint64_t kMaxSamples = 10'000'000;     // rows of one answer
+constexpr uint64_t kMaxRows = 1'000'000;         // of one call; more are had by resuming
 constexpr uint64_t kRowsBetweenSigns = 100'000;  // rows looked at in vain before we ask whether anybody listens
+constexpr std::chrono::seconds kMaxTime{20};     // of one call
 
-// Takes the ticks of a scan, keeps the rows that match and sends them in pages.
+// What one call may send and how long it may take. Ends the call between two ticks, never within one.
+class Allowance {
+ public:
+  explicit Allowance(uint64_t max_rows_untrusted)
+      : rows_(max_rows_untrusted == 0 ? kMaxRows : std::min(max_rows_untrusted, kMaxRows)) {}
+  void Sent(uint64_t rows) { sent_ += rows; }
+  bool spent() const { return sent_ >= rows_ || std::chrono::steady_clock::now() - began_ > kMaxTime; }
+
+ private:
+  const uint64_t rows_;
+  const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  uint64_t sent_ = 0;
+};
+
+// Rows and gaps on their way out, in pages.
 class HistoryAnswer {
  public:
-  // `memory` is null when the expression needs none, and outlives the answer.
-  HistoryAnswer(const Plan& plan, const Caller& caller, TestMemory* memory, const Engine::TaskSink& sink)
-      : plan_(plan), caller_(caller), memory_(memory), sink_(sink), builder_(plan.metrics()) {}
+  HistoryAnswer(const Plan& plan, const ResumePoint& from, uint64_t max_rows_untrusted,
+                const storage::TimeRange& stored, const Engine::TaskSink& sink)
+      : range_(from.range),
+        gaps_({from.seq == 0 ? from.range.begin_wall_ns : from.wall_ns, from.range.end_wall_ns}, stored),
+        allowance_(max_rows_untrusted),
+        sink_(sink),
+        builder_(plan.metrics()) {}
 
-  // `ended_wall_ns` may be empty: all live. False: stop; Finish tells why.
-  bool Take(const Snapshot& snapshot, const std::vector<int64_t>& ended_wall_ns) {
-    for (size_t i = 0; i < snapshot.tasks.size(); ++i) {
-      if (!plan_.Includes(snapshot, i)) continue;
-      const Row row = MakeRow(snapshot, *snapshot.tasks[i], caller_);
-      if (!plan_.expression().Matches(row, memory_)) continue;
-      if (!Send(row, ended_wall_ns.empty() ? 0 : ended_wall_ns[i])) return false;
-    }
-    examined_ += snapshot.tasks.size() + 1;
-    return examined_ < kRowsBetweenSigns || Flush();
+  GapList* gaps() { return &gaps_; }
+
+  // Before the rows of a tick.
+  void BeginTick(const Tick& tick) {
+    gaps_.Before(tick, [this](const v1::Gap& gap) { builder_.AddGap(gap); });
+  }
+  // False: stop; Finish tells why.
+  bool Send(const Row& row, int64_t ended_wall_ns, uint32_t group_tasks = 0) {
+    allowance_.Sent(1);
+    builder_.Add(row, ended_wall_ns, group_tasks);
+    return !builder_.full() || Flush();
+  }
+  // After the rows of a tick, `examined` having been looked at for them.
+  bool EndTick(const Tick& tick, size_t examined) {
+    examined_ += examined + 1;
+    if (examined_ >= kRowsBetweenSigns && !Flush()) return false;
+    if (!allowance_.spent()) return true;
+    resume_ = FormatResume({.seq = tick.seq, .wall_ns = tick.wall_ns, .range = range_});
+    return false;
   }
 
   absl::Status Finish() {
-    if (status_.ok() && !sink_(builder_.Take(true))) Gone();
-    return status_;
+    if (!status_.ok()) return status_;
+    if (resume_.empty()) gaps_.AtEnd([this](const v1::Gap& gap) { builder_.AddGap(gap); });
+    v1::TaskBatch last = builder_.Take(true);
+    last.set_resume(resume_);
+    return sink_(last) ? absl::OkStatus() : absl::CancelledError("the receiver is gone");
   }
 
  private:
-  bool Send(const Row& row, int64_t ended_wall_ns) {
-    if (++sent_ > kMaxSamples) {
-      status_ = absl::ResourceExhaustedError(
-          fmt::format("more than {} rows; choose a longer step, a shorter range or fewer tasks", kMaxSamples));
-      return false;
-    }
-    builder_.Add(row, ended_wall_ns);
-    return !builder_.full() || Flush();
-  }
-
   bool Flush() {
     examined_ = 0;
-    return sink_(builder_.Take(false)) || Gone();
-  }
-
-  bool Gone() {
+    if (sink_(builder_.Take(false))) return true;
     status_ = absl::CancelledError("the receiver is gone");
     return false;
   }
 
-  const Plan& plan_;
-  const Caller& caller_;
-  TestMemory* const memory_;
+  const storage::TimeRange range_;
+  GapList gaps_;
+  Allowance allowance_;
   const Engine::TaskSink& sink_;
   BatchBuilder builder_;
   absl::Status status_;
-  uint64_t sent_ = 0;
+  std::string resume_;
   uint64_t examined_ = 0;
 };
+
+// What a question about stored ticks comes to.
+struct Question {
+  Plan plan;
+  ResumePoint from;  // seq 0: from the beginning
+  int64_t step_ns = 0;
+  storage::TimeRange stored;
+
+  storage::ScanFilter filter(HistoryAnswer* answer) const {
+    storage::ScanFilter filter = plan.filter();
+    filter.after_seq = from.seq;
+    filter.on_gap = [answer](const storage::Gap& gap) { answer->gaps()->Note(gap); };
+    return filter;
+  }
+  int64_t begin_wall_ns() const { return from.seq == 0 ? from.range.begin_wall_ns : from.wall_ns; }
+};
+
+absl::Status ReadTasks(const Question& question, const Caller& caller, TestMemory* memory, storage::RingReader* reader,
+                       HistoryAnswer* answer) {
+  const Plan& plan = question.plan;
+  return ScanSteps(reader, question.from.range, question.filter(answer), question.step_ns,
+                   [&](const Snapshot& snapshot, const std::vector<int64_t>& ended_wall_ns) {
+                     answer->BeginTick(snapshot.tick);
+                     for (size_t i = 0; i < snapshot.tasks.size(); ++i) {
+                       if (!plan.Includes(snapshot, i)) continue;
+                       const Row row = MakeRow(snapshot, *snapshot.tasks[i], caller);
+                       if (!plan.expression().Matches(row, memory)) continue;
+                       if (!answer->Send(row, ended_wall_ns.empty() ? 0 : ended_wall_ns[i])) return false;
+                     }
+                     return answer->EndTick(snapshot.tick, snapshot.tasks.size());
+                   });
+}
+
+// Groups, a window for each step.
+absl::Status ReadGroups(const Question& question, GroupBy by, const Caller& caller, TestMemory* memory,
+                        storage::RingReader* reader, EndFeed* ends, HistoryAnswer* answer) {
+  WindowFolder folder(question.plan, caller, by);
+  if (const auto before = reader->At(question.begin_wall_ns()); before.ok()) folder.Seed(**before);
+  absl::Status status;
+  Snapshot last;
+  const auto send = [&] {
+    status = ends->Feed(last.tick.wall_ns, &folder);
+    if (!status.ok()) return false;
+    const WindowResult result = folder.Take();
+    answer->BeginTick(result.moment.tick);
+    for (const WindowRow& row : result.rows) {
+      if (!answer->Send(RowOf(row, result.moment), row.ended_wall_ns, row.tasks)) return false;
+    }
+    return answer->EndTick(result.moment.tick, result.rows.size());
+  };
+  bool more = true;
+  storage::ScanFilter filter = question.filter(answer);
+  filter.step_ns = question.step_ns;
+  absl::Status scanned = reader->Scan(
+      question.from.range.begin_wall_ns, question.from.range.end_wall_ns, filter, [&](const Snapshot& snapshot) {
+        const bool same_step = question.step_ns > 0 && snapshot.boot_id == last.boot_id &&
+                               snapshot.tick.wall_ns / question.step_ns == last.tick.wall_ns / question.step_ns;
+        more = !folder.any() || same_step || send();
+        if (!more) return false;
+        last.tick = snapshot.tick;
+        last.boot_id = snapshot.boot_id;
+        status = folder.AddTick(snapshot, memory);
+        return more = status.ok();
+      });
+  if (status.ok() && scanned.ok() && more && folder.any()) send();
+  return status.ok() ? scanned : status;
+}
 
 }  // namespace
 
@@ -89,26 +180,43 @@ absl::Status Engine::ReadHistory(const v1::HistoryRequest& request_untrusted, co
                                  const TaskSink& sink) const {
   absl::StatusOr<Plan> plan = Plan::Make(request_untrusted.selection());
   if (!plan.ok()) return plan.status();
+  absl::StatusOr<GroupBy> by = ParseGroupBy(request_untrusted.by());
+  if (!by.ok()) return by.status();
   if (request_untrusted.step_ns() > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
     return absl::InvalidArgumentError("step too long");
   }
   absl::StatusOr<std::unique_ptr<storage::RingReader>> reader = OpenRing();
   if (!reader.ok()) return reader.status();
-  absl::StatusOr<storage::TimeRange> range =
-      ParseRange(request_untrusted.begin(), request_untrusted.end(), reader->get());
-  if (!range.ok()) return range.status();
-  if (absl::Status status = CheckStored(*range, reader->get()); !status.ok()) return status;
-  const auto step_ns = static_cast<int64_t>(request_untrusted.step_ns());
-  const LookBack before{
-      .from_wall_ns = range->begin_wall_ns, .until_wall_ns = range->begin_wall_ns, .step_ns = step_ns};
+  Question question{.plan = *plan, .step_ns = static_cast<int64_t>(request_untrusted.step_ns())};
+  if (!request_untrusted.resume().empty()) {
+    absl::StatusOr<ResumePoint> point = ParseResume(request_untrusted.resume());
+    if (!point.ok()) return point.status();
+    question.from = *point;
+  } else {
+    absl::StatusOr<storage::TimeRange> range =
+        ParseRange(request_untrusted.begin(), request_untrusted.end(), reader->get());
+    if (!range.ok()) return range.status();
+    if (absl::Status status = CheckStored(*range, reader->get()); !status.ok()) return status;
+    question.from.range = *range;
+  }
+  absl::StatusOr<std::optional<storage::TimeRange>> stored = (*reader)->Range();
+  if (!stored.ok()) return stored.status();
+  question.stored = stored->value_or(storage::TimeRange());
+  const int64_t begin = question.begin_wall_ns();
+  const LookBack before{.from_wall_ns = begin, .until_wall_ns = begin, .step_ns = question.step_ns};
   TestMemory memory(plan->expression(), {.budget = budget_});
   absl::Status status = Recall(*plan, caller, before, reader->get(), &memory);
   if (!status.ok()) return status;
-  HistoryAnswer answer(*plan, caller, plan->expression().needs_memory() ? &memory : nullptr, sink);
-  status = ScanSteps(reader->get(), *range, plan->filter(), step_ns,
-                     [&](const Snapshot& snapshot, const std::vector<int64_t>& ended_wall_ns) {
-                       return answer.Take(snapshot, ended_wall_ns);
-                     });
+  TestMemory* remembered = plan->expression().needs_memory() ? &memory : nullptr;
+  HistoryAnswer answer(*plan, question.from, request_untrusted.max_rows(), question.stored, sink);
+  if (*by == GroupBy::kTask) {
+    status = ReadTasks(question, caller, remembered, reader->get(), &answer);
+  } else {
+    absl::StatusOr<std::unique_ptr<storage::RingReader>> events = OpenRing();
+    if (!events.ok()) return events.status();
+    EndFeed ends(events->get(), begin);
+    status = ReadGroups(question, *by, caller, remembered, reader->get(), &ends, &answer);
+  }
   return status.ok() ? answer.Finish() : status;
 }
 

@@ -32,6 +32,7 @@ std::vector<storage::ColumnSpec> RingColumns() {
                        .stored = !IsDerived(metric.id),
                        .quantum = metric.quantum,
                        .digits = static_cast<uint8_t>(metric.digits),
+                       .rounds_up = metric.aggregation == v1::OLDEST,
                        .witness_of = static_cast<MetricId>(metric.witness_of),
                        .witness_from = metric.kept_from,
                        .ranged = HasRange(metric)});

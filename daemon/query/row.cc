@@ -52,9 +52,12 @@ std::optional<int64_t> LongestWait(const Row& row, v1::Metric metric, v1::Metric
   return closed ? std::optional<int64_t>(std::max(*closed, OpenWait(row, since))) : std::nullopt;
 }
 
+// The open wait counts in whole quanta, as totals are stored, so that what is shown never falls when it is closed.
 std::optional<int64_t> WaitSum(const Row& row, v1::Metric metric, v1::Metric since) {
   const std::optional<int64_t> closed = Stored(row, metric);
-  return closed ? std::optional<int64_t>(*closed + OpenWait(row, since)) : std::nullopt;
+  const int64_t open = OpenWait(row, since);
+  return closed ? std::optional<int64_t>(*closed + open - open % std::max<int64_t>(1, Describe(metric).quantum))
+                : std::nullopt;
 }
 
 // Nobody can wait longer than the tick in the tick: what exceeds that was waited before it.
@@ -105,6 +108,11 @@ std::optional<double> ResolveRate(const Row& row, v1::Metric metric) {
   if (desc.kind != v1::COUNTER || !row.sample->valid[metric] || elapsed_ns == 0) return std::nullopt;
   const double increase = static_cast<double>(Increase(row, metric)) / static_cast<double>(desc.scale);
   return increase / (static_cast<double>(elapsed_ns) / kNsPerSecond);
+}
+
+std::optional<int64_t> ResolveIncrease(const Row& row, v1::Metric metric) {
+  if (Describe(metric).kind != v1::COUNTER || !row.sample->valid[metric]) return std::nullopt;
+  return row.snapshot->tick.elapsed_ns == 0 ? 0 : Increase(row, metric);
 }
 
 bool IsRedacted(const Row& row, v1::Metric metric) {

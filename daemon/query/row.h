@@ -40,6 +40,10 @@ std::optional<int64_t> ResolveValue(const Row& row, v1::Metric metric);
 // the tick, and at most the tick for each thread, because a wait that ends is booked whole.
 std::optional<double> ResolveRate(const Row& row, v1::Metric metric);
 
+// What ResolveRate is made of: what a counter grew by in the row's tick, in held units; 0 at a first tick. nullopt: as
+// there.
+std::optional<int64_t> ResolveIncrease(const Row& row, v1::Metric metric);
+
 // Whether the caller may not see the metric in this row.
 bool IsRedacted(const Row& row, v1::Metric metric);
 

@@ -10,12 +10,16 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "daemon/query/ring_columns.h"
+#include "proto/catalogue.h"
+#include "storage/chunk_head.h"
 #include "storage/ring_reader.h"
 #include "storage/ring_writer.h"
+#include "storage/sqlite_db.h"
 #include "tests/bench/synthetic_day.h"
 
 namespace taskmon::bench {
@@ -110,10 +114,37 @@ Written Write(const std::string& path, size_t tasks, int ticks, bool coarser, bo
 
 double FileBytes(const std::string& path) { return static_cast<double>(std::filesystem::file_size(path)); }
 
+// What each column takes of the chunks as sampled; those of at least a hundredth.
+void Columns(const std::string& path, double rows) {
+  auto db = storage::Database::Open(path, storage::Database::Mode::kReadOnly);
+  Check(db.status());
+  auto heads = db->Prepare("SELECT ticks FROM chunk WHERE tier = 0");
+  Check(heads.status());
+  std::map<uint16_t, double> bytes;
+  double all = 0;
+  for (auto row = heads->Step(); row.ok() && *row; row = heads->Step()) {
+    const auto head = storage::DecodeHead(heads->Blob(0));
+    Check(head.status());
+    for (const auto& [key, pieces] : head->columns) {
+      for (const auto& piece : pieces)
+        bytes[key] += static_cast<double>(piece.size), all += static_cast<double>(piece.size);
+    }
+  }
+  std::vector<std::pair<double, uint16_t>> order;
+  for (const auto& [key, size] : bytes) order.emplace_back(size, key);
+  std::sort(order.rbegin(), order.rend());
+  for (const auto& [size, key] : order) {
+    if (size < all / 100) continue;
+    const auto metric = static_cast<v1::Metric>(key);
+    Print("  of these " + (key == storage::kRowsKey ? "rows" : Describe(metric).name), size / rows, "B");
+  }
+}
+
 void Size(size_t tasks, int ticks) {
   Directory plain, tiers, lives;
   const Written written = Write(plain.file(), tasks, ticks, false, false, "");
   Print("bytes a task and tick, as sampled", FileBytes(plain.file()) / written.rows, "B");
+  Columns(plain.file(), written.rows);
   Print("bytes a value, as sampled", FileBytes(plain.file()) / written.values, "B");
   Write(tiers.file(), tasks, ticks, true, false, "");
   Print("bytes a task and tick, with 10 s and 1 min", FileBytes(tiers.file()) / written.rows, "B");

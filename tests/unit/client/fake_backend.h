@@ -21,6 +21,7 @@ namespace taskmon::client {
 struct FakeAnswers {
   std::vector<v1::TaskBatch> batches;
   std::vector<v1::EventBatch> events;
+  std::vector<v1::SnapshotPiece> pieces;
   v1::Status status;
   v1::Doctor doctor;
   absl::Status result;  // how every call ends
@@ -28,6 +29,9 @@ struct FakeAnswers {
   v1::WatchTasksRequest watch_request;
   v1::HistoryRequest history_request;
   v1::EventsRequest events_request;
+  v1::SnapshotRequest snapshot_request;
+  v1::LifeRequest life_request;
+  absl::StatusOr<v1::Life> life = absl::NotFoundError("no such task is stored");
   v1::RuleList rules;
   v1::RuleFile rule_file;
   std::vector<v1::RuleEdit> rule_edits;  // one for each call of EditRules, the last one again and again
@@ -65,6 +69,14 @@ class FakeBackend : public Backend {
   absl::Status ReadEvents(const v1::EventsRequest& request, const EventSink& sink) override {
     answers_->events_request = request;
     return Send(answers_->events, sink);
+  }
+  absl::StatusOr<v1::Life> GetLife(const v1::LifeRequest& request) override {
+    answers_->life_request = request;
+    return answers_->life;
+  }
+  absl::Status CutSnapshot(const v1::SnapshotRequest& request, const PieceSink& sink) override {
+    answers_->snapshot_request = request;
+    return Send(answers_->pieces, sink);
   }
   absl::StatusOr<v1::RuleList> ListRules(const v1::ListRulesRequest& request) override {
     answers_->rules_request = request;

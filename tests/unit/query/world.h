@@ -110,6 +110,13 @@ class FakeRingReader : public storage::RingReader {
  public:
   explicit FakeRingReader(FakeRing* ring) : ring_(ring) {}
 
+  absl::StatusOr<std::optional<storage::Receiver>> MadeFor() override { return std::optional<storage::Receiver>(); }
+  absl::StatusOr<std::vector<storage::Life>> Lives(int32_t) override { return std::vector<storage::Life>(); }
+  absl::StatusOr<std::optional<storage::Life>> Parent(const storage::Life&) override {
+    return std::optional<storage::Life>();
+  }
+  absl::StatusOr<storage::Children> ChildrenOf(const storage::Life&, size_t) override { return storage::Children(); }
+
   absl::StatusOr<std::optional<storage::TimeRange>> Range() override {
     if (ring_->ticks.empty()) return std::optional<storage::TimeRange>();
     return std::optional<storage::TimeRange>({ring_->ticks.front().tick.wall_ns, ring_->ticks.back().tick.wall_ns});
@@ -131,6 +138,7 @@ class FakeRingReader : public storage::RingReader {
     ring_->last_filter = filter;
     for (const Snapshot& tick : ring_->ticks) {
       if (tick.tick.wall_ns < begin_wall_ns || tick.tick.wall_ns > end_wall_ns) continue;
+      if (tick.tick.seq <= filter.after_seq) continue;
       if (!sink(Filtered(tick, filter))) break;
     }
     return absl::OkStatus();

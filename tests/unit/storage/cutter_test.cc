@@ -78,7 +78,13 @@ TEST_F(Cutting, HiddenMetricsAndNamesAreNotInTheFile) {
   options_.hide_names = [](TaskInfo* info) {
     if (info->uid != 0) info->cmdline.clear();
   };
+  options_.receiver = Receiver{.uid = 1000, .cmdlines_hidden = true};
   ASSERT_TRUE(Cut(options_).ok());
+  const auto made_for = OpenReader(options_.output)->MadeFor();
+  ASSERT_TRUE(made_for.ok() && made_for->has_value());
+  EXPECT_EQ((*made_for)->uid, 1000u);
+  EXPECT_TRUE((*made_for)->cmdlines_hidden);
+  EXPECT_FALSE(OpenReader(options_.source)->MadeFor()->has_value());
   size_t hidden = 0;
   for (const Snapshot& tick : ReadAll(options_.output)) {
     for (const auto& task : tick.tasks) {
@@ -101,8 +107,7 @@ TEST_F(Cutting, AnAnonymousCutHasNoNameInItButKeepsThemApart) {
   ASSERT_TRUE(Cut(options_).ok());
   std::ifstream file(options_.output, std::ios::binary);
   const std::string bytes((std::istreambuf_iterator<char>(file)), {});
-  for (const char* name :
-       {"task1", "renamed", "/usr/bin", "--verbose", "work.service", "first", "second", "database"}) {
+  for (const char* name : {"task1", "renamed", "/usr/bin", "--verbose", "work.service", "first\nsecond", "database"}) {
     EXPECT_EQ(bytes.find(name), std::string::npos) << name;
   }
   std::map<std::string, std::string> stand_ins;
@@ -118,6 +123,8 @@ TEST_F(Cutting, AnAnonymousCutHasNoNameInItButKeepsThemApart) {
       EXPECT_EQ(real.uid == 0, shown.uid == 0);
       auto [at, is_new] = stand_ins.try_emplace(real.comm, shown.comm);
       EXPECT_EQ(at->second, shown.comm);
+      EXPECT_EQ(shown.rules.size(), real.rules.size());
+      for (const std::string& rule : shown.rules) EXPECT_EQ(rule.substr(0, 5), "rule-");
       EXPECT_EQ(is_new, used.insert(shown.comm).second);
     }
   }
@@ -138,7 +145,7 @@ TEST_F(Cutting, RefusesWhatIsNotThereOrThereAlready) {
 
 TEST_F(Cutting, StopsWhenToldAndLeavesNothingBehind) {
   int ticks = 0;
-  options_.go_on = [&] { return ++ticks < 20; };
+  options_.go_on = [&](int64_t) { return ++ticks < 20; };
   EXPECT_TRUE(absl::IsCancelled(Cut(options_).status()));
   for (const char* suffix : {"", "-wal", "-shm", ".lock"}) {
     EXPECT_FALSE(std::filesystem::exists(options_.output + suffix)) << suffix;
@@ -161,6 +168,7 @@ TEST_F(Cutting, CanBeCutAgain) {
   again.output = dir_.Path("again.db");
   ASSERT_TRUE(Cut(again).ok());
   ExpectHolds(again.output, Wanted());
+  EXPECT_FALSE(OpenReader(again.output)->MadeFor()->has_value());
 }
 
 }  // namespace

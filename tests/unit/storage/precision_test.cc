@@ -19,6 +19,13 @@ TEST(Precision, RoundsToTheNearestMultiple) {
   EXPECT_EQ(precision.Round(2, 123), 123);
 }
 
+TEST(Precision, RoundsInstantsUpSoThatNoWaitIsShownLongerThanItWas) {
+  const Precision precision({{.id = 1, .kind = ColumnKind::kGauge, .stored = true, .quantum = 10, .rounds_up = true}});
+  for (auto [value, want] : {std::pair<int64_t, int64_t>{0, 0}, {1, 10}, {10, 10}, {11, 20}, {-4, 0}}) {
+    EXPECT_EQ(precision.Round(1, value), want) << value;
+  }
+}
+
 TEST(Precision, KeepsTheLeadingDigitsOfLargeValues) {
   const Precision precision({{.id = 1, .kind = ColumnKind::kWindowMax, .stored = true, .quantum = 100, .digits = 5}});
   std::mt19937_64 random(1);

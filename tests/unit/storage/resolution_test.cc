@@ -62,11 +62,14 @@ class Machine {
     task.values[kWeight] += weight;
     task.deltas[kWeight] = weight;
   }
+  // The daemon stops and starts again: its first tick knows of none before.
+  void Restart() { restarted_ = true; }
   void Tick() {
     ++seq_;
     Snapshot snapshot;
     const int64_t wall = kWorldStartNs + static_cast<int64_t>(seq_ - 1) * kSecondNs;
-    snapshot.tick = {seq_, wall, seq_ * kSecondNs, seq_ == 1 ? 0 : static_cast<uint64_t>(kSecondNs), 1};
+    snapshot.tick = {seq_, wall, seq_ * kSecondNs, static_cast<uint64_t>(restarted_ ? 0 : kSecondNs), 1};
+    restarted_ = false;
     snapshot.boot_id = "boot-a";
     for (auto& [tid, task] : tasks_) {
       std::shared_ptr<const TaskSample>& sample = samples_[tid];
@@ -85,6 +88,7 @@ class Machine {
  private:
   std::unique_ptr<RingWriter> writer_;
   uint64_t seq_ = 0;
+  bool restarted_ = false;
   std::map<int32_t, TaskSample> tasks_;
   std::map<int32_t, std::shared_ptr<const TaskSample>> samples_;
 };
@@ -131,7 +135,7 @@ TEST_F(Resolution, AFoldedTickSaysWhatItsTicksSaid) {
   for (size_t i = 0; i < ticks.size(); ++i) {
     const Snapshot& tick = ticks[i];
     EXPECT_EQ(tick.tick.seq, 10 * (i + 1));
-    EXPECT_EQ(tick.tick.elapsed_ns, (i == 0 ? 9 : 10) * static_cast<uint64_t>(kSecondNs));
+    EXPECT_EQ(tick.tick.elapsed_ns, 10 * static_cast<uint64_t>(kSecondNs));
     EXPECT_EQ(tick.tick.lost_records, 10u);
     const TaskSample& task = *Find(tick, 1);
     EXPECT_EQ(task.tick_seq, tick.tick.seq);
@@ -150,6 +154,22 @@ TEST_F(Resolution, AFoldedTickSaysWhatItsTicksSaid) {
   }
   EXPECT_EQ(Find(ticks[0], 1)->values[kRatio], (100 * 3 + 40 * 9) / 12);
   EXPECT_FALSE(Find(ticks[1], 1)->valid[kRatio]);
+}
+
+TEST_F(Resolution, TheFirstTickOfARunStaysAloneInEveryResolution) {
+  Machine machine(options_);
+  for (int second = 0; second < 1800; ++second) {
+    if (second == 0 || second == 907) machine.Restart();
+    machine.Work(1, 1, 1, 1, 1);
+    machine.Tick();
+  }
+  for (int64_t step : {10 * kSecondNs, 60 * kSecondNs}) {
+    std::vector<uint64_t> first;
+    for (const Snapshot& tick : Scan(step)) {
+      if (tick.tick.elapsed_ns == 0) first.push_back(tick.tick.seq);
+    }
+    EXPECT_EQ(first, (std::vector<uint64_t>{1, 908})) << step;
+  }
 }
 
 TEST_F(Resolution, ATaskThatEndsIsInTheTickOfItsEnd) {
@@ -191,8 +211,7 @@ TEST_F(Resolution, SumsAreTheSameInEveryResolution) {
         if (task->tick_seq == tick.tick.seq) total += task->deltas[kCounter];
       }
     }
-    // What a task had done when it was first seen is no increase.
-    EXPECT_EQ(elapsed, 3599u * static_cast<uint64_t>(kSecondNs));
+    EXPECT_EQ(elapsed, 3600u * static_cast<uint64_t>(kSecondNs));
     EXPECT_EQ(total, sum) << "step " << step;
   }
   // Of an hour in chunks of a minute all but the last few fragments are joined.

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/query/window.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "daemon/query/nearest.h"
+#include "storage/tick_source.h"
+
+namespace taskmon::query {
+namespace {
+
+const std::string& NameOf(const TaskInfo& info, GroupBy by) {
+  switch (by) {
+    case GroupBy::kApp: return info.app;
+    case GroupBy::kUnit: return info.unit;
+    case GroupBy::kUser: return info.user;
+    default: return info.comm;
+  }
+}
+
+// Users without a name are told apart by number.
+std::string KeyOf(const TaskInfo& info, const std::string& boot_id, GroupBy by) {
+  if (by == GroupBy::kUser) return fmt::format("{} {:010}", info.user, info.uid);
+  if (by != GroupBy::kTask) return NameOf(info, by);
+  return fmt::format("{:010} {:020} {} {:010} {:020} {}", info.tgid, info.process_start_ns, info.key.thread ? 1 : 0,
+                     info.key.tid, info.key.start_ns, info.boot_id.empty() ? boot_id : info.boot_id);
+}
+
+std::shared_ptr<const TaskInfo> GroupInfo(const TaskInfo& info, GroupBy by) {
+  auto group = std::make_shared<TaskInfo>();
+  group->tracked = false;
+  switch (by) {
+    case GroupBy::kApp: group->app = info.app; break;
+    case GroupBy::kUnit: group->unit = info.unit; break;
+    case GroupBy::kUser: group->user = info.user, group->uid = info.uid; break;
+    default: group->comm = info.comm;
+  }
+  return group;
+}
+
+bool IsSize(const MetricDesc& metric) {
+  return metric.kind == v1::GAUGE && (metric.unit == v1::BYTES || metric.unit == v1::COUNT) &&
+         metric.id != v1::TASK_FD_LIMIT && metric.id != v1::TASK_PEAK_PM_SIZE;
+}
+
+}  // namespace
+
+absl::StatusOr<GroupBy> ParseGroupBy(std::string_view text_untrusted) {
+  static const std::vector<std::string> kNames = {"task", "app", "unit", "user", "comm"};
+  if (text_untrusted.empty()) return GroupBy::kTask;
+  const auto at = std::find(kNames.begin(), kNames.end(), text_untrusted);
+  if (at != kNames.end()) return static_cast<GroupBy>(at - kNames.begin());
+  return absl::InvalidArgumentError(
+      fmt::format("cannot group by '{}'; by app, unit, user, comm or task", text_untrusted.substr(0, 40)));
+}
+
+WindowFolder::WindowFolder(const Plan& plan, const Caller& caller, GroupBy by) : plan_(plan), caller_(caller), by_(by) {
+  const MetricSet needed = plan.needed();
+  for (const MetricDesc& metric : AllMetrics()) {
+    if (!needed[metric.id] || IsDerived(metric.id)) continue;
+    const Way way = WayOf(metric);
+    if (way == Way::kNone) continue;
+    if (way == Way::kCount) counters_.push_back(metrics_.size());
+    metrics_.push_back(metric.id);
+    ways_.push_back(way);
+  }
+}
+
+WindowFolder::Way WindowFolder::WayOf(const MetricDesc& metric) const {
+  if (metric.id == v1::TASK_PAGE_CACHE_HIT_PERCENT) return Way::kHits;
+  if (metric.id == v1::TASK_OFFCPU_SINCE || metric.id == v1::TASK_IOWAIT_SINCE) return Way::kNone;
+  if (metric.kind == v1::COUNTER) return Way::kCount;
+  if (metric.kind == v1::WINDOW_MAX || metric.id == v1::TASK_PEAK_PM_SIZE || metric.unit == v1::BOOLEAN) {
+    return Way::kLargest;
+  }
+  if (metric.witness_of != v1::METRIC_UNSPECIFIED) return Way::kWitness;
+  if (IsSize(metric)) return Way::kMean;
+  return by_ == GroupBy::kTask ? Way::kLast : Way::kNone;
+}
+
+absl::StatusOr<WindowFolder::Cell*> WindowFolder::CellOf(const Row& row) {
+  const auto [at, is_new] = cells_.try_emplace(KeyOf(row.info(), boot_id_, by_));
+  Cell* cell = &at->second;
+  if (is_new) {
+    if (cells_.size() > kMaxRows) {
+      return absl::ResourceExhaustedError(
+          fmt::format("more than {} tasks were there; choose a shorter time, an expression or --by", kMaxRows));
+    }
+    cell->values.resize(metrics_.size());
+    cell->sums.resize(metrics_.size());
+    cell->known.resize(metrics_.size());
+    if (by_ != GroupBy::kTask) cell->info = GroupInfo(row.info(), by_);
+  }
+  if (by_ == GroupBy::kTask) cell->info = row.sample->info;  // its latest names
+  cell->guarded_visible &= row.guarded_visible;
+  cell->cmdline_visible &= row.cmdline_visible;
+  return cell;
+}
+
+void WindowFolder::AddWitnesses(const Row& row, v1::Metric maximum, Cell* cell) const {
+  for (size_t i = 0; i < metrics_.size(); ++i) {
+    if (Describe(metrics_[i]).witness_of != maximum) continue;
+    const std::optional<int64_t> value = ResolveValue(row, metrics_[i]);
+    cell->known[i] = value.has_value();
+    cell->values[i] = value.value_or(0);
+  }
+}
+
+void WindowFolder::Add(const Row& row, Cell* cell) const {
+  const double weight = static_cast<double>(std::max<uint64_t>(row.snapshot->tick.elapsed_ns, 1));
+  cell->weight += weight;
+  for (size_t i = 0; i < metrics_.size(); ++i) {
+    if (ways_[i] == Way::kWitness) continue;  // comes with its maximum
+    const std::optional<int64_t> value =
+        ways_[i] == Way::kCount ? ResolveIncrease(row, metrics_[i]) : ResolveValue(row, metrics_[i]);
+    if (!value) continue;
+    const bool first = !std::exchange(cell->known[i], true);
+    switch (ways_[i]) {
+      case Way::kCount: cell->values[i] += *value; break;
+      case Way::kMean: cell->sums[i] += static_cast<double>(*value) * weight; break;
+      case Way::kLargest:
+        if (!first && *value <= cell->values[i]) break;
+        cell->values[i] = *value;
+        AddWitnesses(row, metrics_[i], cell);
+        break;
+      case Way::kHits: {
+        const double lookups = std::max(1.0, static_cast<double>(row.sample->deltas[v1::TASK_PAGE_CACHE_LOOKUP_COUNT]));
+        cell->lookups += lookups;
+        cell->sums[i] += lookups * static_cast<double>(*value);
+        break;
+      }
+      default: cell->values[i] = *value;
+    }
+  }
+}
+
+void WindowFolder::Remember(const Row& row, Member* member) const {
+  member->seen = tick_number_;
+  // An idle task has counted nothing but the wait it is in.
+  const bool all = !row.idle() || member->totals.empty();
+  member->totals.resize(counters_.size());
+  for (size_t c = 0; c < counters_.size(); ++c) {
+    if (!all && !ChangesWhileIdle(metrics_[counters_[c]])) continue;
+    member->totals[c] = ResolveValue(row, metrics_[counters_[c]]).value_or(0);
+  }
+}
+
+void WindowFolder::Seed(const Snapshot& before) {
+  boot_id_ = before.boot_id;
+  begin_boot_ns_ = before.tick.boot_ns;
+  if (plan_.expression().needs_memory()) return;
+  for (size_t i = 0; i < before.tasks.size(); ++i) {
+    if (!plan_.Includes(before, i)) continue;
+    const Row row = MakeRow(before, *before.tasks[i], caller_);
+    if (plan_.expression().Matches(row)) Remember(row, &members_[row.info().key]);
+  }
+}
+
+absl::Status WindowFolder::AddTick(const Snapshot& snapshot, TestMemory* memory) {
+  if (snapshot.boot_id != boot_id_) members_.clear();
+  if (begin_boot_ns_ == 0 || snapshot.boot_id != boot_id_) {
+    begin_boot_ns_ = snapshot.tick.boot_ns - std::min(snapshot.tick.boot_ns, snapshot.tick.elapsed_ns);
+  }
+  boot_id_ = snapshot.boot_id;
+  ++tick_number_;
+  if (++ticks_ == 1) first_tick_ = tick_number_;
+  for (size_t i = 0; i < snapshot.tasks.size(); ++i) {
+    if (!plan_.Includes(snapshot, i)) continue;
+    const Row row = MakeRow(snapshot, *snapshot.tasks[i], caller_);
+    if (!plan_.expression().Matches(row, memory)) {
+      members_.erase(row.info().key);
+      continue;
+    }
+    absl::StatusOr<Cell*> cell = CellOf(row);
+    if (!cell.ok()) return cell.status();
+    Add(row, *cell);
+    Member& member = members_[row.info().key];
+    if (member.cell != *cell) ++(*cell)->tasks;
+    member.cell = *cell;
+    Remember(row, &member);
+  }
+  last_ = snapshot.tick;
+  memory_total_bytes_ = snapshot.memory_total_bytes;
+  elapsed_ns_ += snapshot.tick.elapsed_ns;
+  return absl::OkStatus();
+}
+
+absl::Status WindowFolder::AddEnd(const Event& event) {
+  if (event.type != EventType::kExit || event.task == nullptr || event.final_sample == nullptr) return absl::OkStatus();
+  const TaskInfo& info = *event.task;
+  if (info.key.thread || info.key.tid != info.tgid || plan_.threads()) return absl::OkStatus();
+  if (plan_.tid() != 0 && plan_.tid() != info.key.tid) return absl::OkStatus();
+  TaskSample sample = *event.final_sample;
+  sample.info = event.task;
+  sample.deltas = sample.values;
+  sample.valid.reset(v1::TASK_OFFCPU_SINCE).reset(v1::TASK_IOWAIT_SINCE);
+  Snapshot moment;
+  moment.tick = {sample.tick_seq, event.wall_ns, event.boot_ns, event.duration_ns, 0};
+  moment.boot_id = boot_id_;
+  const Row row = MakeRow(moment, sample, caller_);
+  const auto member = members_.find(info.key);
+  const bool known = member != members_.end();
+  if (!known) {
+    // It was there before and did not match, or nobody knows what it had counted by then.
+    if (event.boot_ns - std::min(event.boot_ns, event.duration_ns) < begin_boot_ns_) return absl::OkStatus();
+    if (plan_.expression().needs_memory() || !plan_.expression().Matches(row)) return absl::OkStatus();
+  }
+  Cell* cell = known ? member->second.cell : nullptr;
+  if (cell == nullptr) {
+    absl::StatusOr<Cell*> found = CellOf(row);
+    if (!found.ok()) return found.status();
+    cell = *found;
+    ++cell->tasks;
+  }
+  for (size_t c = 0; c < counters_.size(); ++c) {
+    const size_t i = counters_[c];
+    if (!sample.valid[metrics_[i]]) continue;
+    const int64_t before = known ? member->second.totals[c] : 0;
+    cell->values[i] += std::max<int64_t>(0, sample.values[metrics_[i]] - before);
+    cell->known[i] = true;
+  }
+  cell->ended_wall_ns = event.wall_ns;
+  if (known) members_.erase(member);
+  return absl::OkStatus();
+}
+
+WindowRow WindowFolder::MakeWindowRow(Cell* cell, const Snapshot& moment) const {
+  auto sample = std::make_shared<TaskSample>();
+  sample->info = cell->info;
+  sample->tick_seq = moment.tick.seq;
+  const double whole = by_ == GroupBy::kTask ? cell->weight : static_cast<double>(std::max<uint64_t>(elapsed_ns_, 1));
+  for (size_t i = 0; i < metrics_.size(); ++i) {
+    if (cell->known[i] == 0) continue;
+    const v1::Metric metric = metrics_[i];
+    sample->valid.set(metric);
+    int64_t& value = sample->values[metric] = cell->values[i];
+    if (ways_[i] == Way::kMean) value = std::llround(cell->sums[i] / std::max(whole, 1.0));
+    if (ways_[i] == Way::kHits) value = std::llround(cell->sums[i] / std::max(cell->lookups, 1.0));
+    if (ways_[i] == Way::kCount) sample->deltas[metric] = value;
+  }
+  const bool group = by_ != GroupBy::kTask;
+  if (!group && cell->ended_wall_ns != 0 && sample->valid[v1::TASK_STATE]) sample->values[v1::TASK_STATE] = 'X';
+  return {.sample = std::move(sample),
+          .guarded_visible = cell->guarded_visible,
+          .cmdline_visible = cell->cmdline_visible,
+          .ended_wall_ns = group ? 0 : cell->ended_wall_ns,
+          .tasks = group ? std::max<uint32_t>(cell->tasks, 1) : 0};
+}
+
+WindowResult WindowFolder::Take() {
+  WindowResult result;
+  result.moment.tick = last_;
+  result.moment.tick.elapsed_ns = elapsed_ns_;
+  result.moment.boot_id = boot_id_;
+  result.moment.memory_total_bytes = memory_total_bytes_;
+  for (auto& [key, cell] : cells_) result.rows.push_back(MakeWindowRow(&cell, result.moment));
+  cells_.clear();
+  // Ends are told a tick late at most.
+  std::erase_if(members_, [&](const auto& each) { return each.second.seen + 2 < first_tick_; });
+  for (auto& [key, member] : members_) member.cell = nullptr;
+  ticks_ = 0;
+  elapsed_ns_ = 0;
+  return result;
+}
+
+}  // namespace taskmon::query

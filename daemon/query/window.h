@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Folds a stretch of time into one row for each task, or for each group of tasks, that was there, dead ones included.
+// What the rows say is written in taskmon.proto, beside ListTasksRequest. Owned by one question.
+//
+// Ticks tell what tasks counted up to the last tick they were in; their ends tell the rest, and all of those who lived
+// between two ticks. So the sums over all groups are those of the machine, however short its tasks live.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include "daemon/query/caller.h"
+#include "daemon/query/plan.h"
+#include "storage/sample.h"
+
+namespace taskmon::query {
+
+enum class GroupBy : uint8_t { kTask, kApp, kUnit, kUser, kComm };
+
+// InvalidArgument: none of app, unit, user, comm, task; empty is task.
+absl::StatusOr<GroupBy> ParseGroupBy(std::string_view text_untrusted);
+
+struct WindowRow {
+  std::shared_ptr<const TaskSample> sample;
+  bool guarded_visible = true;
+  bool cmdline_visible = true;
+  int64_t ended_wall_ns = 0;  // of a task; 0: alive
+  uint32_t tasks = 0;         // of a group; 0: the row is a task
+};
+
+struct WindowResult {
+  Snapshot moment;  // its tick has the window's last time and all its elapsed time; no tasks
+  std::vector<WindowRow> rows;
+};
+
+inline Row RowOf(const WindowRow& row, const Snapshot& moment) {
+  return {.snapshot = &moment,
+          .sample = row.sample.get(),
+          .guarded_visible = row.guarded_visible,
+          .cmdline_visible = row.cmdline_visible};
+}
+
+class WindowFolder {
+ public:
+  static constexpr size_t kMaxRows = 100'000;
+
+  // The plan and the caller outlive it.
+  WindowFolder(const Plan& plan, const Caller& caller, GroupBy by);
+
+  // Where the window begins: what tasks had counted by then. Before any tick; not called: nobody knows.
+  void Seed(const Snapshot& before);
+  // The next tick, oldest first. A memory that the plan's expression needs takes it in. ResourceExhausted: too many
+  // rows.
+  absl::Status AddTick(const Snapshot& snapshot, TestMemory* memory);
+  // The end of a process in the time of the ticks so far, each once. Others are ignored.
+  absl::Status AddEnd(const Event& event);
+  // What there was since the last call, or the beginning; by task in snapshot order, groups by name.
+  WindowResult Take();
+
+  bool any() const { return ticks_ > 0; }
+
+ private:
+  struct Cell {
+    std::shared_ptr<const TaskInfo> info;
+    std::vector<int64_t> values;  // parallel to metrics_
+    std::vector<double> sums;     // of means: value times weight
+    std::vector<uint8_t> known;
+    double weight = 0;  // ns that a task was there
+    double lookups = 0;
+    uint32_t tasks = 0;
+    bool guarded_visible = true, cmdline_visible = true;
+    int64_t ended_wall_ns = 0;
+  };
+  struct Member {
+    Cell* cell = nullptr;         // of the window at work; null: not in it yet
+    std::vector<int64_t> totals;  // of counters_
+    uint64_t seen = 0;            // number of the tick
+  };
+  enum class Way : uint8_t { kCount, kMean, kLargest, kWitness, kHits, kLast, kNone };
+
+  Way WayOf(const MetricDesc& metric) const;
+  absl::StatusOr<Cell*> CellOf(const Row& row);
+  void Add(const Row& row, Cell* cell) const;
+  void AddWitnesses(const Row& row, v1::Metric maximum, Cell* cell) const;
+  void Remember(const Row& row, Member* member) const;
+  WindowRow MakeWindowRow(Cell* cell, const Snapshot& moment) const;
+
+  const Plan& plan_;
+  const Caller& caller_;
+  const GroupBy by_;
+  std::vector<v1::Metric> metrics_;
+  std::vector<Way> ways_;
+  std::vector<size_t> counters_;  // indexes into metrics_
+  std::map<std::string, Cell> cells_;
+  std::unordered_map<TaskKey, Member, TaskKeyHash> members_;
+  std::string boot_id_;
+  Tick last_;
+  int64_t memory_total_bytes_ = 0;
+  uint64_t elapsed_ns_ = 0;
+  uint64_t begin_boot_ns_ = 0;  // what ended after it and began before it was there unseen
+  uint64_t tick_number_ = 0;
+  uint64_t ticks_ = 0;       // since Take
+  uint64_t first_tick_ = 0;  // number of the first tick since Take
+};
+
+}  // namespace taskmon::query
