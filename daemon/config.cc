@@ -145,6 +145,7 @@ std::map<std::string, Setter> Keys(Config* config) {
       {"access.reader_group", SetString(&config->reader_group)},
       {"access.admin_group", SetString(&config->admin_group)},
       {"access.max_subscriptions", SetUint32(&config->max_subscriptions)},
+      {"access.max_connections", SetUint32(&config->max_connections)},
   };
 }
 

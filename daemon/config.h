@@ -55,6 +55,7 @@ struct Config {
   std::string reader_group = "taskmon";       // members see everything
   std::string admin_group = "taskmon-admin";  // members may change rules, too
   uint32_t max_subscriptions = 256;
+  uint32_t max_connections = 1024;
 
   std::string ring_path() const { return state_dir + "/history.db"; }
   std::string rules_path() const { return state_dir + "/rules.db"; }

@@ -242,7 +242,7 @@ absl::Status Daemon::StartServing() {
                            .newest = [this] { return hub_.Newest(); },
                            .now_wall_ns = WallNowNs,
                            .wait_until_stored = [this](int64_t wall_ns) { WaitUntilStored(*writer_, wall_ns); }});
-  peers_ = std::make_unique<Peers>(config_.reader_group, config_.admin_group);
+  peers_ = std::make_unique<Peers>(config_.reader_group, config_.admin_group, config_.max_connections);
   service_ = std::make_unique<Service>(
       Service::Sources{.peers = peers_.get(),
                        .hub = &hub_,
@@ -289,6 +289,7 @@ Figures Daemon::ReadFigures() const {
                      .smaps = smaps_.stats(),
                      .names_dropped = names_.dropped(),
                      .refused_streams = service_->refused_streams(),
+                     .refused_connections = peers_->refused(),
                      .query_memory_turned_away = engine_->memory_turned_away(),
                      .uptime_s = static_cast<double>(BootNowNs() - started_boot_ns_) / 1e9};
   for (int group = 0; group < TM_HOOK_GROUP_MAX; ++group) {

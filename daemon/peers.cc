@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +15,8 @@
 #include <vector>
 
 #include <fmt/format.h>
+
+#include "daemon/proc_mount.h"
 
 namespace taskmon::daemon {
 namespace {
@@ -41,6 +44,12 @@ std::vector<gid_t> PeerGroups(int fd) {
   return {};
 }
 
+// 0: closed.
+uint64_t InodeOf(int fd) {
+  struct stat file {};
+  return fstat(fd, &file) == 0 ? file.st_ino : 0;
+}
+
 rlim_t RaiseFdLimit() {
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
@@ -52,8 +61,8 @@ rlim_t RaiseFdLimit() {
 
 }  // namespace
 
-Peers::Peers(const std::string& reader_group, const std::string& admin_group)
-    : reader_gid_(GroupId(reader_group)), admin_gid_(GroupId(admin_group)) {
+Peers::Peers(const std::string& reader_group, const std::string& admin_group, uint32_t max_connections)
+    : reader_gid_(GroupId(reader_group)), admin_gid_(GroupId(admin_group)), shares_(max_connections) {
   const auto limit = static_cast<int>(std::min<rlim_t>(RaiseFdLimit(), kReservedFds + kMostConnections));
   first_fd_ = std::min(kReservedFds, limit / 2);
   limit_fd_ = limit;
@@ -76,6 +85,8 @@ absl::StatusOr<query::Caller> Peers::ReadCredentials(int fd) const {
   caller.uid = credentials.uid;
   caller.admin = credentials.uid == 0 || member(admin_gid_);
   caller.sees_everything = caller.admin || member(reader_gid_);
+  const ProcMount proc = ReadProcMount();
+  caller.hide_cmdline = proc.hides_others && !member(proc.gid);
   return caller;
 }
 
@@ -83,6 +94,9 @@ absl::StatusOr<int> Peers::Register(int fd) {
   auto caller = ReadCredentials(fd);
   if (!caller.ok()) return caller.status();
   absl::MutexLock lock(&mutex_);
+  if (!shares_.WouldGrant(*caller)) ForgetClosed();
+  Shares::Share share = shares_.Take(*caller);
+  if (!share.granted()) return absl::ResourceExhaustedError("too many connections");
   int moved = fcntl(fd, F_DUPFD_CLOEXEC, next_fd_);
   if (moved < 0 || moved >= limit_fd_) {  // the end of the range: go round once
     if (moved >= 0) close(moved);
@@ -92,8 +106,13 @@ absl::StatusOr<int> Peers::Register(int fd) {
   next_fd_ = moved + 1 < limit_fd_ ? moved + 1 : first_fd_;
   close(fd);
   fcntl(moved, F_SETFL, fcntl(moved, F_GETFL) | O_NONBLOCK);
-  callers_[moved] = *caller;
+  connections_.erase(moved);
+  connections_.emplace(moved, Connection{*caller, std::move(share), InodeOf(moved)});
   return moved;
+}
+
+void Peers::ForgetClosed() {
+  std::erase_if(connections_, [](const auto& entry) { return InodeOf(entry.first) != entry.second.inode; });
 }
 
 std::optional<query::Caller> Peers::Find(const std::string& peer) const {
@@ -104,8 +123,8 @@ std::optional<query::Caller> Peers::Find(const std::string& peer) const {
   const char* end = peer.data() + peer.size();
   if (std::from_chars(begin, end, fd).ptr != end) return std::nullopt;
   absl::MutexLock lock(&mutex_);
-  auto it = callers_.find(fd);
-  return it == callers_.end() ? std::nullopt : std::optional<query::Caller>(it->second);
+  auto it = connections_.find(fd);
+  return it == connections_.end() ? std::nullopt : std::optional<query::Caller>(it->second.caller);
 }
 
 }  // namespace taskmon::daemon

@@ -27,9 +27,10 @@ MetricSet NamedMetrics(const v1::Selection& selection, const query::Plan& plan) 
 }  // namespace
 
 grpc::Status Service::TooManyStreams() const {
-  return {
-      grpc::StatusCode::RESOURCE_EXHAUSTED,
-      fmt::format("{} streams are open already; raise access.max_subscriptions in taskmond.toml", streams_.limit())};
+  return {grpc::StatusCode::RESOURCE_EXHAUSTED,
+          fmt::format("too many streams are open already ({} in all, {} of one user); end some, or raise "
+                      "access.max_subscriptions in taskmond.toml",
+                      streams_.limit(), streams_.of_one_user())};
 }
 
 grpc::Status Service::GetStatus(grpc::ServerContext* context, const v1::StatusRequest*, v1::Status* reply) {
@@ -48,8 +49,8 @@ grpc::Status Service::ListTasks(grpc::ServerContext* context, const v1::ListTask
                                 grpc::ServerWriter<v1::TaskBatch>* writer) {
   const auto caller = sources_.peers->Find(context->peer());
   if (!caller) return NoCredentials();
-  const Slots::Slot slot = streams_.Take();
-  if (!slot.granted()) return TooManyStreams();
+  const Shares::Share share = streams_.Take(*caller);
+  if (!share.granted()) return TooManyStreams();
   return ToGrpc(sources_.engine->ListTasks(*request, *caller, [&](const v1::TaskBatch& batch) {
     if (request->at().empty()) sources_.smaps_wanted->MarkAnswer(request->selection(), batch, BootNowNs());
     return writer->Write(batch);
@@ -59,8 +60,8 @@ grpc::Status Service::ListTasks(grpc::ServerContext* context, const v1::ListTask
 grpc::Status Service::GetLife(grpc::ServerContext* context, const v1::LifeRequest* request, v1::Life* reply) {
   const auto caller = sources_.peers->Find(context->peer());
   if (!caller) return NoCredentials();
-  const Slots::Slot slot = streams_.Take();
-  if (!slot.granted()) return TooManyStreams();
+  const Shares::Share share = streams_.Take(*caller);
+  if (!share.granted()) return TooManyStreams();
   auto life = sources_.engine->GetLife(*request, *caller);
   if (!life.ok()) return ToGrpc(life.status());
   *reply = *std::move(life);
@@ -71,8 +72,8 @@ grpc::Status Service::ReadHistory(grpc::ServerContext* context, const v1::Histor
                                   grpc::ServerWriter<v1::TaskBatch>* writer) {
   const auto caller = sources_.peers->Find(context->peer());
   if (!caller) return NoCredentials();
-  const Slots::Slot slot = streams_.Take();
-  if (!slot.granted()) return TooManyStreams();
+  const Shares::Share share = streams_.Take(*caller);
+  if (!share.granted()) return TooManyStreams();
   return ToGrpc(sources_.engine->ReadHistory(*request, *caller,
                                              [&](const v1::TaskBatch& batch) { return writer->Write(batch); }));
 }
@@ -91,8 +92,8 @@ grpc::Status Service::WatchTasks(grpc::ServerContext* context, const v1::WatchTa
                                  grpc::ServerWriter<v1::TaskBatch>* writer) {
   const auto caller = sources_.peers->Find(context->peer());
   if (!caller) return NoCredentials();
-  const Slots::Slot slot = streams_.Take();
-  if (!slot.granted()) return TooManyStreams();
+  const Shares::Share share = streams_.Take(*caller);
+  if (!share.granted()) return TooManyStreams();
   const auto plan = query::Plan::Make(request->selection());
   if (!plan.ok()) return ToGrpc(plan.status());
   const HookDemand::Claim claim = sources_.demand->Watch(NamedMetrics(request->selection(), *plan));
@@ -135,8 +136,8 @@ grpc::Status Service::ReadEvents(grpc::ServerContext* context, const v1::EventsR
                                  grpc::ServerWriter<v1::EventBatch>* writer) {
   const auto caller = sources_.peers->Find(context->peer());
   if (!caller) return NoCredentials();
-  const Slots::Slot slot = streams_.Take();
-  if (!slot.granted()) return TooManyStreams();
+  const Shares::Share share = streams_.Take(*caller);
+  if (!share.granted()) return TooManyStreams();
   // Stored events up to the newest tick, then those of the ticks after it: nothing falls between, nothing comes twice.
   const auto newest = sources_.hub->Newest();
   if (request->follow() && newest != nullptr) WaitUntilStored(context, newest->tick.wall_ns);

@@ -11,6 +11,7 @@
 #include "daemon/hook_demand.h"
 #include "daemon/peers.h"
 #include "daemon/query/engine.h"
+#include "daemon/shares.h"
 #include "daemon/slots.h"
 #include "daemon/smaps_wanted.h"
 #include "daemon/snapshot_hub.h"
@@ -63,7 +64,7 @@ class Service final : public v1::Taskmon::Service {
                             const Snapshot* newest, grpc::ServerWriter<v1::EventBatch>* writer) const;
 
   const Sources sources_;
-  Slots streams_;
+  Shares streams_;
   Slots cuts_{kMaxCuts};
 };
 

@@ -34,12 +34,13 @@ v1::Outcome EncodeOutcome(rules::Outcome outcome) {
   return v1::OUTCOME_UNSPECIFIED;
 }
 
-void EncodeDecision(const rules::Decision& decision, const Tick& tick, v1::Decision* out) {
+// `detail`: whether the caller may know what the decision read of the task.
+void EncodeDecision(const rules::Decision& decision, const Tick& tick, bool detail, v1::Decision* out) {
   out->set_time_ns(tick.wall_ns - static_cast<int64_t>(tick.boot_ns) + static_cast<int64_t>(decision.boot_ns));
   out->set_occasion(std::string(rules::OccasionText(decision.occasion)));
   out->set_outcome(EncodeOutcome(decision.outcome));
   if (decision.rule != nullptr) out->set_rule(decision.rule->rule.name);
-  out->set_detail(decision.detail);
+  if (detail) out->set_detail(decision.detail);
 }
 
 // The first test in the node that names a field.
@@ -60,18 +61,27 @@ std::string ValueOf(const query::Row& row, const Node& node) {
   return fmt::format("{:.10g}", *number);
 }
 
+// The admission remembers what the caller may not see: its answers about that are unknown to him.
+void Hide(const Node& node, const query::Row& row, query::Verdicts* verdicts) {
+  const bool hidden = query::AnyField(node, [&row](const query::Field& field) { return query::IsHidden(row, field); });
+  if (node.memory >= 0 && hidden) verdicts->Set(node.memory, query::Truth::kUnknown);
+  for (const auto& child : node.children) Hide(*child, row, verdicts);
+}
+
 void EncodeRule(const KnownOfTask::AskedRule& asked, const query::Row& row, v1::RuleVerdict* out) {
   const query::Expression& expression = asked.rule->expression;
   out->set_rule(asked.rule->rule.name);
   out->set_order(asked.rule->rule.order);
-  out->set_verdict(EncodeTruth(expression.Evaluate(row, asked.verdicts)));
+  query::Verdicts verdicts = asked.verdicts;
+  if (expression.root() != nullptr) Hide(*expression.root(), row, &verdicts);
+  out->set_verdict(EncodeTruth(expression.Evaluate(row, verdicts)));
   const auto tests = rules::ReadTests(expression);
   const auto planned = rules::PlanParts(expression, MakeHookedMetrics(), {});
   for (size_t i = 0; i < tests.size(); ++i) {
     v1::PartVerdict* part = out->add_parts();
     part->set_text(planned[i].text);
     part->set_stage(planned[i].stage);
-    part->set_verdict(EncodeTruth(query::EvaluateNode(*tests[i], row, asked.verdicts)));
+    part->set_verdict(EncodeTruth(query::EvaluateNode(*tests[i], row, verdicts)));
     part->set_value(ValueOf(row, *tests[i]));
   }
 }
@@ -84,8 +94,11 @@ v1::TaskExplanation MakeTaskExplanation(const KnownOfTask& known, const Snapshot
   const rules::Standing& standing = known.standing;
   query::EncodeTaskInfo(row.info(), newest.boot_id, row.names_visible(), out.mutable_task());
   out.set_version(known.version);
-  EncodeDecision(standing.now, newest.tick, out.mutable_now());
-  for (const rules::Decision& decision : standing.before) EncodeDecision(decision, newest.tick, out.add_before());
+  const bool detail = row.guarded_visible && row.cmdline_visible;
+  EncodeDecision(standing.now, newest.tick, detail, out.mutable_now());
+  for (const rules::Decision& decision : standing.before) {
+    EncodeDecision(decision, newest.tick, detail, out.add_before());
+  }
   out.set_forgotten(standing.forgotten);
   for (const KnownOfTask::AskedRule& asked : known.rules) {
     v1::RuleVerdict* verdict = out.add_rules();

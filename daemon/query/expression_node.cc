@@ -39,6 +39,12 @@ bool TellsOfWholeTick(const Test& test) {
 
 }  // namespace
 
+bool AnyField(const Expression::Node& node, const std::function<bool(const Field&)>& look) {
+  if (node.children.empty()) return look(*node.test.field);
+  return std::any_of(node.children.begin(), node.children.end(),
+                     [&look](const auto& child) { return AnyField(*child, look); });
+}
+
 void Annotate(Expression::Node* node) {
   const auto& children = node->children;
   if (children.empty()) {

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -71,6 +72,9 @@ struct Expression::Node {
   int memory = -1;          // kHeld, kAnomaly: the number of the test among those with memory
   int memory_tests = 0;     // in it, itself included
 };
+
+// Calls `look` with each field that the node names; stops, and says true, once that says true.
+bool AnyField(const Expression::Node& node, const std::function<bool(const Field&)>& look);
 
 // Completes a node whose children are complete.
 void Annotate(Expression::Node* node);

@@ -110,6 +110,15 @@ std::optional<double> ReadNumber(const Row& row, const Field& field, CounterAs c
   }
 }
 
+bool IsHidden(const Row& row, const Field& field) {
+  switch (field.attribute) {
+    case Attribute::kMetric: return IsRedacted(row, field.metric->id);
+    case Attribute::kCmdline: return !row.names_visible().cmdline;
+    case Attribute::kExe: return !row.names_visible().exe;
+    default: return false;
+  }
+}
+
 std::optional<std::string_view> ReadText(const Row& row, const Field& field) {
   const TaskInfo& info = row.info();
   switch (field.attribute) {

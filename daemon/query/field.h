@@ -69,6 +69,9 @@ enum class CounterAs : uint8_t { kRate, kTotal };
 // Any field that is not text; metrics in catalogue units. nullopt: unavailable or redacted.
 std::optional<double> ReadNumber(const Row& row, const Field& field, CounterAs counter);
 
+// Whether the caller may not see the field in this row.
+bool IsHidden(const Row& row, const Field& field);
+
 // A kText field. nullopt: redacted, or not known (a user that has no name). The view lives as long as the row's task.
 std::optional<std::string_view> ReadText(const Row& row, const Field& field);
 

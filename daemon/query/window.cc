@@ -216,6 +216,9 @@ absl::Status WindowFolder::AddEnd(const Event& event) {
     cell = *found;
     ++cell->tasks;
   }
+  // It may have ended as somebody else than it was at the last tick.
+  cell->guarded_visible &= row.guarded_visible;
+  cell->cmdline_visible &= row.cmdline_visible;
   for (size_t c = 0; c < counters_.size(); ++c) {
     const size_t i = counters_[c];
     if (!sample.valid[metrics_[i]]) continue;

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "daemon/query/expression_node.h"
 #include "daemon/rules/rule_fields.h"
 
 namespace taskmon::rules {
@@ -56,6 +57,19 @@ std::string ChangedText(const std::vector<RuleChange>& changes) {
   return fmt::format("{}: {}", only->rule->rule.name, fmt::join(fields, ", "));
 }
 
+// The fields that only a task's owner may see, as the expression names them.
+std::vector<std::string> GuardedFields(const query::Expression& expression) {
+  std::vector<std::string> guarded;
+  if (expression.root() == nullptr) return guarded;
+  query::AnyField(*expression.root(), [&guarded](const query::Field& field) {
+    const bool metric = field.metric != nullptr && field.metric->visibility == v1::GUARDED;
+    const bool named = std::find(guarded.begin(), guarded.end(), field.name) != guarded.end();
+    if ((metric || field.attribute == query::Attribute::kExe) && !named) guarded.push_back(field.name);
+    return false;
+  });
+  return guarded;
+}
+
 }  // namespace
 
 bool RuleChange::Touches(std::string_view field) const {
@@ -103,6 +117,12 @@ std::vector<std::string> Warnings(const RuleSet& after, const std::vector<RuleCh
     if (change.Touches("expr")) {
       for (const std::string& warning : change.rule->expression.warnings()) {
         warnings.push_back(fmt::format("rule '{}': {}", rule.name, warning));
+      }
+      if (const std::vector<std::string> guarded = GuardedFields(change.rule->expression); !guarded.empty()) {
+        warnings.push_back(
+            fmt::format("rule '{}': reads what only a task's owner may see ({}); which tasks the rule is "
+                        "with is seen by everyone",
+                        rule.name, fmt::join(guarded, ", ")));
       }
     }
     const auto first = first_with.find(rule.expression);

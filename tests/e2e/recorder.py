@@ -111,8 +111,6 @@ class RecorderCase(unittest.TestCase):
     def setUpClass(cls):
         if os.geteuid() != 0 or not os.path.exists("/sys/kernel/btf/vmlinux"):
             raise unittest.SkipTest("needs root and a kernel with BTF")
-        cls.recorder = Recorder(cls.interval, rules=cls.initial_rules, config=cls.config).start()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.recorder.remove()
+        cls.recorder = Recorder(cls.interval, rules=cls.initial_rules, config=cls.config)
+        cls.addClassCleanup(cls.recorder.remove)
+        cls.recorder.start()

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <set>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -51,6 +52,30 @@ TEST(Peers, NumberOfAClosedConnectionIsNotGivenOutAgainSoon) {
     close(*fd);
     close(pair.fds[1]);
   }
+}
+
+TEST(Peers, TooManyConnectionsAreRefusedUntilSomeAreClosed) {
+  Peers peers("", "", 4);
+  std::vector<int> open;
+  std::vector<int> others;
+  const size_t limit = geteuid() == 0 ? 4 : 1;
+  for (size_t i = 0; i < limit + 1; ++i) {
+    const Pair pair;
+    others.push_back(pair.fds[1]);
+    const auto fd = peers.Register(pair.fds[0]);
+    EXPECT_EQ(fd.ok(), i < limit) << fd.status();
+    open.push_back(fd.ok() ? *fd : pair.fds[0]);
+  }
+  EXPECT_EQ(peers.refused(), 1u);
+  close(open[0]);
+  const Pair pair;
+  const auto again = peers.Register(pair.fds[0]);
+  EXPECT_TRUE(again.ok()) << again.status();
+  EXPECT_FALSE(peers.Find(fmt::format("fd:{}", open[0])).has_value()) << "it is closed";
+  for (int fd : open) close(fd);
+  for (int fd : others) close(fd);
+  close(*again);
+  close(pair.fds[1]);
 }
 
 }  // namespace

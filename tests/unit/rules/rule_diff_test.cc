@@ -69,5 +69,11 @@ TEST(RuleDiff, WarnsOfANameThatNoTaskCanHave) {
   EXPECT_THAT(Warnings(later, Diff(after, later)), IsEmpty());
 }
 
+TEST(RuleDiff, WarnsOfARuleThatPublishesWhatIsGuarded) {
+  const RuleSet after = With(Two(), "many", "comm == a && (fds > 100 for 10s || exe =~ secret || fds < 3)");
+  EXPECT_THAT(Warnings(after, Diff(Two(), after)), ElementsAre(HasSubstr("rule 'many': reads what only a task's owner "
+                                                                         "may see (fds, exe)")));
+}
+
 }  // namespace
 }  // namespace taskmon::rules
