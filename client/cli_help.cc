@@ -105,8 +105,8 @@ const CommandHelp& HelpOf(Command command) {
        "  taskmonctl ps --at 03:12 --file incident.db"},
       {"What changed from one time to another, largest change first",
        "  taskmonctl diff --before 1h..50m --after 10m..now\n"
-       "  taskmonctl diff --before 03:00..03:10 --after 03:10..03:20 --by unit --sort rss\n"
-       "  taskmonctl diff --before 1h..50m --after 10m..now 'user == backup' --file incident.db"},
+       "  taskmonctl diff --before 1h..50m --after 10m..now --by unit --sort rss\n"
+       "  taskmonctl diff --before 1h..50m --after 10m..now --file incident.db"},
       {"Rules say which tasks are recorded in detail: read, edit, try them",
        "  taskmonctl rule list\n"
        "  taskmonctl rule add web 'comm == nginx || app == apache' --threads top:5\n"
