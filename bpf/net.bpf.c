@@ -22,13 +22,11 @@ static __always_inline void tm_count_bytes(struct sock *sk, int ret, const enum 
 					   const enum tm_counter local)
 {
 	enum tm_socket_kind kind = tm_socket_kind(sk);
-	struct task_struct *t;
 	struct tm_task *st;
 
 	if (ret < 0 || kind == TM_SOCKET_OTHER)
 		return;
-	t = bpf_get_current_task_btf();
-	st = tm_task_get(t);
+	st = tm_current_get();
 	if (!st)
 		return;
 	if (kind == TM_SOCKET_UNIX) {
@@ -36,7 +34,7 @@ static __always_inline void tm_count_bytes(struct sock *sk, int ret, const enum 
 		return;
 	}
 	st->hooked[inet - TM_C_HOOKED] += ret;
-	tm_note_use(t, st, kind == TM_SOCKET_TCP ? TM_TASK_TCP_USED : TM_TASK_UDP_USED);
+	tm_note_use(st, kind == TM_SOCKET_TCP ? TM_TASK_TCP_USED : TM_TASK_UDP_USED);
 }
 
 SEC("tp_btf/sock_send_length")
@@ -59,17 +57,15 @@ int BPF_PROG(tm_sock_recv, struct sock *sk, int ret, int flags)
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(tm_set_state, struct sock *sk, int old_state, int new_state)
 {
-	struct task_struct *t;
 	struct tm_task *st;
 
 	if (new_state != TCP_SYN_SENT || tm_socket_kind(sk) != TM_SOCKET_TCP)
 		return 0;
-	t = bpf_get_current_task_btf();
-	st = tm_task_get(t);
+	st = tm_current_get();
 	if (!st)
 		return 0;
 	st->hooked[TM_C_CONNECTS - TM_C_HOOKED]++;
-	tm_note_use(t, st, TM_TASK_TCP_USED);
+	tm_note_use(st, TM_TASK_TCP_USED);
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <optional>
 #include <utility>
 
@@ -72,7 +73,9 @@ taskmon_bpf* OpenSkeleton(bool task_storage) {
   int error = -taskmon_bpf__create_skeleton(skeleton);
   if (error == 0) {
     if (!task_storage) skeleton->skeleton->data = taskmon_hash_bpf__elf_bytes(&skeleton->skeleton->data_sz);
-    error = -bpf_object__open_skeleton(skeleton->skeleton, nullptr);
+    // Named, because libbpf otherwise looks for types of other kernels in the modules' BTF, which takes CAP_SYS_ADMIN.
+    LIBBPF_OPTS(bpf_object_open_opts, options, .btf_custom_path = KernelSupport::kKernelBtf);
+    error = -bpf_object__open_skeleton(skeleton->skeleton, &options);
   }
   if (error == 0) return skeleton;
   taskmon_bpf__destroy(skeleton);
@@ -84,6 +87,13 @@ uint64_t BootNs() {
   timespec now{};
   clock_gettime(CLOCK_BOOTTIME, &now);
   return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
+// Somebody who may has switched them on for all.
+bool StatisticsAreOn() {
+  std::ifstream file("/proc/sys/kernel/bpf_stats_enabled");
+  int enabled = 0;
+  return file >> enabled && enabled != 0;
 }
 
 absl::Status LoadError(int error, const std::string& log) {
@@ -428,7 +438,9 @@ absl::Status ProbeImpl::SetStatistics(bool on) {
   if (statistics_.get() >= 0) return absl::OkStatus();
   statistics_.Reset(bpf_enable_stats(BPF_STATS_RUN_TIME));
   if (statistics_.get() >= 0) return absl::OkStatus();
-  return absl::PermissionDeniedError(fmt::format("cannot switch BPF statistics on: {}", std::strerror(errno)));
+  const int error = errno;
+  if (StatisticsAreOn()) return absl::OkStatus();
+  return absl::PermissionDeniedError(fmt::format("cannot switch BPF statistics on: {}", std::strerror(error)));
 }
 
 }  // namespace

@@ -267,7 +267,7 @@ static __always_inline void tm_rules_at_rename(struct task_struct *t, struct tm_
 }
 
 /* Notes that current uses TCP or UDP. */
-static __always_inline void tm_note_use(struct task_struct *t, struct tm_task *st, u32 flag)
+static __always_inline void tm_note_use(struct tm_task *st, u32 flag)
 {
 	struct tm_task *leader_st;
 
@@ -276,7 +276,7 @@ static __always_inline void tm_note_use(struct task_struct *t, struct tm_task *s
 	st->flags |= flag;
 	if (!tm_rules_given())
 		return;
-	leader_st = tm_leader_get(t, st);
+	leader_st = tm_current_leader_get();
 	if (leader_st)
 		tm_join_use(leader_st, flag);
 }

@@ -31,6 +31,11 @@ static __always_inline struct tm_task *tm_current_get(void)
 	return tm_task_get(bpf_get_current_task_btf());
 }
 
+static __always_inline struct tm_task *tm_current_leader_get(void)
+{
+	return tm_task_get(bpf_get_current_task_btf()->group_leader);
+}
+
 /* The fork hook and a pass may do so at the same moment: the kernel refuses the slower, who then finds the other's. */
 static __always_inline struct tm_task *tm_task_get_or_make(struct task_struct *t)
 {
@@ -86,6 +91,11 @@ static __always_inline struct tm_task *tm_current_get(void)
 	u64 key = bpf_get_current_task();
 
 	return bpf_map_lookup_elem(&tm_tasks, &key);
+}
+
+static __always_inline struct tm_task *tm_current_leader_get(void)
+{
+	return tm_task_get(BPF_CORE_READ((struct task_struct *)bpf_get_current_task(), group_leader));
 }
 
 static __always_inline struct tm_task *tm_task_get_or_make(struct task_struct *t)

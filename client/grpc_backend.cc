@@ -112,6 +112,9 @@ class GrpcBackend : public Backend {
   absl::Status ReadEvents(const v1::EventsRequest& request, const EventSink& sink) override {
     return Stream<v1::EventBatch>(sink, [&](grpc::ClientContext* c) { return stub_->ReadEvents(c, request); });
   }
+  absl::Status ReadTotals(const v1::TotalsRequest& request, const TotalsSink& sink) override {
+    return Stream<v1::Totals>(sink, [&](grpc::ClientContext* c) { return stub_->ReadTotals(c, request); });
+  }
 
   absl::StatusOr<v1::Life> GetLife(const v1::LifeRequest& request) override {
     return Unary<v1::Life>([&](auto* context, auto* answer) { return stub_->GetLife(context, request, answer); });

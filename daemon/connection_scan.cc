@@ -3,8 +3,10 @@
 
 #include <dirent.h>
 #include <pthread.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
@@ -14,12 +16,34 @@
 #include <fmt/format.h>
 
 #include "bpf/taskmon_abi.h"
+#include "daemon/privileges.h"
 #include "daemon/proc_files.h"
 
 namespace taskmon::daemon {
 namespace {
 
 constexpr char kListening[] = "0A";
+constexpr uint32_t kAllFlags = TM_TASK_TCP_USED | TM_TASK_UDP_USED;
+
+class Directory {
+ public:
+  explicit Directory(const std::string& path) : entries_(opendir(path.c_str())) {}
+  ~Directory() {
+    if (entries_ != nullptr) closedir(entries_);
+  }
+  Directory(const Directory&) = delete;
+  Directory& operator=(const Directory&) = delete;
+
+  DIR* get() const { return entries_; }
+  // nullptr: no more.
+  const char* Next() const {
+    const dirent* entry = entries_ == nullptr ? nullptr : readdir(entries_);
+    return entry == nullptr ? nullptr : entry->d_name;
+  }
+
+ private:
+  DIR* const entries_;
+};
 
 std::string ReadWhole(const std::string& path) {
   std::ifstream file(path);
@@ -41,7 +65,30 @@ std::string LinkOf(const std::string& path) {
   return n <= 0 ? std::string() : std::string(target, static_cast<size_t>(n));
 }
 
+// The mount that all sockets lie in, by one of our own.
+uint64_t SocketMountId() {
+  const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return 0;
+  const DescriptorInfo info = ParseDescriptorInfo(ReadUpTo(fmt::format("/proc/self/fdinfo/{}", fd), 4096));
+  close(fd);
+  return info.mount_id;
+}
+
 }  // namespace
+
+DescriptorInfo ParseDescriptorInfo(const std::string& text) {
+  DescriptorInfo info;
+  std::istringstream lines(text);
+  std::string line;
+  while (std::getline(lines, line)) {
+    std::istringstream words(line);
+    std::string name;
+    words >> name;
+    if (name == "mnt_id:") words >> info.mount_id;
+    if (name == "ino:") words >> info.inode;
+  }
+  return info;
+}
 
 void ReadSocketTable(const std::string& text, uint32_t flag, std::map<uint64_t, uint32_t>* sockets) {
   std::istringstream lines(text);
@@ -87,6 +134,7 @@ bool ConnectionScan::stopping() const {
 
 void ConnectionScan::Run() {
   pthread_setname_np(pthread_self(), "tm-conns");
+  KeepCapabilitiesFor(Duty::kReadingFiles).IgnoreError();  // fewer are never refused
   while (true) {
     std::vector<ProcessId> wanted;
     {
@@ -105,6 +153,7 @@ void ConnectionScan::Run() {
 std::vector<OpenConnections> ConnectionScan::Look(const std::vector<ProcessId>& processes) {
   sockets_.clear();
   namespaces_.clear();
+  if (socket_mount_id_ == 0) socket_mount_id_ = SocketMountId();
   std::vector<OpenConnections> found;
   for (const ProcessId& process : processes) {
     if (stopping()) break;
@@ -132,18 +181,36 @@ void ConnectionScan::ReadNamespace(const std::string& directory) {
 }
 
 uint32_t ConnectionScan::FlagsOf(const std::string& directory) const {
-  const std::string descriptors = directory + "/fd";
-  DIR* entries = opendir(descriptors.c_str());
-  if (entries == nullptr) return 0;
+  bool refused = false;
+  const uint32_t flags = FlagsOfLinks(directory + "/fd", &refused);
+  return refused ? FlagsOfInfos(directory + "/fdinfo") : flags;
+}
+
+uint32_t ConnectionScan::FlagsOfLinks(const std::string& directory, bool* refused) const {
+  const Directory entries(directory);
+  *refused = entries.get() == nullptr && errno == EACCES;
   uint32_t flags = 0;
-  while (const dirent* entry = readdir(entries)) {
+  while (const char* name = entries.Next()) {
     char target[64] = {};
-    if (readlinkat(dirfd(entries), entry->d_name, target, sizeof(target) - 1) <= 0) continue;
+    if (readlinkat(dirfd(entries.get()), name, target, sizeof(target) - 1) <= 0) continue;
     auto socket = sockets_.find(SocketInode(target));
     if (socket != sockets_.end()) flags |= socket->second;
-    if (flags == (TM_TASK_TCP_USED | TM_TASK_UDP_USED)) break;
+    if (flags == kAllFlags) break;
   }
-  closedir(entries);
+  return flags;
+}
+
+uint32_t ConnectionScan::FlagsOfInfos(const std::string& directory) const {
+  if (socket_mount_id_ == 0) return 0;
+  const Directory entries(directory);
+  uint32_t flags = 0;
+  while (const char* name = entries.Next()) {
+    const DescriptorInfo info = ParseDescriptorInfo(ReadUpTo(fmt::format("{}/{}", directory, name), 4096));
+    if (info.mount_id != socket_mount_id_) continue;
+    auto socket = sockets_.find(info.inode);
+    if (socket != sockets_.end()) flags |= socket->second;
+    if (flags == kAllFlags) break;
+  }
   return flags;
 }
 

@@ -3,6 +3,8 @@
 // Which processes have TCP or UDP connections that were made before a hook could see them. After each attaching of the
 // connection hooks one thread, tm-conns, looks: /proc/PID/net/{tcp,tcp6,udp,udp6} of one process in each network
 // namespace tell the inodes of the sockets, /proc/PID/fd who has them. No lock of a task is held, and nothing waits.
+// To list /proc/PID/fd takes CAP_DAC_READ_SEARCH, with which every file could be read; without it /proc/PID/fdinfo
+// says the same since Linux 5.14, in some more calls.
 //
 // A listening TCP socket is no connection; every open UDP socket counts.
 #pragma once
@@ -29,6 +31,13 @@ struct OpenConnections {
   uint32_t used_flags = 0;  // TM_TASK_TCP_USED, TM_TASK_UDP_USED
 };
 
+// Pure. What /proc/PID/fdinfo/N says of a descriptor; 0: not said, as before Linux 5.14.
+struct DescriptorInfo {
+  uint64_t mount_id = 0;
+  uint64_t inode = 0;
+};
+DescriptorInfo ParseDescriptorInfo(const std::string& text);
+
 // Pure. The sockets of a text such as /proc/net/tcp, by inode: `flag` for each that counts as a connection.
 void ReadSocketTable(const std::string& text, uint32_t flag, std::map<uint64_t, uint32_t>* sockets);
 
@@ -52,10 +61,13 @@ class ConnectionScan {
   bool stopping() const ABSL_LOCKS_EXCLUDED(mutex_);
   void ReadNamespace(const std::string& directory);
   uint32_t FlagsOf(const std::string& directory) const;
+  uint32_t FlagsOfLinks(const std::string& directory, bool* refused) const;
+  uint32_t FlagsOfInfos(const std::string& directory) const;
 
   const std::string proc_root_;
   std::map<uint64_t, uint32_t> sockets_;  // of the look under way, by inode
   std::set<std::string> namespaces_;      // … read already
+  uint64_t socket_mount_id_ = 0;          // which all sockets have; 0: not known yet
   std::thread thread_;
   mutable absl::Mutex mutex_;
   std::vector<ProcessId> wanted_ ABSL_GUARDED_BY(mutex_);

@@ -3,9 +3,9 @@
 
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -25,11 +25,14 @@
 #include "daemon/rule_answers.h"
 #include "daemon/rules/default_rules.h"
 #include "daemon/rules/rule_text.h"
+#include "daemon/service_manager.h"
+#include "daemon/syscall_filter.h"
 
 namespace taskmon::daemon {
 namespace {
 
 constexpr int kMaxRequestBytes = 64 * 1024;
+constexpr uint64_t kSignsPerPeriod = 4;  // so that one that comes late is no death
 
 sigset_t StopSignals() {
   sigset_t signals;
@@ -52,6 +55,12 @@ int64_t MemoryTotalBytes() {
   return static_cast<int64_t>(info.totalram) * info.mem_unit;
 }
 
+bool InInitialPidNamespace() {
+  constexpr ino_t kInitial = 0xEFFFFFFC;  // PROC_PID_INIT_INO
+  struct stat space {};
+  return stat("/proc/self/ns/pid", &space) != 0 || space.st_ino == kInitial;
+}
+
 HookGroups ConfiguredHooks(const Config& config) {
   HookGroups groups;
   for (tm_hook_group group : config.hooks) groups.set(group);
@@ -62,6 +71,20 @@ std::string KernelRelease() {
   utsname names{};
   uname(&names);
   return names.release;
+}
+
+// In somebody else's directory whatever is opened might be a trap; and what root made there, user taskmon could not
+// open later.
+absl::Status MakeStateDirectory(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) return absl::FailedPreconditionError(fmt::format("cannot make {}: {}", path, error.message()));
+  struct stat directory {};
+  if (stat(path.c_str(), &directory) != 0 || directory.st_uid == geteuid()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      fmt::format("{} belongs to uid {}, and this taskmond runs as uid {}: start it as that user, or give it a "
+                  "--state-dir of its own",
+                  path, directory.st_uid, geteuid()));
 }
 
 // The writer runs a moment behind the sampler; a failing disk is not waited for.
@@ -76,6 +99,7 @@ void WaitUntilStored(const Writer& writer, int64_t wall_ns) {
 Daemon::Daemon(Config config)
     : config_(std::move(config)),
       started_boot_ns_(BootNowNs()),
+      lacking_(LackingCapabilities()),
       smaps_({.per_target_ns = config_.smaps_per_target_ns, .per_second_ns = config_.smaps_per_second_ns}),
       demand_(ConfiguredHooks(config_)) {}
 
@@ -89,9 +113,7 @@ void Daemon::BlockSignals() {
 
 absl::Status Daemon::Start() {
   // First of all, so that a second instance is refused before it touches the kernel or the history.
-  auto listener = Listener::Open(config_.socket_path, config_.socket_mode);
-  if (!listener.ok()) return listener.status();
-  listener_ = std::move(*listener);
+  if (absl::Status status = OpenListener(); !status.ok()) return status;
   uint64_t last_seq = 0;
   if (absl::Status status = OpenStorage(&last_seq); !status.ok()) return status;
   if (absl::Status status = OpenRules(); !status.ok()) return status;
@@ -99,12 +121,21 @@ absl::Status Daemon::Start() {
   return StartServing();
 }
 
-absl::Status Daemon::OpenStorage(uint64_t* last_seq) {
-  std::error_code error;
-  std::filesystem::create_directories(config_.state_dir, error);
-  if (error) {
-    return absl::FailedPreconditionError(fmt::format("cannot make {}: {}", config_.state_dir, error.message()));
+absl::Status Daemon::OpenListener() {
+  absl::StatusOr<std::optional<int>> passed = TakePassedSocket();
+  if (!passed.ok()) return passed.status();
+  if (passed->has_value()) {
+    listener_ = Listener::Adopt(**passed);
+    return absl::OkStatus();
   }
+  auto listener = Listener::Open(config_.socket_path, config_.socket_mode);
+  if (!listener.ok()) return listener.status();
+  listener_ = std::move(*listener);
+  return absl::OkStatus();
+}
+
+absl::Status Daemon::OpenStorage(uint64_t* last_seq) {
+  if (absl::Status status = MakeStateDirectory(config_.state_dir); !status.ok()) return status;
   query::RemoveLeftCuts(config_.state_dir);
   auto ring = storage::RingWriter::Open({.path = config_.ring_path(),
                                          .cap_bytes = config_.history_cap_bytes,
@@ -150,8 +181,6 @@ absl::Status Daemon::OpenRules() {
   }
   rules_ = std::move(*book);
   for (const std::string& remark : rules_->TakeRemarks()) spdlog::error("{}", remark);
-  const rules::RuleSetPtr set = rules_->Current();
-  spdlog::info("{} rules, version {}", set->size(), set->version());
   std::vector<std::string> problems;
   apps_ = std::make_unique<rules::AppCatalogue>(rules::AppCatalogue::Load(config_.apps_dir, &problems));
   for (const std::string& problem : problems) spdlog::warn("applications: {}", problem);
@@ -163,6 +192,7 @@ absl::Status Daemon::StartSampling(uint64_t last_seq) {
   if (!probe.ok()) return probe.status();
   if (absl::Status status = (*probe)->Load(); !status.ok()) return status;
   if (absl::Status status = (*probe)->Attach(TM_HOOKS_LIFECYCLE); !status.ok()) return status;
+  if (absl::Status status = GiveUpRights(); !status.ok()) return status;
   const bool keep_untracked = config_.baseline == Config::Baseline::kAll;
   SampleBuilder builder({.boot_id = ReadBootId(),
                          .memory_total_bytes = MemoryTotalBytes(),
@@ -170,24 +200,40 @@ absl::Status Daemon::StartSampling(uint64_t last_seq) {
                          .admission = &admission_,
                          .keep_untracked = keep_untracked,
                          .pre_roll = {.max_age_ns = config_.pre_roll_age_ns, .max_bytes = config_.pre_roll_bytes}});
-  sampler_ = std::make_unique<Sampler>(
-      Sampler::Options{.interval_ns = config_.interval_ns, .first_seq = last_seq + 1, .keep_untracked = keep_untracked},
-      std::move(*probe), std::move(builder),
-      Sampler::Parts{.hub = &hub_,
-                     .writer = writer_.get(),
-                     .names = &names_,
-                     .smaps = &smaps_,
-                     .smaps_wanted = &smaps_wanted_,
-                     .demand = &demand_,
-                     .rules = rules_.get(),
-                     .admission = &admission_,
-                     .connections = &connections_,
-                     .self = &self_});
+  sampler_ = std::make_unique<Sampler>(Sampler::Options{.interval_ns = config_.interval_ns,
+                                                        .first_seq = last_seq + 1,
+                                                        .keep_untracked = keep_untracked,
+                                                        .sign_every_ns = WatchdogPeriodNs() / kSignsPerPeriod},
+                                       std::move(*probe), std::move(builder),
+                                       Sampler::Parts{.hub = &hub_,
+                                                      .writer = writer_.get(),
+                                                      .names = &names_,
+                                                      .smaps = &smaps_,
+                                                      .smaps_wanted = &smaps_wanted_,
+                                                      .demand = &demand_,
+                                                      .rules = rules_.get(),
+                                                      .admission = &admission_,
+                                                      .connections = &connections_,
+                                                      .self = &self_,
+                                                      .sign_of_life = TellAlive});
   names_.Start();
   smaps_.Start();
   connections_.Start();
+  if (absl::Status status = sampler_->Start(); !status.ok()) return status;
+  // Whoever is started from here on, the writer and all that talk with clients, has no capability at all.
+  if (absl::Status status = KeepCapabilitiesFor(Duty::kServing); !status.ok()) return status;
   writer_->Start();
-  return sampler_->Start();
+  return absl::OkStatus();
+}
+
+// Before the first thread is made, so that all threads have no more.
+absl::Status Daemon::GiveUpRights() {
+  if (absl::Status status = ForbidNewPrivileges(); !status.ok()) return status;
+  if (absl::Status status = KeepCapabilitiesFor(Duty::kStarting); !status.ok()) return status;
+  absl::Status filtered = ForbidSystemCalls();
+  if (!absl::IsUnimplemented(filtered)) return filtered;
+  spdlog::warn("system calls are not filtered: {}", std::string(filtered.message()));
+  return absl::OkStatus();
 }
 
 absl::Status Daemon::StartServing() {
@@ -213,7 +259,7 @@ absl::Status Daemon::StartServing() {
       .admission = &admission_,
       .newest = [this] { return hub_.Newest(); },
       .open_ring = [this] { return storage::RingReader::Open(config_.ring_path(), query::RingColumns()); },
-      .ring_bytes = [this] { return writer_->stats().ring.bytes; },
+      .ring_bytes = [this] { return writer_->stats().ring.used_bytes; },
       .now_wall_ns = WallNowNs,
       .keep_untracked = config_.baseline == Config::Baseline::kAll});
   rule_service_ = std::make_unique<RuleService>(
@@ -254,6 +300,8 @@ Figures Daemon::ReadFigures() const {
 // Asks the sampler besides, so for the doctor alone.
 Figures Daemon::ReadDoctorFigures() const {
   Figures figures = ReadFigures();
+  figures.lacking = lacking_;
+  figures.all_tasks_visible = InInitialPidNamespace();
   const rules::RuleSetPtr set = rules_->Current();
   const auto matches = rule_engine_->Figures(*set);
   for (size_t i = 0; i < set->size(); ++i) {
@@ -287,8 +335,10 @@ absl::Status Daemon::Run() {
       return absl::InternalError(fmt::format("epoll_ctl: {}", std::strerror(errno)));
     }
   }
-  sd_notify(0, "READY=1");
-  spdlog::info("ready: socket {}, history {}", config_.socket_path, config_.ring_path());
+  TellReady();
+  const rules::RuleSetPtr set = rules_->Current();
+  spdlog::info("ready: socket {}, history {}, {} rules in version {}", config_.socket_path, config_.ring_path(),
+               set->size(), set->version());
   for (bool stopping = false; !stopping;) {
     epoll_event event{};
     if (epoll_wait(epoll_fd, &event, 1, -1) < 1) continue;
@@ -298,7 +348,7 @@ absl::Status Daemon::Run() {
     stopping = read(signal_fd, &info, sizeof(info)) == sizeof(info);
     spdlog::info("stopping on {}", strsignal(static_cast<int>(info.ssi_signo)));
   }
-  sd_notify(0, "STOPPING=1");
+  TellStopping();
   close(signal_fd);
   close(epoll_fd);
   return absl::OkStatus();

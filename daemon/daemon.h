@@ -16,6 +16,7 @@
 #include "daemon/config.h"
 #include "daemon/listener.h"
 #include "daemon/peers.h"
+#include "daemon/privileges.h"
 #include "daemon/reports.h"
 #include "daemon/sampler.h"
 #include "daemon/rule_service.h"
@@ -41,7 +42,9 @@ class Daemon {
   static void BlockSignals();
 
  private:
+  absl::Status OpenListener();
   absl::Status OpenStorage(uint64_t* last_seq);
+  absl::Status GiveUpRights();
   absl::StatusOr<std::string> InitialRules() const;
   absl::Status OpenRules();
   absl::Status StartSampling(uint64_t last_seq);
@@ -52,6 +55,7 @@ class Daemon {
 
   const Config config_;
   const uint64_t started_boot_ns_;
+  const std::vector<LackingCapability> lacking_;
   SnapshotHub hub_;
   SelfStats self_;
   NameReader names_;

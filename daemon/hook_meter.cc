@@ -13,7 +13,8 @@ void HookMeter::OnTick(uint64_t boot_ns, bpf::Probe* probe) {
   }
   if (boot_ns < next_ns_) return;
   next_ns_ = boot_ns + kEveryNs;
-  if (!probe->SetStatistics(true).ok()) return;  // older kernels: costs stay unknown
+  refused_ = !probe->SetStatistics(true).ok();
+  if (refused_) return;  // no right to it, or an older kernel: costs stay unknown
   before_ = probe->Hooks();
   began_ns_ = boot_ns;
   measuring_ = true;

@@ -27,6 +27,8 @@ class HookMeter {
 
   // By position in Probe::Hooks().
   const std::vector<Cost>& costs() const { return costs_; }
+  // The kernel does not let this process measure.
+  bool refused() const { return refused_; }
 
  private:
   static constexpr uint64_t kEveryNs = 60ull * 1'000'000'000;
@@ -34,6 +36,7 @@ class HookMeter {
   void Take(uint64_t boot_ns, const std::vector<bpf::Hook>& hooks);
 
   bool measuring_ = false;
+  bool refused_ = false;
   uint64_t next_ns_ = 0;
   uint64_t began_ns_ = 0;
   std::vector<bpf::Hook> before_;

@@ -75,9 +75,11 @@ absl::StatusOr<std::unique_ptr<Listener>> Listener::Open(const std::string& path
   return std::unique_ptr<Listener>(new Listener(path, fd));
 }
 
+std::unique_ptr<Listener> Listener::Adopt(int fd) { return std::unique_ptr<Listener>(new Listener("", fd)); }
+
 Listener::~Listener() {
   close(fd_);
-  unlink(path_.c_str());
+  if (!path_.empty()) unlink(path_.c_str());
 }
 
 int Listener::Accept() const { return accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK); }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The Unix socket: makes it, refuses to take it from a living taskmond, accepts connections. Owned by the main thread.
+// The Unix socket: makes it, refuses to take it from a living taskmond, accepts connections; or accepts on one that a
+// service manager made and keeps. Owned by the main thread.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +17,8 @@ class Listener {
   // AlreadyExists: another taskmond answers on the path. A stale socket file is replaced. FailedPrecondition: the path
   // cannot be used.
   static absl::StatusOr<std::unique_ptr<Listener>> Open(const std::string& path, uint32_t mode);
+  // A listening, non-blocking socket that somebody else made. Its file stays when this ends.
+  static std::unique_ptr<Listener> Adopt(int fd);
   ~Listener();
 
   Listener(const Listener&) = delete;
@@ -28,7 +31,7 @@ class Listener {
  private:
   Listener(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
 
-  const std::string path_;
+  const std::string path_;  // empty: adopted
   const int fd_;
 };
 

@@ -12,6 +12,7 @@
 
 #include <fmt/format.h>
 
+#include "daemon/privileges.h"
 #include "daemon/proc_files.h"
 
 namespace taskmon::daemon {
@@ -129,6 +130,7 @@ uint64_t NameReader::dropped() const {
 
 void NameReader::Run() {
   pthread_setname_np(pthread_self(), "tm-names");
+  KeepCapabilitiesFor(Duty::kReadingProc).IgnoreError();  // fewer are never refused
   while (true) {
     NameRequest request;
     {

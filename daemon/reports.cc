@@ -43,6 +43,32 @@ void JudgeLimits(const MetricDesc& metric, const Figures& figures, v1::MetricHea
   }
 }
 
+void JudgeRights(const Figures& figures, v1::Doctor* doctor) {
+  for (const LackingCapability& lacking : figures.lacking) {
+    AddCheck(lacking.name, v1::DEGRADED, lacking.effect,
+             fmt::format("start taskmond with {} (AmbientCapabilities= in its unit)", lacking.name), doctor);
+  }
+  if (!figures.all_tasks_visible) {
+    AddCheck("PID namespace", v1::DEGRADED, "only tasks of taskmond's own PID namespace are seen, some without names",
+             "start taskmond in the host's PID namespace (docker run --pid=host)", doctor);
+  }
+  if (!figures.sampler.hook_costs_refused) return;
+  AddCheck("hook costs", v1::DEGRADED, "what each hook costs is not measured: the kernel asks for CAP_SYS_ADMIN",
+           "sysctl kernel.bpf_stats_enabled=1 while you want to know it; it costs some ns a run", doctor);
+}
+
+void JudgeSmaps(const Config& config, const Figures& figures, v1::MetricHealth* health) {
+  if (!figures.lacking.empty()) {
+    health->set_health(v1::DEGRADED);
+    health->set_reason(fmt::format("without {} only taskmond's own processes are read", figures.lacking[0].name));
+  } else if (figures.smaps.too_large != 0) {
+    health->set_health(v1::DEGRADED);
+    health->set_reason(fmt::format(
+        "{} {} too large to be read within smaps.per_target ({} us) and unavailable there", figures.smaps.too_large,
+        figures.smaps.too_large == 1 ? "process is" : "processes are", config.smaps_per_target_ns / 1000));
+  }
+}
+
 constexpr size_t kMostRulesNamed = 10;
 
 // A rule that matches nobody is often a mistake in its expression, and as often one that waits for its task.
@@ -141,6 +167,7 @@ v1::Doctor MakeDoctor(const Config& config, const Figures& figures, const std::s
     AddCheck("hook " + hook.name, works ? v1::WORKS : v1::UNAVAILABLE, HookReason(hook, figures),
              works ? "" : "a newer kernel", &doctor);
   }
+  JudgeRights(figures, &doctor);
   JudgeRules(figures, &doctor);
   const bool writes = figures.writer.error.empty();
   AddCheck("history", writes ? v1::WORKS : v1::DEGRADED, writes ? config.ring_path() : figures.writer.error,
@@ -154,12 +181,7 @@ v1::Doctor MakeDoctor(const Config& config, const Figures& figures, const std::s
     health->set_metric(metric.id);
     health->set_health(v1::WORKS);
     if (metric.group == v1::SMAPS) {
-      if (figures.smaps.too_large != 0) {
-        health->set_health(v1::DEGRADED);
-        health->set_reason(fmt::format(
-            "{} {} too large to be read within smaps.per_target ({} us) and unavailable there", figures.smaps.too_large,
-            figures.smaps.too_large == 1 ? "process is" : "processes are", config.smaps_per_target_ns / 1000));
-      }
+      JudgeSmaps(config, figures, health);
     } else if (!metric.hook.empty()) {
       JudgeHooks(metric, figures, health);
     }

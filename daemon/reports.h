@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "daemon/config.h"
+#include "daemon/privileges.h"
 #include "daemon/sampler.h"
 #include "daemon/self_stats.h"
 #include "daemon/writer.h"
@@ -24,6 +25,8 @@ struct Figures {
   std::array<std::string, TM_HOOK_GROUP_MAX> hook_reasons;  // why each group is attached, or not
   uint64_t rules_enabled = 0;                               // for the doctor only
   std::vector<std::string> rules_without_match;             // … enabled ones that no living process is with
+  std::vector<LackingCapability> lacking;                   // … too
+  bool all_tasks_visible = true;                            // … too: it is in the initial PID namespace
   uint64_t names_dropped = 0;
   uint64_t refused_streams = 0;
   uint64_t query_memory_turned_away = 0;

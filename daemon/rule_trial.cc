@@ -19,6 +19,8 @@ namespace {
 constexpr size_t kMostExamples = 20;
 constexpr size_t kMostTasks = 1'000'000;  // told apart
 constexpr double kDayNs = 86400e9;
+// Before the first chunk is closed there is more of tables and of open ticks than of what stays.
+constexpr double kLeastStoredNs = 300e9;
 
 struct Match {
   std::shared_ptr<const TaskInfo> info;
@@ -84,7 +86,11 @@ class Trial {
   void AddCost(const storage::TimeRange& stored, v1::RuleTrial* out) const {
     const double stored_ns = static_cast<double>(stored.end_wall_ns - stored.begin_wall_ns);
     const double looked_ns = static_cast<double>(out->end_ns() - out->begin_ns());
-    if (rows_seen_ == 0 || stored_ns <= 0 || looked_ns <= 0) return;
+    if (rows_seen_ == 0 || looked_ns <= 0) return;
+    if (stored_ns < kLeastStoredNs) {
+      out->add_remarks("the history is too young to tell what a day takes: five minutes are needed");
+      return;
+    }
     const double bytes = static_cast<double>(options_.ring_bytes) * looked_ns / stored_ns;
     const double share = static_cast<double>(active_rows_) / static_cast<double>(rows_seen_);
     out->set_bytes_per_day(bytes * share * kDayNs / looked_ns);

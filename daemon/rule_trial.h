@@ -19,7 +19,7 @@ namespace taskmon::daemon {
 struct TrialOptions {
   storage::TimeRange range;
   query::Caller caller;
-  uint64_t ring_bytes = 0;          // of the whole history
+  uint64_t ring_bytes = 0;          // of all that is stored
   std::function<bool()> cancelled;  // asked at every tick
 };
 

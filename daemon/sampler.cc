@@ -15,6 +15,7 @@
 #include <spdlog/spdlog.h>
 
 #include "daemon/clocks.h"
+#include "daemon/privileges.h"
 
 namespace taskmon::daemon {
 namespace {
@@ -117,6 +118,7 @@ void Sampler::Answer() {
 
 void Sampler::Run() {
   pthread_setname_np(pthread_self(), "tm-sampler");
+  KeepCapabilitiesFor(Duty::kSampling).IgnoreError();  // fewer are never refused
   const UniqueFd epoll_fd(epoll_create1(EPOLL_CLOEXEC));
   const UniqueFd timer(MakeTimer(options_.interval_ns));
   Watch(epoll_fd.get(), timer.get());
@@ -124,10 +126,12 @@ void Sampler::Run() {
   Watch(epoll_fd.get(), stop_fd_);
   Watch(epoll_fd.get(), ask_fd_);
   auto sink = [this](const tm_record_header& header) { builder_.OnRing(header); };
+  // A tick may be an hour away, a sign of life may not.
+  const int sign_every_ms = options_.sign_every_ns == 0 ? -1 : static_cast<int>(options_.sign_every_ns / 1'000'000);
   bool stopping = false;
   while (!stopping) {
     epoll_event events[4];
-    const int count = epoll_wait(epoll_fd.get(), events, 4, -1);
+    const int count = epoll_wait(epoll_fd.get(), events, 4, sign_every_ms);
     bool due = false;
     for (int i = 0; i < count; ++i) {
       uint64_t expirations = 0;
@@ -139,12 +143,22 @@ void Sampler::Run() {
     }
     probe_->DrainRing(sink);
     Answer();
-    if (!due && !stopping) continue;
-    if (absl::Status status = Tick(); !status.ok()) {
-      if (++failed_passes_ == 1) spdlog::error("a pass over the tasks failed: {}", status.ToString());
-      want_all_ = true;
+    if (due || stopping) {
+      const absl::Status status = Tick();
+      if (!status.ok() && ++failed_passes_ == 1) spdlog::error("a pass over the tasks failed: {}", status.ToString());
+      last_tick_failed_ = !status.ok();
+      want_all_ |= last_tick_failed_;
     }
+    GiveSign();
   }
+}
+
+// While ticks fail there is none: to be started anew is then the remedy.
+void Sampler::GiveSign() {
+  const uint64_t now_ns = BootNowNs();
+  if (options_.sign_every_ns == 0 || last_tick_failed_ || now_ns < last_sign_ns_ + options_.sign_every_ns) return;
+  last_sign_ns_ = now_ns;
+  parts_.sign_of_life();
 }
 
 uint64_t Sampler::LostRecords() {
@@ -277,6 +291,7 @@ void Sampler::NoteTick(uint64_t began_boot_ns) {
   stats_.drops = drops;
   stats_.hooks = std::move(hooks);
   stats_.hook_costs = meter_.costs();
+  stats_.hook_costs_refused = meter_.refused();
   stats_.attached_wall_ns = attached_wall_ns_;
   stats_.last_tick_ns = BootNowNs() - began_boot_ns;
 }

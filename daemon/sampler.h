@@ -42,6 +42,7 @@ class Sampler {
     uint64_t interval_ns = 1'000'000'000;
     uint64_t first_seq = 1;      // the ring numbers on over restarts
     bool keep_untracked = true;  // baseline "all"
+    uint64_t sign_every_ns = 0;  // how often to give a sign of life; 0: never
   };
 
   struct Stats {
@@ -58,6 +59,7 @@ class Sampler {
     bpf::DropCounters drops{};
     std::vector<bpf::Hook> hooks;
     std::vector<HookMeter::Cost> hook_costs;  // by position in hooks; may be shorter
+    bool hook_costs_refused = false;
     std::array<int64_t, TM_HOOK_GROUP_MAX> attached_wall_ns = {};
   };
 
@@ -73,6 +75,7 @@ class Sampler {
     rules::Admission* admission;
     ConnectionScan* connections;
     SelfStats* self;
+    std::function<void()> sign_of_life;  // must not block
   };
 
   Sampler(Options options, std::unique_ptr<bpf::Probe> probe, SampleBuilder builder, Parts parts);
@@ -96,6 +99,7 @@ class Sampler {
   };
 
   void Run();
+  void GiveSign();
   absl::Status Tick();
   void Answer() ABSL_LOCKS_EXCLUDED(mutex_);
   bool AttachWanted(uint64_t boot_ns, int64_t wall_ns);
@@ -125,6 +129,8 @@ class Sampler {
   uint64_t lost_before_ = 0;
   uint64_t late_ticks_ = 0;
   uint64_t failed_passes_ = 0;
+  bool last_tick_failed_ = false;
+  uint64_t last_sign_ns_ = 0;
   std::array<int64_t, TM_HOOK_GROUP_MAX> attached_wall_ns_ = {};
   HookGroups failed_groups_;  // told once
 

@@ -12,6 +12,7 @@
 #include <fmt/format.h>
 
 #include "daemon/clocks.h"
+#include "daemon/privileges.h"
 #include "daemon/proc_files.h"
 
 namespace taskmon::daemon {
@@ -72,6 +73,7 @@ void SmapsReader::Run() {
   pthread_setname_np(pthread_self(), "tm-smaps");
   // Whoever takes the CPU from a read in progress prolongs the target's stall. Without the right to this it stays 0.
   setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), -20);
+  KeepCapabilitiesFor(Duty::kReadingProc).IgnoreError();  // fewer are never refused
   while (true) {
     std::vector<SmapsTarget> targets;
     {

@@ -420,6 +420,7 @@ absl::Status RingFile::Close() {
 RingStats RingFile::stats() const {
   RingStats stats;
   stats.bytes = retention_->FileBytes();
+  stats.used_bytes = retention_->UsedBytes();
   stats.oldest_wall_ns = oldest_wall_ns_;
   stats.newest_wall_ns = newest_wall_ns_;
   stats.chunks_dropped = retention_->chunks_dropped();

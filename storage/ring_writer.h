@@ -77,6 +77,7 @@ struct PastTick {
 
 struct RingStats {
   uint64_t bytes = 0;          // database + WAL + shm
+  uint64_t used_bytes = 0;     // pages in use, wherever they lie: what is stored
   int64_t oldest_wall_ns = 0;  // 0: empty
   int64_t newest_wall_ns = 0;
   uint64_t chunks_dropped = 0;  // by cap or age, since open, of all resolutions

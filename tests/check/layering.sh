@@ -28,14 +28,17 @@ allow client '^(client|daemon/query|storage/sample\.h|proto|taskmon/v1)/?'
 # home FOLDER PATTERN: an outside header that only FOLDER includes.
 home() {
   local folder=$1 pattern=$2 hits
-  hits=$(grep -rlE --include='*.cc' --include='*.h' "$pattern" proto bpf storage daemon client | grep -v "^$folder/" || true)
+  hits=$(grep -rlE --include='*.cc' --include='*.h' "$pattern" proto bpf storage daemon client | grep -v "^$folder[/.]" || true)
   [ -z "$hits" ] || complain "only $folder may include $pattern: $hits"
 }
 home bpf '#include <bpf/'
 home storage '#include <sqlite3.h>'
 home storage '#include <zstd.h>'
 home daemon/query '#include <re2/'
+home client/top '#include <curses.h>'
 home daemon/rules '#include <toml\+\+/'
+home daemon/privileges '#include <cap-ng.h>'
+home daemon/service_manager '#include <systemd/'
 
 while read -r file; do
   head -n 3 "$file" | grep -q 'SPDX-License-Identifier:' || complain "$file: no SPDX-License-Identifier in the first lines"

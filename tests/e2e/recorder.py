@@ -44,22 +44,27 @@ class Recorder:
         with open(self.config, "w", encoding="utf-8") as file:
             file.write(config)
         self.process = None
+        self.popen = {}
 
     def command(self):
         return [f"{BIN}/taskmond", "--config", self.config, "--socket", self.socket, "--state-dir", self.state,
                 "--interval", self.interval, *self.extra]
 
     def start(self):
+        self.launch()
+        self.ticks(2)
+        return self
+
+    def launch(self):
+        """Until it answers, which is after the first tick."""
         self.log = open(os.path.join(self.directory, "log"), "ab")
-        self.process = subprocess.Popen(self.command(), stderr=self.log, stdin=subprocess.DEVNULL)
+        self.process = subprocess.Popen(self.command(), stderr=self.log, stdin=subprocess.DEVNULL, **self.popen)
 
         def ready():
             if self.process.poll() is not None:
                 raise AssertionError("taskmond ended: " + self.log_text())
             return self.ctl("status", check=False).returncode == 0
         wait_for(ready, "taskmond to answer")
-        self.ticks(2)
-        return self
 
     def log_text(self):
         with open(os.path.join(self.directory, "log"), encoding="utf-8", errors="replace") as file:

@@ -13,6 +13,7 @@ PROGRAMS=(bin/taskmond bin/taskmonctl tests/bpf_lifecycle tests/bpf_iterate test
 PACKAGES=(qemu-system-x86 busybox-static cpio xz-utils e2fsprogs debian-archive-keyring python3 util-linux)
 INDEX_MAX_AGE_MIN=1440
 DOWNLOAD_TIMEOUT_S=300
+DISK_IOPS=50 # slow enough that who reads from it sleeps, for longer than a millisecond
 BOOT_TIMEOUT_S=${TASKMON_KERNEL_TIMEOUT_S:-1500}
 
 as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
@@ -145,7 +146,7 @@ boot() {
     code=0
     timeout -k 10 "$BOOT_TIMEOUT_S" qemu-system-x86_64 -accel tcg,thread=single -cpu "$cpu" -smp 2 -m 1536 \
       -nodefaults -display none -no-reboot -serial "file:$dir/console" -kernel "$vmlinuz" -initrd "$dir/initramfs" \
-      -drive "file=$dir/disk,if=virtio,format=raw,cache=unsafe" \
+      -drive "file=$dir/disk,if=virtio,format=raw,cache=unsafe,throttling.iops-total=$DISK_IOPS" \
       -append "console=ttyS0 loglevel=3 initramfs_async=0 oops=panic panic=-1 rdinit=/init" \
       </dev/null >"$dir/qemu.log" 2>&1 || code=$?
     if [ $code = 124 ] || grep -q '^@@begin' "$dir/console"; then break; fi

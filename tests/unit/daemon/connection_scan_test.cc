@@ -39,6 +39,14 @@ TEST(ConnectionScanTest, ListeningIsNoConnectionAndTimeWaitBelongsToNobody) {
   EXPECT_THAT(sockets, UnorderedElementsAre(Pair(4712, TM_TASK_TCP_USED), Pair(4713, TM_TASK_UDP_USED)));
 }
 
+TEST(ConnectionScanTest, DescriptorInfoNamesMountAndInode) {
+  const DescriptorInfo info = ParseDescriptorInfo("pos:\t0\nflags:\t02000002\nmnt_id:\t10\nino:\t1656543\n");
+  EXPECT_EQ(info.mount_id, 10u);
+  EXPECT_EQ(info.inode, 1656543u);
+  EXPECT_EQ(ParseDescriptorInfo("pos:\t0\nflags:\t02\nmnt_id:\t10\n").inode, 0u) << "before Linux 5.14";
+  EXPECT_EQ(ParseDescriptorInfo("ino: x\n\nmnt_id:\n").mount_id, 0u);
+}
+
 // A /proc of one's own.
 class ProcTest : public ::testing::Test {
  protected:

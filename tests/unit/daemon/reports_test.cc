@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/reports.h"
 
+#include <map>
+
 #include <gtest/gtest.h>
 
 #include "proto/catalogue.h"
@@ -33,6 +35,18 @@ TEST(ReportsTest, LimitOfSomeMetricsLeavesTheOthersOfItsGroupAlone) {
   EXPECT_EQ(HealthOf(doctor, v1::TASK_TCP_USED).health(), v1::DEGRADED);
   EXPECT_EQ(HealthOf(doctor, v1::TASK_TCP_USED).reason(), "connect only");
   EXPECT_EQ(HealthOf(doctor, v1::TASK_CONNECT_COUNT).health(), v1::WORKS);
+}
+
+TEST(ReportsTest, DoctorNamesWhatAMissingCapabilityCosts) {
+  Figures figures;
+  figures.lacking = {{"CAP_SYS_PTRACE", "executables are unknown"}};
+  figures.sampler.hook_costs_refused = true;
+  const v1::Doctor doctor = MakeDoctor(Config(), figures, "6.1");
+  std::map<std::string, v1::Health> checks;
+  for (const v1::Check& check : doctor.checks()) checks[check.name()] = check.health();
+  EXPECT_EQ(checks["CAP_SYS_PTRACE"], v1::DEGRADED);
+  EXPECT_EQ(checks["hook costs"], v1::DEGRADED);
+  EXPECT_EQ(HealthOf(doctor, v1::TASK_PSS_SIZE).health(), v1::DEGRADED);
 }
 
 TEST(ReportsTest, LimitWithoutMetricsIsAboutItsGroup) {

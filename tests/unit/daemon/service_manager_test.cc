@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/service_manager.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <functional>
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace taskmon::daemon {
+namespace {
+
+// As the first process of a service: `family` listens at descriptor 3, and `count` sockets are announced.
+int AsService(int family, int count, const std::function<int()>& body) {
+  const pid_t child = fork();
+  if (child == 0) {
+    const int fd = socket(family, SOCK_STREAM, 0);
+    if (family == AF_INET && listen(fd, 1) != 0) _exit(100);
+    if (family == AF_UNIX) {
+      sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};  // autobind
+      if (bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(sa_family_t)) != 0 || listen(fd, 1) != 0) _exit(100);
+    }
+    for (int at = 3; at < 3 + count; ++at) {
+      if (fd != at && dup2(fd, at) < 0) _exit(100);
+    }
+    setenv("LISTEN_PID", std::to_string(getpid()).c_str(), 1);
+    setenv("LISTEN_FDS", std::to_string(count).c_str(), 1);
+    _exit(body());
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+TEST(ServiceManagerTest, PassedSocketIsTakenOnce) {
+  EXPECT_EQ(AsService(AF_UNIX, 1,
+                      [] {
+                        const auto passed = TakePassedSocket();
+                        if (!passed.ok() || *passed != std::optional<int>(3)) return 1;
+                        if (getenv("LISTEN_FDS") != nullptr) return 2;
+                        return accept(3, nullptr, nullptr) < 0 && errno == EAGAIN ? 0 : 3;
+                      }),
+            0);
+}
+
+TEST(ServiceManagerTest, OtherSocketsAndSeveralAreRefused) {
+  const auto refused = [] { return absl::IsInvalidArgument(TakePassedSocket().status()) ? 0 : 1; };
+  EXPECT_EQ(AsService(AF_INET, 1, refused), 0);
+  EXPECT_EQ(AsService(AF_UNIX, 2, refused), 0);
+}
+
+TEST(ServiceManagerTest, WithoutAManagerThereIsNothing) {
+  unsetenv("LISTEN_FDS");
+  unsetenv("WATCHDOG_USEC");
+  const auto passed = TakePassedSocket();
+  ASSERT_TRUE(passed.ok());
+  EXPECT_FALSE(passed->has_value());
+  EXPECT_EQ(WatchdogPeriodNs(), 0u);
+  TellAlive();
+}
+
+TEST(ServiceManagerTest, WatchdogPeriodIsTheManagers) {
+  setenv("WATCHDOG_USEC", "30000000", 1);
+  unsetenv("WATCHDOG_PID");
+  EXPECT_EQ(WatchdogPeriodNs(), 30'000'000'000u);
+  setenv("WATCHDOG_PID", "1", 1);
+  EXPECT_EQ(WatchdogPeriodNs(), 0u) << "it is another process's";
+  unsetenv("WATCHDOG_USEC");
+}
+
+}  // namespace
+}  // namespace taskmon::daemon
