@@ -39,8 +39,10 @@ TEST(Gaps, AreRowsInTheirPlace) {
 }
 
 TEST(Gaps, SayWhatIsMissing) {
-  for (const auto& [reason, text] : {std::pair("lost", "kernel records lost"), {"not stored", "disk or queue full"},
-                                     {"", "not recorded for 2m10s\n"}, {"of a newer daemon", "not recorded"}}) {
+  for (const auto& [reason, text] : {std::pair("lost", "kernel records lost"),
+                                     {"not stored", "disk or queue full"},
+                                     {"", "not recorded for 2m10s\n"},
+                                     {"of a newer daemon", "not recorded"}}) {
     FakeAnswers answers = WithGap(reason);
     EXPECT_THAT(Invoke({"history"}, &answers).out, testing::HasSubstr(text));
   }

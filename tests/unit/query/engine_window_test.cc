@@ -80,7 +80,8 @@ TEST(Resume, TakesOnlyItsOwnWords) {
   EXPECT_EQ(again->seq, 7u);
   EXPECT_EQ(again->wall_ns, -5);
   EXPECT_EQ(again->range.end_wall_ns, INT64_MAX);
-  for (const char* text : {"", "7", "7.1.2", "7.1.2.3.4", "7.1.2.x", "-7.1.2.3", "7.1.2.99999999999999999999", "7.1.2.3."}) {
+  for (const char* text :
+       {"", "7", "7.1.2", "7.1.2.3.4", "7.1.2.x", "-7.1.2.3", "7.1.2.99999999999999999999", "7.1.2.3."}) {
     EXPECT_FALSE(ParseResume(text).ok()) << text;
   }
 }

@@ -64,8 +64,8 @@ TEST(Window, GroupsAreSumsWithThoseThatLivedBetweenTwoTicks) {
   WindowFolder folder(plan, kRoot, GroupBy::kComm);
   folder.Seed(World(1, {Worker(7, 1000, 0, 4096), Worker(8, 5000, 0, 4096)}));
   ASSERT_TRUE(folder.AddTick(World(2, {Worker(7, 1300, 300, 4096), Worker(8, 5000, 0, 4096)}), nullptr).ok());
-  ASSERT_TRUE(folder.AddEnd(End(7, 3, 1350, 100 * kSecond)).ok());  // 50 more than at its last tick
-  ASSERT_TRUE(folder.AddEnd(End(9, 3, 70, 5 * kMs)).ok());          // nobody saw it
+  ASSERT_TRUE(folder.AddEnd(End(7, 3, 1350, 100 * kSecond)).ok());    // 50 more than at its last tick
+  ASSERT_TRUE(folder.AddEnd(End(9, 3, 70, 5 * kMs)).ok());            // nobody saw it
   ASSERT_TRUE(folder.AddEnd(End(10, 3, 99999, 200 * kSecond)).ok());  // was there before, and not among those asked for
   ASSERT_TRUE(folder.AddTick(World(3, {Worker(8, 5000, 0, 4096)}), nullptr).ok());
   const WindowResult result = folder.Take();

@@ -14,7 +14,8 @@
 namespace taskmon::storage {
 namespace {
 
-// The bytes of a block of the example, in the order of the text: two hexadecimal digits each, up to a dash on each line.
+// The bytes of a block of the example, in the order of the text: two hexadecimal digits each, up to a dash on each
+// line.
 std::string ExampleBytes(const std::string& block) {
   std::ifstream file(TESTDATA "/../../../../storage/FORMAT.md");
   std::string line, bytes;
@@ -27,7 +28,8 @@ std::string ExampleBytes(const std::string& block) {
         inside = text == block;
       } else if (inside) {
         std::istringstream words(text);
-        for (std::string word; words >> word && word.size() == 2 && word.find_first_not_of("0123456789abcdef") == word.npos;) {
+        for (std::string word;
+             words >> word && word.size() == 2 && word.find_first_not_of("0123456789abcdef") == word.npos;) {
           bytes += static_cast<char>(std::stoi(word, nullptr, 16));
         }
       }
