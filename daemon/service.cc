@@ -155,7 +155,7 @@ grpc::Status Service::CutSnapshot(grpc::ServerContext* context, const v1::Snapsh
                                   grpc::ServerWriter<v1::SnapshotPiece>* writer) {
   const auto caller = sources_.peers->Find(context->peer());
   if (!caller) return NoCredentials();
-  const Slots::Slot slot = cuts_.Take();
+  const Slots::Slot slot = (caller->admin ? admin_cuts_ : cuts_).Take();
   if (!slot.granted()) {
     return {grpc::StatusCode::RESOURCE_EXHAUSTED,
             fmt::format("{} snapshots are being cut already; try again when they are done", cuts_.limit())};

@@ -52,7 +52,7 @@ class Service final : public v1::Taskmon::Service {
 
   grpc::Status GetLife(grpc::ServerContext*, const v1::LifeRequest*, v1::Life*) override;
 
-  uint64_t refused_streams() const { return streams_.refused() + cuts_.refused(); }
+  uint64_t refused_streams() const { return streams_.refused() + cuts_.refused() + admin_cuts_.refused(); }
 
  private:
   // Each takes room on the disk and a CPU for a while.
@@ -65,7 +65,7 @@ class Service final : public v1::Taskmon::Service {
 
   const Sources sources_;
   Shares streams_;
-  Slots cuts_{kMaxCuts};
+  Slots cuts_{kMaxCuts}, admin_cuts_{kMaxCuts};  // nobody can keep an administrator from his
 };
 
 }  // namespace taskmon::daemon

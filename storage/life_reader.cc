@@ -11,9 +11,12 @@
 namespace taskmon::storage {
 namespace {
 
-// What Read reads of a task t: its latest names, and how it ended.
+// What Read reads of a task t: the names it ended with or else the newest, and how it ended. Names of a part of a tick
+// may come into the table after those of its end.
 constexpr const char* kLife =
-    "SELECT t.id, (SELECT max(id) FROM task_info WHERE task = t.id), t.last_seq IS NULL, t.exit_wall_ns,"
+    "SELECT t.id, coalesce((SELECT e.info FROM event e WHERE e.wall_ns = t.exit_wall_ns AND e.type = 3"
+    " AND e.info IN (SELECT id FROM task_info WHERE task = t.id)),"
+    " (SELECT max(id) FROM task_info WHERE task = t.id)), t.last_seq IS NULL, t.exit_wall_ns,"
     " t.wait_status, t.duration_ns FROM task t";
 
 }  // namespace

@@ -13,7 +13,7 @@ template <typename Number>
 bool Take(std::string_view* text, Number* number) {
   const char* end = text->data() + text->size();
   const auto [at, error] = std::from_chars(text->data(), end, *number);
-  if (error != std::errc() || (at != end && *at != '.')) return false;
+  if (error != std::errc() || (at != end && (*at != '.' || at + 1 == end))) return false;
   text->remove_prefix(static_cast<size_t>(at - text->data()) + (at == end ? 0 : 1));
   return true;
 }

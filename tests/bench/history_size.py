@@ -17,6 +17,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from recorder import BIN, Recorder  # noqa: E402
 
 SETTLE_S = 3
+PAUSE_TICKS = 10
 CLOSE_TICKS = 310  # a chunk of the history is closed after about so many
 
 
@@ -41,14 +42,15 @@ def main():
     with tempfile.TemporaryDirectory(prefix="taskmon-bench-") as scratch:
         load = subprocess.Popen([f"{BIN}/mixed_load", str(arguments.seconds + 60), str(arguments.tasks), scratch])
         raw = os.path.join(scratch, "atop.raw")
-        atop = None
+        atop = recorder = None
         try:
             time.sleep(SETTLE_S)
             recorder = Recorder("1s").start()
             if shutil.which("atop"):
                 atop = subprocess.Popen(["atop", "-a", "-w", raw, "1", str(arguments.seconds)],
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            recorder.ticks(arguments.seconds)
+            for _ in range(0, arguments.seconds, PAUSE_TICKS):
+                recorder.ticks(PAUSE_TICKS)  # which waits for so many at most
             status = recorder.status()
             rows = status["tasks"] * status["ticks"]
             recorder.stop()  # closes the last chunk
@@ -67,8 +69,9 @@ def main():
                 print(f"  atop -a -w                   {log / rows:8.2f}   {log / size:.1f} x the whole file")
             else:
                 print("  atop is not installed, so left out")
-            recorder.remove()
         finally:
+            if recorder:
+                recorder.remove()
             for process in (load, atop):
                 if process and process.poll() is None:
                     process.kill()

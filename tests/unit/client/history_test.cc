@@ -32,10 +32,10 @@ TEST(Gaps, AreRowsInTheirPlace) {
   EXPECT_LT(table.find("before"), gap);
   EXPECT_GT(table.find("after"), gap);
   const std::string json = Invoke({"history", "-o", "jsonl", "-f", "comm"}, &answers).out;
-  EXPECT_THAT(json, testing::HasSubstr("\"gap\":\"not running\",\"end_time\":\"2026-11-22T08:15:30Z\","
+  EXPECT_THAT(json, testing::HasSubstr("\"gap\":\"not running\",\"end_time\":\"2026-11-22T08:15:30.000000000Z\","
                                        "\"duration_ns\":130000000000}\n"));
   const std::string csv = Invoke({"history", "-o", "csv", "-f", "comm,rss"}, &answers).out;
-  EXPECT_THAT(csv, testing::HasSubstr("2026-11-22T08:13:20Z,,,\n"));
+  EXPECT_THAT(csv, testing::HasSubstr("2026-11-22T08:13:20.000000000Z,,,\n"));
 }
 
 TEST(Gaps, SayWhatIsMissing) {
