@@ -23,6 +23,7 @@ class Backend {
   using TaskSink = std::function<bool(const v1::TaskBatch&)>;
   using EventSink = std::function<bool(const v1::EventBatch&)>;
   using PieceSink = std::function<bool(const v1::SnapshotPiece&)>;
+  using TotalsSink = std::function<bool(const v1::Totals&)>;
 
   virtual ~Backend() = default;
 
@@ -35,6 +36,7 @@ class Backend {
   virtual absl::Status ReadEvents(const v1::EventsRequest& request, const EventSink& sink) = 0;
   virtual absl::StatusOr<v1::Life> GetLife(const v1::LifeRequest& request) = 0;
   virtual absl::Status CutSnapshot(const v1::SnapshotRequest& request, const PieceSink& sink) = 0;
+  virtual absl::Status ReadTotals(const v1::TotalsRequest& request, const TotalsSink& sink) = 0;
 
   virtual absl::StatusOr<v1::RuleList> ListRules(const v1::ListRulesRequest& request) = 0;
   virtual absl::StatusOr<v1::RuleFile> ExportRules(const v1::ExportRulesRequest& request) = 0;

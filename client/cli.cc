@@ -222,6 +222,7 @@ void Parser::AddReaders() {
   Text(history, "--tid", &raw_.tid, "N", "Only this task");
   AddBy(history);
   AddFields(history);
+  history->add_flag("--plot", options_.plot, "Draw the metrics, of all tasks together, as graphs");
   AddOutput(history, kRowFormats, true);
   AddFile(history);
 
@@ -233,6 +234,7 @@ void Parser::AddReaders() {
   events->add_option("--type", raw_.types, fmt::format("{}", fmt::join(EventTypeNames(), ", ")))
       ->type_name("LIST")
       ->join(',');
+  events->add_flag("--histogram", options_.histogram, "Draw how many there were over time");
   AddOutput(events, kRowFormats, true);
   AddFile(events);
 
@@ -252,6 +254,11 @@ void Parser::AddReaders() {
   Text(snapshot, "-o,--output", &options_.output, "FILE", "The file to write; it must not be there yet")->required();
   snapshot->add_flag("--anonymize", options_.anonymize, "Stand-ins for all names, and no command lines");
   AddFile(snapshot);
+  CLI::App* top = Add(Command::kTop, "top");
+  AddExpression(top);
+  AddThreads(top);
+  Text(top, "--at", &options_.at, "TIME", "Begin at an earlier time: 10m, 14:30, \"yesterday 03:12\"");
+  AddFile(top);
 }
 
 absl::Status Parser::CheckFormat() {
@@ -321,6 +328,12 @@ absl::Status Parser::Check() {
   }
   if (options_.follow && !options_.end.empty()) {
     return absl::InvalidArgumentError("--follow has no end; leave out --end");
+  }
+  if ((options_.plot || options_.histogram) && options_.format != Format::kTable && options_.format != Format::kWide) {
+    return absl::InvalidArgumentError("a graph is for people; leave out -o, or take the rows");
+  }
+  if (options_.histogram && options_.follow) {
+    return absl::InvalidArgumentError("a histogram has an end; leave out --follow or --histogram");
   }
   return absl::OkStatus();
 }

@@ -83,21 +83,20 @@ const CommandHelp& HelpOf(Command command) {
        "  taskmonctl ps --top 20\n"
        "  taskmonctl ps -H 'comm =~ \"^kworker\"' --sort runq_max\n"
        "  taskmonctl ps --at \"yesterday 03:12\" -f default,@io -o csv\n"
-       "  taskmonctl ps -b 03:00 -e 03:30 --top 10     # all that was there, dead ones too"},
-      {"Everything about one task, alive or dead, with its parent and children",
+       "  taskmonctl ps -b 03:00 -e 03:30 --top 10   # dead ones too"},
+      {"Everything about one task, alive or dead, and its family",
        "  taskmonctl show 4711\n"
        "  taskmonctl show 4711 --at 10m"},
       {"Each new tick as it is taken, until Ctrl-C",
        "  taskmonctl watch 'cpu > 50%'\n"
        "  taskmonctl watch --count 3 --interval 1s -o jsonl"},
       {"What tasks did between two times, tick by tick",
-       "  taskmonctl history 'comm == nginx' -b 10m\n"
        "  taskmonctl history --tid 4711 -b 2h --step 10s -f cpu,rss,offcpu_max -o csv\n"
        "  taskmonctl history -b 24h --step 1m --by app -f cpu,rss,read\n"
-       "  taskmonctl history -b 03:00 -e 03:30 'user == backup' --file incident.db"},
+       "  taskmonctl history 'unit == nginx.service' -b 1h --plot -f cpu,rss,net_rx"},
       {"What happened to tasks: started, executed, renamed, ended, killed",
        "  taskmonctl events --type exec,exit -b 10s\n"
-       "  taskmonctl events --type oom -b 3d\n"
+       "  taskmonctl events --type fork,exit -b 1h --histogram\n"
        "  taskmonctl events -F 'user == \"www-data\"' -o jsonl"},
       {"A stretch of the history as a file of its own, to look into anywhere",
        "  taskmonctl snapshot -b 03:00 -e 03:30 --output incident.db\n"
@@ -107,6 +106,10 @@ const CommandHelp& HelpOf(Command command) {
        "  taskmonctl diff --before 1h..50m --after 10m..now\n"
        "  taskmonctl diff --before 03:00..03:10 --after 03:10..03:20 --by unit --sort rss\n"
        "  taskmonctl diff --before 1h..50m --after 10m..now 'user == backup' --file incident.db"},
+      {"Live view and time machine on a terminal; ? tells the keys",
+       "  taskmonctl top\n"
+       "  taskmonctl top 'user == \"www-data\"' --at \"yesterday 03:12\"\n"
+       "  taskmonctl top --file incident.db"},
       {"Rules say which tasks are recorded in detail: read, edit, try them",
        "  taskmonctl rule list\n"
        "  taskmonctl rule add web 'comm == nginx || app == apache' --threads top:5\n"

@@ -57,6 +57,9 @@ class FileBackend : public Backend {
     if (request.follow()) return NeedsDaemon("events --follow");
     return Run(sink, [&](const EventSink& guarded) { return engine_.ReadEvents(request, Reader(), guarded); });
   }
+  absl::Status ReadTotals(const v1::TotalsRequest& request, const TotalsSink& sink) override {
+    return Run(sink, [&](const TotalsSink& guarded) { return engine_.ReadTotals(request, Reader(), guarded); });
+  }
 
   absl::StatusOr<v1::Life> GetLife(const v1::LifeRequest& request) override {
     return engine_.GetLife(request, Reader());

@@ -26,6 +26,7 @@ enum class Command {
   kEvents,
   kSnapshot,
   kDiff,
+  kTop,
   kRule,  // its commands follow
   kRuleList,
   kRuleShow,
@@ -80,6 +81,8 @@ struct Options {
   bool header = true;
   bool raw = false;
   bool strict = false;
+  bool plot = false;       // history: graphs instead of rows
+  bool histogram = false;  // events: how many instead of which
   RuleOptions rule;
 };
 

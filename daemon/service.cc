@@ -78,6 +78,16 @@ grpc::Status Service::ReadHistory(grpc::ServerContext* context, const v1::Histor
                                              [&](const v1::TaskBatch& batch) { return writer->Write(batch); }));
 }
 
+grpc::Status Service::ReadTotals(grpc::ServerContext* context, const v1::TotalsRequest* request,
+                                 grpc::ServerWriter<v1::Totals>* writer) {
+  const auto caller = sources_.peers->Find(context->peer());
+  if (!caller) return NoCredentials();
+  const Slots::Slot slot = streams_.Take();
+  if (!slot.granted()) return TooManyStreams();
+  return ToGrpc(
+      sources_.engine->ReadTotals(*request, *caller, [&](const v1::Totals& totals) { return writer->Write(totals); }));
+}
+
 grpc::Status Service::WatchTasks(grpc::ServerContext* context, const v1::WatchTasksRequest* request,
                                  grpc::ServerWriter<v1::TaskBatch>* writer) {
   const auto caller = sources_.peers->Find(context->peer());

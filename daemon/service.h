@@ -45,6 +45,7 @@ class Service final : public v1::Taskmon::Service {
   grpc::Status ReadHistory(grpc::ServerContext*, const v1::HistoryRequest*,
                            grpc::ServerWriter<v1::TaskBatch>*) override;
   grpc::Status ReadEvents(grpc::ServerContext*, const v1::EventsRequest*, grpc::ServerWriter<v1::EventBatch>*) override;
+  grpc::Status ReadTotals(grpc::ServerContext*, const v1::TotalsRequest*, grpc::ServerWriter<v1::Totals>*) override;
 
   grpc::Status CutSnapshot(grpc::ServerContext*, const v1::SnapshotRequest*,
                            grpc::ServerWriter<v1::SnapshotPiece>*) override;

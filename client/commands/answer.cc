@@ -30,14 +30,14 @@ void AddContext(const Options& options, RowKind kind, std::vector<Field>* fields
 }
 
 // Groups have a name, a number of tasks and metrics; what belongs to one task has no place in their rows.
-void MakeGroups(std::optional<Attribute> by, TaskLayout* layout) {
+void MakeGroups(Attribute by, bool time, TaskLayout* layout) {
   layout->group = by;
   std::erase_if(layout->fields, [](const Field& field) {
     return field.attribute != Attribute::kNone && field.attribute != Attribute::kTasks;
   });
   if (layout->whole) PutFirst({Attribute::kTasks}, &layout->fields);
-  PutFirst({*by}, &layout->fields);
-  if (layout->time) PutFirst({Attribute::kTime}, &layout->fields);
+  PutFirst({by}, &layout->fields);
+  if (time) PutFirst({Attribute::kTime}, &layout->fields);
 }
 
 bool CarriesTime(const Options& options) {
@@ -104,7 +104,7 @@ absl::StatusOr<TaskLayout> LayoutFor(const Options& options, RowKind kind) {
     layout.fields = AllFields(layout.time);
   }
   AddContext(options, kind, &layout.fields);
-  if (kind == RowKind::kGroups) MakeGroups(*by, &layout);
+  if (kind == RowKind::kGroups) MakeGroups(**by, options.command == Command::kHistory, &layout);
   return layout;
 }
 

@@ -21,6 +21,10 @@ int RunHistory(const Options& options, Context* context);
 int RunEvents(const Options& options, Context* context);
 int RunDiff(const Options& options, Context* context);
 int RunSnapshot(const Options& options, Context* context);
+// `history --plot` and `events --histogram`: the same questions, answered by graphs.
+int PlotHistory(const Options& options, const v1::HistoryRequest& request, Backend* backend, Context* context);
+int CountEvents(const Options& options, const v1::EventsRequest& request, Backend* backend, Context* context);
+int RunTop(const Options& options, Context* context);
 int RunRule(const Options& options, Context* context);
 // Those of the commands below `rule` that change something.
 int RunRuleEdit(const Options& options, Backend* backend, Context* context);

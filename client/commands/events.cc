@@ -41,6 +41,7 @@ int RunEvents(const Options& options, Context* context) {
   if (!request.ok()) return Fail(request.status(), context);
   const absl::StatusOr<std::unique_ptr<Backend>> backend = context->open_backend(options);
   if (!backend.ok()) return Fail(backend.status(), context);
+  if (options.histogram) return CountEvents(options, *request, backend->get(), context);
   if (context->interrupt != nullptr) context->interrupt->OnSignal([&] { (*backend)->Cancel(); });
 
   const EventLayout layout{.format = options.format,

@@ -30,6 +30,7 @@ int RunHistory(const Options& options, Context* context) {
   if (!request.ok()) return Fail(request.status(), context);
   const absl::StatusOr<std::unique_ptr<Backend>> backend = context->open_backend(options);
   if (!backend.ok()) return Fail(backend.status(), context);
+  if (options.plot) return PlotHistory(options, *request, backend->get(), context);
 
   Tally tally;
   const std::unique_ptr<TaskPrinter> printer = MakeTaskPrinter(*layout, context->terminal, context->out);

@@ -35,6 +35,7 @@ int RunCommand(const Options& options, Context* context) {
     case Command::kEvents: return RunEvents(options, context);
     case Command::kDiff: return RunDiff(options, context);
     case Command::kSnapshot: return RunSnapshot(options, context);
+    case Command::kTop: return RunTop(options, context);
     default: return RunRule(options, context);
   }
 }

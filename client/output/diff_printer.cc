@@ -63,8 +63,8 @@ void PrintTable(const DiffLayoutInfo& info, const std::vector<DiffRow>& rows, co
   std::vector<Column> columns;
   if (!layout.group) columns.push_back({.header = "TID", .align = Align::kRight});
   for (const Field& field : layout.fields) {
-    for (const char* part : {" BEFORE", " AFTER", " CHANGE"}) {
-      columns.push_back({.header = FieldHeader(field) + part, .align = Align::kRight});
+    for (const std::string& header : {FieldHeader(field) + " BEFORE", std::string("AFTER"), std::string("CHANGE")}) {
+      columns.push_back({.header = header, .align = Align::kRight});
     }
   }
   columns.push_back({.header = ""});

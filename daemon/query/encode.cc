@@ -91,17 +91,20 @@ void BatchBuilder::Reset() {
   rows_ = bytes_ = 0;
 }
 
+void EncodeTick(const Tick& tick, v1::Tick* out) {
+  out->set_seq(tick.seq);
+  out->set_time_ns(tick.wall_ns);
+  out->set_boot_ns(tick.boot_ns);
+  out->set_elapsed_ns(tick.elapsed_ns);
+}
+
 uint32_t BatchBuilder::TickIndex(const Tick& tick) {
   const int count = batch_.ticks_size();
   if (count > 0) {
     const v1::Tick& last = batch_.ticks(count - 1);
     if (last.seq() == tick.seq && last.time_ns() == tick.wall_ns) return static_cast<uint32_t>(count - 1);
   }
-  v1::Tick* added = batch_.add_ticks();
-  added->set_seq(tick.seq);
-  added->set_time_ns(tick.wall_ns);
-  added->set_boot_ns(tick.boot_ns);
-  added->set_elapsed_ns(tick.elapsed_ns);
+  EncodeTick(tick, batch_.add_ticks());
   return static_cast<uint32_t>(count);
 }
 

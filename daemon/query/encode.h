@@ -22,6 +22,8 @@ std::string MendUtf8(std::string_view text);
 // `boot_id` stands in when the task's is empty.
 void EncodeTaskInfo(const TaskInfo& info, const std::string& boot_id, NamesVisible visible, v1::TaskInfo* out);
 
+void EncodeTick(const Tick& tick, v1::Tick* out);
+
 // Fills values, unavailable and redacted of a Sample or an Event.
 template <typename Message>
 void EncodeValues(const Row& row, const std::vector<v1::Metric>& metrics, Message* out) {

@@ -43,6 +43,7 @@ class Engine {
  public:
   using TaskSink = std::function<bool(const v1::TaskBatch&)>;
   using EventSink = std::function<bool(const v1::EventBatch&)>;
+  using TotalsSink = std::function<bool(const v1::Totals&)>;
 
   explicit Engine(EngineOptions options);
   ~Engine();
@@ -63,6 +64,9 @@ class Engine {
   // A stretch as a file of its own. Errors as ReadHistory, and those of SendCut (cut.h).
   absl::Status CutSnapshot(const v1::SnapshotRequest& request_untrusted, const Caller& caller, const CutPlace& place,
                            const PieceSink& sink) const;
+  // The sums of ReadHistory's rows, by tick; at least one message. Errors as ReadHistory.
+  absl::Status ReadTotals(const v1::TotalsRequest& request_untrusted, const Caller& caller,
+                          const TotalsSink& sink) const;
 
   // For the events after the tick of `newest` (nullptr: there was none yet). InvalidArgument as ReadEvents.
   absl::StatusOr<EventFollower> Follow(const v1::EventsRequest& request_untrusted, const Caller& caller,

@@ -73,9 +73,8 @@ TEST(Strict, TurnsPartialAnswersIntoFive) {
 TEST(Strict, SeesGapsAndMissedTicks) {
   FakeAnswers answers = TwoTasks();
   EXPECT_EQ(Invoke({"history", "--strict"}, &answers).code, 0);
-  answers.events.emplace_back().add_events()->set_type(v1::GAP);
+  answers.batches[0].add_gaps()->set_reason("lost");
   EXPECT_EQ(Invoke({"history", "--strict"}, &answers).code, 5);
-  EXPECT_THAT(answers.events_request.types(), testing::ElementsAre(v1::GAP));
   answers.batches[0].set_missed_ticks(2);
   const Outcome watch = Invoke({"watch", "--strict"}, &answers);
   EXPECT_EQ(watch.code, 5);

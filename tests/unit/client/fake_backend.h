@@ -22,6 +22,7 @@ struct FakeAnswers {
   std::vector<v1::TaskBatch> batches;
   std::vector<v1::EventBatch> events;
   std::vector<v1::SnapshotPiece> pieces;
+  std::vector<v1::Totals> totals;
   v1::Status status;
   v1::Doctor doctor;
   absl::Status result;  // how every call ends
@@ -32,6 +33,7 @@ struct FakeAnswers {
   v1::SnapshotRequest snapshot_request;
   v1::LifeRequest life_request;
   absl::StatusOr<v1::Life> life = absl::NotFoundError("no such task is stored");
+  v1::TotalsRequest totals_request;
   v1::RuleList rules;
   v1::RuleFile rule_file;
   std::vector<v1::RuleEdit> rule_edits;  // one for each call of EditRules, the last one again and again
@@ -77,6 +79,10 @@ class FakeBackend : public Backend {
   absl::Status CutSnapshot(const v1::SnapshotRequest& request, const PieceSink& sink) override {
     answers_->snapshot_request = request;
     return Send(answers_->pieces, sink);
+  }
+  absl::Status ReadTotals(const v1::TotalsRequest& request, const TotalsSink& sink) override {
+    answers_->totals_request = request;
+    return Send(answers_->totals, sink);
   }
   absl::StatusOr<v1::RuleList> ListRules(const v1::ListRulesRequest& request) override {
     answers_->rules_request = request;

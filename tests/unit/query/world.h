@@ -138,7 +138,7 @@ class FakeRingReader : public storage::RingReader {
     ring_->last_filter = filter;
     for (const Snapshot& tick : ring_->ticks) {
       if (tick.tick.wall_ns < begin_wall_ns || tick.tick.wall_ns > end_wall_ns) continue;
-      if (tick.tick.seq <= filter.after_seq) continue;
+      if (filter.after_seq != 0 && tick.tick.seq <= filter.after_seq) continue;
       if (!sink(Filtered(tick, filter))) break;
     }
     return absl::OkStatus();

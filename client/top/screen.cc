@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "client/top/screen.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "client/output/cell.h"
+#include "client/output/escape.h"
+#include "client/output/units.h"
+
+namespace taskmon::client::top {
+namespace {
+
+std::string ModeText(const State& state, int64_t now_ns) {
+  const int64_t shown_ns = state.shown_ns();
+  const std::string when = shown_ns == 0 ? "" : " " + LocalTime(shown_ns, false) + " " + LocalZone();
+  switch (state.mode) {
+    case Mode::kLive: return "LIVE" + when;
+    case Mode::kPlaying: return fmt::format("PLAY {}x{}", state.speed, when);
+    case Mode::kPaused: break;
+  }
+  const bool old = shown_ns != 0 && now_ns > shown_ns && !state.file;
+  return "PAUSED" + when + (old ? fmt::format(" ({} ago)", HumanDuration(static_cast<double>(now_ns - shown_ns))) : "");
+}
+
+std::string CountText(const State& state) {
+  if (state.frame == nullptr) return "";
+  const size_t alive = state.frame->items.size() - state.frame->ended;
+  std::string text = fmt::format("{} {}", Thousands(alive), state.threads ? "threads" : "processes");
+  if (state.frame->ended > 0) text += fmt::format(" +{} ended", state.frame->ended);
+  return text;
+}
+
+std::string SettingsText(const State& state) {
+  std::string text;
+  if (state.group != Grouping::kNone) text += fmt::format(" by {}", GroupingName(state.group));
+  if (state.tree) text += " tree";
+  if (state.active_only) text += " active";
+  if (!state.kernel_threads) text += " no-kernel";
+  if (state.follow) text += " follow";
+  return text;
+}
+
+struct HelpLine {
+  const char* keys;
+  const char* what;
+};
+
+constexpr HelpLine kHelp[] = {
+    {"", "TIME"},
+    {"Space z", "pause; again: live (a file: play)"},
+    {"T t  ← →", "previous, next tick"},
+    {"j J b", "jump: 14:30, -10m, +1h, \"yesterday 03:12\", now"},
+    {"r Z", "first tick; last tick or live"},
+    {"p  [ ]", "play from here; slower, faster"},
+    {"w W", "longer, shorter time bar; click it to go there"},
+    {"", "WHICH TASKS"},
+    {"/", "filter by an expression, Tab completes; Ctrl-L or Esc clears"},
+    {"H K a X", "threads; kernel threads; active ones only; ended ones"},
+    {"e g", "tree; group by program, app, user, unit, container"},
+    {"+ -", "unfold, fold"},
+    {"", "ORDER"},
+    {"P M D N O", "by CPU, memory, disk, network, longest time off the CPU"},
+    {"< >  s", "by the column beside; by any field, Tab completes"},
+    {"I", "turn the order round"},
+    {"", "ELSE"},
+    {"↑ ↓ PgUp PgDn", "move; F: the cursor follows its task"},
+    {"Enter", "all about the task, or unfold the group; Esc back"},
+    {"? h F1   q", "this text; quit"},
+    {"", "MARKS"},
+    {"X ! ░", "on the bar: OOM kill, anomaly or threshold, no record"},
+    {"† - * ~", "ended in this tick; unavailable; not for this user; stale"},
+    {"^", "the longest single one within the tick"},
+};
+
+}  // namespace
+
+Style LevelStyle(double share) { return share < 0.5 ? Style::kLow : share < 0.85 ? Style::kMiddle : Style::kHigh; }
+
+std::string ClockText(int64_t wall_ns, int64_t near_ns, bool seconds) {
+  const std::string text = LocalTime(wall_ns, false);  // "2026-11-22 08:15:30"
+  const std::string clock = seconds ? text.substr(11) : text.substr(11, 5);
+  return text.substr(0, 10) == LocalTime(near_ns, false).substr(0, 10) ? clock : text.substr(5, 6) + clock;
+}
+
+void DrawTitle(const State& state, int64_t now_ns, CellBuffer* cells) {
+  cells->Fill(0, 0, cells->width(), Style::kTitle);
+  int x = cells->Put(1, 0, ModeText(state, now_ns), Style::kTitle);
+  x = cells->Put(x + 2, 0, CountText(state), Style::kTitle, cells->width() - x - 2);
+  const std::string settings = SettingsText(state);
+  x = cells->Put(x + 1, 0, settings, Style::kTitle, cells->width() - x - 1);
+  if (state.waiting) x = cells->Put(x + 1, 0, "…", Style::kTitle);
+  if (!state.filter.empty()) cells->Put(x + 2, 0, "filter: " + state.filter, Style::kTitle, cells->width() - x - 2);
+}
+
+void DrawHelp(const State& state, CellBuffer* cells) {
+  const int height = state.layout.foot_y - 1;
+  const int count = static_cast<int>(std::size(kHelp));
+  const bool two = count > height && state.layout.width >= 120;
+  const int room = two ? state.layout.width / 2 : state.layout.width;
+  // On a small screen without its headings.
+  const bool headings = count <= height * (two ? 2 : 1);
+  int line = 0;
+  for (const HelpLine& help : kHelp) {
+    const bool heading = *help.keys == '\0';
+    if (heading && !headings) continue;
+    const int x = two && line >= height ? room : 0;
+    const int y = 1 + (two ? line % height : line);
+    if (y > height + 1) break;
+    ++line;
+    if (heading) {
+      cells->Put(x + 1, y, help.what, Style::kStrong, room - 1);
+    } else {
+      cells->Put(x + 2, y, help.keys, Style::kAccent, 14);
+      cells->Put(x + 17, y, help.what, Style::kNormal, room - 18);
+    }
+  }
+}
+
+void DrawFoot(const State& state, CellBuffer* cells) {
+  const int y = state.layout.foot_y;
+  const int width = state.layout.width;
+  const Prompt& prompt = state.prompt;
+  if (prompt.kind() != Prompt::Kind::kNone) {
+    const char* name = prompt.kind() == Prompt::Kind::kFilter ? "filter: "
+                       : prompt.kind() == Prompt::Kind::kJump ? "go to: "
+                                                              : "sort by: ";
+    cells->Fill(0, y, width, Style::kNormal);
+    const int x = cells->Put(0, y, name, Style::kAccent);
+    // A line longer than the screen is shown from where the cursor can be seen.
+    std::string before = TerminalSafe(prompt.text().substr(0, prompt.cursor()));
+    while (static_cast<int>(DisplayWidth(before)) >= width - x - 1 && !before.empty()) {
+      size_t first = 0;
+      NextCodePoint(before, &first);
+      before.erase(0, first);
+    }
+    const int cursor_x = cells->Put(x, y, before);
+    cells->Put(cursor_x, y, prompt.text().substr(prompt.cursor()) + " ", Style::kNormal, width - cursor_x);
+    cells->Select(cursor_x, y, 1);
+    std::string above = prompt.error;
+    Style style = Style::kAlarm;
+    if (above.empty() && !prompt.candidates().empty()) {
+      const size_t chosen = prompt.chosen() < prompt.candidates().size() ? prompt.chosen() : 0;
+      for (size_t i = chosen; i < prompt.candidates().size() && above.size() < 400; ++i) {
+        const bool marked = i == prompt.chosen();
+        above += fmt::format("{}{}{} ", marked ? "[" : "", prompt.candidates()[i], marked ? "]" : "");
+      }
+      style = Style::kAccent;
+    } else if (above.empty()) {
+      style = Style::kDim;
+      if (prompt.kind() == Prompt::Kind::kFilter)
+        above = "comm == nginx && cpu > 50%   user =~ \"^www\"   rss > 1GiB    Tab: names";
+      if (prompt.kind() == Prompt::Kind::kJump) above = "14:30   -10m   +1h   yesterday 03:12   now";
+      if (prompt.kind() == Prompt::Kind::kSort) above = "any metric or attribute    Tab: names";
+    }
+    cells->Fill(0, y - 1, width, Style::kNormal);
+    cells->Put(0, y - 1, above, style, width);
+    return;
+  }
+  if (!state.message.empty()) {
+    cells->Put(0, y, state.message, state.trouble ? Style::kAlarm : Style::kStrong, width);
+    return;
+  }
+  const char* space = state.mode != Mode::kPaused ? "pause" : state.file ? "play" : "live";
+  const HelpLine keys[] = {
+      {"?", "help"},    {"Space", space},     {"T", "back"},     {state.mode == Mode::kLive ? nullptr : "t", "next"},
+      {"j", "jump"},    {"/", "filter"},      {"e", "tree"},     {"g", "group"},
+      {"H", "threads"}, {"Enter", "details"}, {"w", "time bar"}, {"s", "sort"},
+      {"a", "active"},  {"K", "kernel"},      {"p", "play"},     {"X", "ended"},
+      {"q", "quit"}};
+  int x = 0;
+  for (const HelpLine& key : keys) {
+    if (key.keys == nullptr) continue;
+    const int needed = static_cast<int>(DisplayWidth(key.keys) + DisplayWidth(key.what)) + 3;
+    if (x + needed > width) break;
+    x = cells->Put(x, y, key.keys, Style::kAccent);
+    x = cells->Put(x + 1, y, key.what, Style::kDim) + 2;
+  }
+}
+
+CellBuffer Draw(const State& state, int64_t now_ns) {
+  CellBuffer cells(state.layout.width, state.layout.height);
+  switch (state.page) {
+    case Page::kHelp: DrawHelp(state, &cells); break;
+    case Page::kDetails: DrawDetails(state, now_ns, &cells); break;
+    case Page::kList:
+      DrawGraphs(state, &cells);
+      if (state.layout.has_bar) DrawTimeBar(state, now_ns, state.layout.bar_y, &cells);
+      DrawList(state, &cells);
+      break;
+  }
+  DrawTitle(state, now_ns, &cells);
+  DrawFoot(state, &cells);
+  return cells;
+}
+
+}  // namespace taskmon::client::top

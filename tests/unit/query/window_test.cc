@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/query/window.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/query/world.h"
+
+namespace taskmon::query {
+namespace {
+
+Plan PlanFor(const std::string& expression = "") {
+  v1::Selection selection;
+  selection.set_expression(expression);
+  return *Plan::Make(selection);
+}
+
+TaskBuilder Worker(int32_t tid, int64_t runtime, int64_t ran, int64_t rss) {
+  return TaskBuilder(tid).Set(v1::TASK_RUNTIME_NS, runtime, ran).Set(v1::TASK_PM_SIZE, rss);
+}
+
+Event End(int32_t tid, uint64_t seq, int64_t runtime, uint64_t lived_ns) {
+  TaskBuilder task(tid);
+  task.Info([&](TaskInfo& info) {
+    if (lived_ns < 10 * kSecond) info.key.start_ns = info.process_start_ns = kBoot + seq * kSecond - lived_ns;
+  });
+  Event event;
+  event.type = EventType::kExit;
+  event.wall_ns = kStart + static_cast<int64_t>(seq) * kSecond - kMs;
+  event.boot_ns = kBoot + seq * kSecond - kMs;
+  event.duration_ns = lived_ns;
+  event.final_sample = task.Set(v1::TASK_RUNTIME_NS, runtime).Build(seq);
+  event.task = event.final_sample->info;
+  return event;
+}
+
+int64_t Value(const WindowRow& row, const WindowResult& result, v1::Metric metric) {
+  return ResolveValue(RowOf(row, result.moment), metric).value_or(-1);
+}
+
+TEST(Window, CountersAreIncreasesGaugesMeansAndMaximaTheLargest) {
+  const Plan plan = PlanFor();
+  WindowFolder folder(plan, kRoot, GroupBy::kTask);
+  for (uint64_t seq = 1; seq <= 4; ++seq) {
+    const auto n = static_cast<int64_t>(seq);
+    ASSERT_TRUE(folder
+                    .AddTick(World(seq, {Worker(7, 1000 * kMs + n * 100 * kMs, 100 * kMs, n * 1000)
+                                             .Set(v1::TASK_RUNQ_WAIT_TIME_MAX, seq == 2 ? 900 : 10)}),
+                             nullptr)
+                    .ok());
+  }
+  const WindowResult result = folder.Take();
+  ASSERT_EQ(result.rows.size(), 1u);
+  EXPECT_EQ(result.moment.tick.elapsed_ns, 4u * kSecond);
+  EXPECT_EQ(Value(result.rows[0], result, v1::TASK_RUNTIME_NS), 400 * kMs);
+  EXPECT_EQ(Value(result.rows[0], result, v1::TASK_CPU_PERCENT), 10'000);
+  EXPECT_EQ(Value(result.rows[0], result, v1::TASK_PM_SIZE), 2500);
+  EXPECT_EQ(Value(result.rows[0], result, v1::TASK_RUNQ_WAIT_TIME_MAX), 900);
+  EXPECT_EQ(result.rows[0].tasks, 0u);
+}
+
+TEST(Window, GroupsAreSumsWithThoseThatLivedBetweenTwoTicks) {
+  const Plan plan = PlanFor();
+  WindowFolder folder(plan, kRoot, GroupBy::kComm);
+  folder.Seed(World(1, {Worker(7, 1000, 0, 4096), Worker(8, 5000, 0, 4096)}));
+  ASSERT_TRUE(folder.AddTick(World(2, {Worker(7, 1300, 300, 4096), Worker(8, 5000, 0, 4096)}), nullptr).ok());
+  ASSERT_TRUE(folder.AddEnd(End(7, 3, 1350, 100 * kSecond)).ok());    // 50 more than at its last tick
+  ASSERT_TRUE(folder.AddEnd(End(9, 3, 70, 5 * kMs)).ok());            // nobody saw it
+  ASSERT_TRUE(folder.AddEnd(End(10, 3, 99999, 200 * kSecond)).ok());  // was there before, and not among those asked for
+  ASSERT_TRUE(folder.AddTick(World(3, {Worker(8, 5000, 0, 4096)}), nullptr).ok());
+  const WindowResult result = folder.Take();
+  ASSERT_EQ(result.rows.size(), 1u);
+  EXPECT_EQ(Value(result.rows[0], result, v1::TASK_RUNTIME_NS), 420);
+  EXPECT_EQ(Value(result.rows[0], result, v1::TASK_PM_SIZE), 4096 + 2048) << "the mean of two tasks and of one";
+  EXPECT_EQ(result.rows[0].tasks, 3u);
+  EXPECT_EQ(result.rows[0].sample->info->comm, "worker");
+  EXPECT_EQ(result.rows[0].sample->info->key.tid, 0);
+}
+
+TEST(Window, AGroupWithATaskThatMayNotBeSeenIsRedactedAsAWhole) {
+  const Plan plan = PlanFor();
+  WindowFolder folder(plan, kAlice, GroupBy::kComm);
+  ASSERT_TRUE(folder
+                  .AddTick(World(1, {TaskBuilder(7, "mine").Uid(1000).Set(v1::TASK_RCHAR_BYTES, 10, 10),
+                                     TaskBuilder(8, "ours").Uid(1000).Set(v1::TASK_RCHAR_BYTES, 10, 10),
+                                     TaskBuilder(9, "ours").Uid(0).Set(v1::TASK_RCHAR_BYTES, 10, 10)}),
+                           nullptr)
+                  .ok());
+  const WindowResult result = folder.Take();
+  ASSERT_EQ(result.rows.size(), 2u);
+  EXPECT_FALSE(IsRedacted(RowOf(result.rows[0], result.moment), v1::TASK_RCHAR_BYTES));
+  EXPECT_TRUE(IsRedacted(RowOf(result.rows[1], result.moment), v1::TASK_RCHAR_BYTES));
+}
+
+TEST(Window, TakesOnlyTicksThatMatch) {
+  const Plan plan = PlanFor("rss > 1500");
+  WindowFolder folder(plan, kRoot, GroupBy::kTask);
+  for (uint64_t seq = 1; seq <= 3; ++seq) {
+    ASSERT_TRUE(folder.AddTick(World(seq, {Worker(7, 0, 10, static_cast<int64_t>(seq) * 1000)}), nullptr).ok());
+  }
+  const WindowResult result = folder.Take();
+  ASSERT_EQ(result.rows.size(), 1u);
+  EXPECT_EQ(Value(result.rows[0], result, v1::TASK_RUNTIME_NS), 20);
+}
+
+TEST(Window, EachStepBeginsAnew) {
+  const Plan plan = PlanFor();
+  WindowFolder folder(plan, kRoot, GroupBy::kApp);
+  for (uint64_t seq = 1; seq <= 3; ++seq) {
+    ASSERT_TRUE(folder.AddTick(World(seq, {Worker(7, 0, 10, 1000)}), nullptr).ok());
+    const WindowResult result = folder.Take();
+    ASSERT_EQ(result.rows.size(), 1u);
+    EXPECT_EQ(Value(result.rows[0], result, v1::TASK_RUNTIME_NS), 10);
+    EXPECT_FALSE(folder.any());
+  }
+}
+
+TEST(Window, KnowsItsGroupings) {
+  EXPECT_EQ(*ParseGroupBy(""), GroupBy::kTask);
+  EXPECT_EQ(*ParseGroupBy("unit"), GroupBy::kUnit);
+  EXPECT_TRUE(absl::IsInvalidArgument(ParseGroupBy("colour").status()));
+}
+
+}  // namespace
+}  // namespace taskmon::query
