@@ -71,10 +71,15 @@ absl::Status FromGrpc(const std::string& path, const grpc::Status& status) {
     case grpc::StatusCode::OK: return absl::OkStatus();
     case grpc::StatusCode::UNAVAILABLE: return ConnectionFailure(path, status);
     case grpc::StatusCode::DEADLINE_EXCEEDED: return NotReachable(path, "no answer in time");
+    case grpc::StatusCode::RESOURCE_EXHAUSTED:
+      // gRPC's words for a request that taskmond does not take.
+      if (status.error_message().rfind("Received message larger than max", 0) != 0) break;
+      return absl::InvalidArgumentError("the question is longer than taskmond takes (64 KiB)");
     case grpc::StatusCode::UNIMPLEMENTED:
       return absl::UnimplementedError("this taskmond cannot do that; is it older than taskmonctl?");
-    default: return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+    default: break;
   }
+  return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
 }
 
 class GrpcBackend : public Backend {

@@ -139,13 +139,11 @@ TEST(CommandLine, DoesNotOfferWhatDoesNotExistYet) {
 }
 
 TEST(Help, FitsOneScreen) {
-  for (const char* command : {"",           "status",      "doctor",        "metrics",
-                              "version",    "ps",          "show",          "watch",
-                              "history",    "events",      "diff",          "snapshot",
-                              "rule",       "rule list",   "rule show",     "rule add",
-                              "rule set",   "rule rm",     "rule enable",   "rule disable",
-                              "rule apply", "rule export", "rule rollback", "rule versions",
-                              "rule test",  "rule explain"}) {
+  for (const char* command :
+       {"",           "status",      "doctor",        "metrics",       "version",   "ps",          "show",
+        "watch",      "history",     "events",        "diff",          "snapshot",  "top",         "rule",
+        "rule list",  "rule show",   "rule add",      "rule set",      "rule rm",   "rule enable", "rule disable",
+        "rule apply", "rule export", "rule rollback", "rule versions", "rule test", "rule explain"}) {
     std::vector<std::string> arguments = {"-h"};
     std::istringstream words(command);
     for (std::string word; words >> word;) arguments.insert(arguments.end() - 1, word);
