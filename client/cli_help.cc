@@ -104,8 +104,8 @@ const CommandHelp& HelpOf(Command command) {
        "  taskmonctl ps --at 03:12 --file incident.db"},
       {"What changed from one time to another, largest change first",
        "  taskmonctl diff --before 1h..50m --after 10m..now\n"
-       "  taskmonctl diff --before 03:00..03:10 --after 03:10..03:20 --by unit --sort rss\n"
-       "  taskmonctl diff --before 1h..50m --after 10m..now 'user == backup' --file incident.db"},
+       "  taskmonctl diff --before 03:00..03:10 --after 03:10..03:20 --by unit\n"
+       "  taskmonctl diff --before 1h..50m --after 10m..now --file incident.db"},
       {"Live view and time machine on a terminal; ? tells the keys",
        "  taskmonctl top\n"
        "  taskmonctl top 'user == \"www-data\"' --at \"yesterday 03:12\"\n"
