@@ -82,7 +82,7 @@ grpc::Status Service::ReadTotals(grpc::ServerContext* context, const v1::TotalsR
                                  grpc::ServerWriter<v1::Totals>* writer) {
   const auto caller = sources_.peers->Find(context->peer());
   if (!caller) return NoCredentials();
-  const Slots::Slot slot = streams_.Take();
+  const Shares::Share slot = streams_.Take(*caller);
   if (!slot.granted()) return TooManyStreams();
   return ToGrpc(
       sources_.engine->ReadTotals(*request, *caller, [&](const v1::Totals& totals) { return writer->Write(totals); }));
