@@ -67,7 +67,7 @@ class Lives(RecorderCase):
         self.assertEqual((event["exit_code"], event["exit_signal"]), (0, signal.SIGKILL))
 
     def test_thousand_short_lives_are_all_recorded(self):
-        before = self.recorder.status()["dropped"]
+        before = self.recorder.lost()
         script = "i=0; while [ $i -lt 1000 ]; do /bin/true; i=$((i+1)); done"
         shell = subprocess.Popen(["sh", "-c", script])
         shell.wait()
@@ -76,7 +76,7 @@ class Lives(RecorderCase):
         self.assertEqual(len(exits), 1000)
         self.assertTrue(all(event["task_runtime_ns"] > 0 for event in exits))
         self.assertTrue(all(event["comm"] == "true" for event in exits))
-        self.assertEqual(self.recorder.status()["dropped"], before)
+        self.assertEqual(self.recorder.lost(), before)
 
     def test_follow_streams_events_as_they_come(self):
         follower = subprocess.Popen([f"{BIN}/taskmonctl", "--socket", self.recorder.socket, "events", "-F", "-b", "1s",

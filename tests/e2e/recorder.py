@@ -95,6 +95,12 @@ class Recorder:
     def status(self):
         return self.json("status")
 
+    def lost(self):
+        """What was turned away on the way from the kernel, for good: refused task storage is made up for later."""
+        kinds = ("ring_fork", "ring_exec", "ring_rename", "ring_final", "ring_oom", "lives", "process", "failed_passes")
+        dropped = self.status()["dropped"]
+        return {kind: dropped[kind] for kind in kinds}
+
     def ticks(self, count):
         """Waits for so many further ticks."""
         target = self.status()["ticks"] + count

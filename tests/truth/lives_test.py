@@ -160,7 +160,7 @@ class Lives(TruthCase):
         self.assertEqual(self.exit_of(work.pid)["task_fork_count"], 1)
 
     def test_500_threads_of_100_microseconds(self):
-        dropped = self.recorder.status()["dropped"]
+        lost = self.recorder.lost()
         work = self.workload("short_threads", 500, 100)
         work.go()
         tids = work.did["tids"]
@@ -184,7 +184,7 @@ class Lives(TruthCase):
         self.assertEqual(final["task_minor_pagefault_count"], work.usage.ru_minflt)
         self.assertEqual(final["task_major_pagefault_count"], work.usage.ru_majflt)
         self.sums_of_switches(final, work, 501)
-        self.assertEqual(self.recorder.status()["dropped"], dropped)
+        self.assertEqual(self.recorder.lost(), lost)
 
     def sums_of_switches(self, final, work, threads):
         # The kernel adds a thread's switches to its process before the thread's very last one.
