@@ -125,10 +125,6 @@ class TimeMachineTest(TopCase):
         cls.recorder.stop()
         cls.file = f"{cls.recorder.state}/history.db"
 
-    @classmethod
-    def tearDownClass(cls):
-        shutil.rmtree(cls.recorder.directory)
-
     def clock(self, lines):
         found = CLOCK.search(lines[0])
         return found.group(0) if found else None
