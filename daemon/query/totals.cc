@@ -33,7 +33,7 @@ class Sum {
   void Encode(v1::Metric metric, v1::TotalsPoint* out) const {
     out->add_values(value_);
     if (redacted_) out->add_redacted(metric);
-    if (!known_ && !redacted_) out->add_unavailable(metric);
+    if (!known_) out->add_unavailable(metric);
   }
 
  private:

@@ -522,7 +522,8 @@ TEST_F(LifecycleTest, AForkAndAPassThatMeetTheNewTaskAtTheSameMomentAreBothServe
   EXPECT_EQ(probe_->Drops()[TM_DROP_LIFE], 0u);
   EXPECT_EQ(probe_->Drops()[TM_DROP_RING_FINAL], 0u);
   Drain();
-  EXPECT_GE(std::count_if(ring_.begin(), ring_.end(), [](const auto& r) { return r.kind() == TM_RECORD_FINAL; }), kForks);
+  EXPECT_GE(std::count_if(ring_.begin(), ring_.end(), [](const auto& r) { return r.kind() == TM_RECORD_FINAL; }),
+            kForks);
 }
 
 TEST_F(LifecycleTest, AStormIsRecordedOrCounted) {

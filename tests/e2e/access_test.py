@@ -118,6 +118,7 @@ class Matrix(AccessCase):
             "watch": ("watch", f"tid == {tid}", "--count", "2", "-f", fields),
             "history": ("history", "--tid", str(tid), "-b", "2s", "-f", fields),
             "history --step": ("history", "--tid", str(tid), "-b", "2s", "--step", "1s", "-f", fields),
+            "ps over a window": ("ps", f"tid == {tid}", "-b", "2s", "-e", "now", "-f", fields),
         }
 
     def test_every_reading_command_gives_each_role_its_fields(self):
@@ -129,6 +130,37 @@ class Matrix(AccessCase):
                     self.assertTrue(rows, f"{role}: {command} of {whose}'s task")
                     for row in rows:
                         self.check(row, whole, f"{role}: {command} of {whose}'s task")
+
+    def test_sums_changes_and_graphs_hide_what_rows_hide(self):
+        for role, (_, sees) in ROLES.items():
+            for whose, whole in sees.items():
+                tid = self.children[whose].pid
+                windows = ("--before", "2s..1s", "--after", "1s..now")
+                for row in self.rows(role, "diff", f"tid == {tid}", *windows, "-f", "rchar"):
+                    self.assertEqual(bool(row["task_rchar_bytes"]), whole, f"{role}, {whose}: {row}")
+                for row in self.rows(role, "history", f"tid == {tid}", "-b", "2s", "--by", "user", "-f", "rchar"):
+                    self.assertEqual("task_rchar_bytes" in row, whole, f"{role}, {whose}: {row}")
+                    self.assertEqual("task_rchar_bytes" in row.get("redacted", []), not whole, f"{role}: {row}")
+                plot = self.ask(role, "history", f"tid == {tid}", "-b", "2s", "--plot", "-f", "rchar")
+                self.assertEqual(plot.returncode, 0, plot.stderr)
+                self.assertEqual("not for this user" in plot.stdout, not whole, f"{role}: {plot.stdout}")
+
+    def test_a_snapshot_holds_what_its_maker_may_carry_away(self):
+        for role in ROLES:
+            made = tempfile.mkdtemp(prefix="taskmon-snapshot-")
+            self.addCleanup(shutil.rmtree, made)
+            os.chmod(made, 0o777)
+            path = f"{made}/incident.db"
+            done = self.ask(role, "snapshot", "-b", "5s", "--output", path)
+            self.assertEqual(done.returncode, 0, f"{role}: {done.stderr}")
+            for whose, child in self.children.items():
+                ask = ("history", "--tid", str(child.pid), "-b", "10s", "-f", "rchar", "--file", path)
+                rows = [row for row in self.rows("root", *ask) if "tid" in row]
+                self.assertTrue(rows, f"{role}, {whose}")
+                may = role in ("admin", "root") or (role == "owner" and whose == "owner")
+                for row in rows:
+                    self.assertEqual("task_rchar_bytes" in row, may, f"{role}, {whose}: {row}")
+                    self.assertEqual("task_rchar_bytes" in row.get("redacted", []), not may, f"{role}, {whose}: {row}")
 
     def check(self, row, whole, where):
         metrics = {name for name in PUBLIC if name.startswith("task_")}
