@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <absl/status/status.h>
@@ -50,6 +51,18 @@ absl::StatusOr<TaskLayout> LayoutFor(const Options& options, RowKind kind);
 // those relative to now, and everything with --file, where the newest stored time stands for now, are left as they are.
 // InvalidArgument: no TIME.
 absl::StatusOr<std::string> WireTime(const std::string& text, const Options& options, Context* context);
+
+// The options' range, put into a request that has `begin` and `end`. Errors as WireTime.
+template <typename Request>
+absl::Status SetRange(const Options& options, Context* context, Request* request) {
+  absl::StatusOr<std::string> begin = WireTime(options.begin, options, context);
+  if (!begin.ok()) return begin.status();
+  absl::StatusOr<std::string> end = WireTime(options.end, options, context);
+  if (!end.ok()) return end.status();
+  request->set_begin(*std::move(begin));
+  request->set_end(*std::move(end));
+  return absl::OkStatus();
+}
 
 // The selection of the options, asking for the metrics that the layout shows.
 v1::Selection SelectionFor(const Options& options, const TaskLayout& layout);

@@ -12,12 +12,7 @@ namespace {
 absl::StatusOr<v1::EventsRequest> MakeRequest(const Options& options, Context* context) {
   v1::EventsRequest request;
   request.set_expression(options.expression);
-  const absl::StatusOr<std::string> begin = WireTime(options.begin, options, context);
-  if (!begin.ok()) return begin.status();
-  request.set_begin(*begin);
-  const absl::StatusOr<std::string> end = WireTime(options.end, options, context);
-  if (!end.ok()) return end.status();
-  request.set_end(*end);
+  if (absl::Status status = SetRange(options, context, &request); !status.ok()) return status;
   for (const v1::EventType type : options.types) request.add_types(type);
   request.set_follow(options.follow);
   request.set_threads(options.threads);

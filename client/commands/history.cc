@@ -9,12 +9,7 @@ namespace {
 absl::StatusOr<v1::HistoryRequest> MakeRequest(const Options& options, const TaskLayout& layout, Context* context) {
   v1::HistoryRequest request;
   *request.mutable_selection() = SelectionFor(options, layout);
-  const absl::StatusOr<std::string> begin = WireTime(options.begin, options, context);
-  if (!begin.ok()) return begin.status();
-  request.set_begin(*begin);
-  const absl::StatusOr<std::string> end = WireTime(options.end, options, context);
-  if (!end.ok()) return end.status();
-  request.set_end(*end);
+  if (absl::Status status = SetRange(options, context, &request); !status.ok()) return status;
   request.set_step_ns(options.step_ns);
   request.set_by(options.by);
   return request;

@@ -31,12 +31,7 @@ absl::StatusOr<v1::ListTasksRequest> MakeRequest(const Options& options, const T
   if (!at.ok()) return at.status();
   request.set_at(*at);
   request.set_top(options.top);
-  const absl::StatusOr<std::string> begin = WireTime(options.begin, options, context);
-  if (!begin.ok()) return begin.status();
-  request.set_begin(*begin);
-  const absl::StatusOr<std::string> end = WireTime(options.end, options, context);
-  if (!end.ok()) return end.status();
-  request.set_end(*end);
+  if (absl::Status status = SetRange(options, context, &request); !status.ok()) return status;
   request.set_by(options.by);
   return request;
 }

@@ -85,15 +85,9 @@ int ExplainExpression(const Options& options, Backend* backend, Context* context
 }
 
 int Test(const Options& options, Backend* backend, Context* context) {
-  const absl::StatusOr<std::string> begin = WireTime(options.begin, options, context);
-  const absl::StatusOr<std::string> end = WireTime(options.end, options, context);
-  for (const absl::Status& status : {begin.status(), end.status()}) {
-    if (!status.ok()) return Fail(status, context);
-  }
   v1::TestRuleRequest request;
   request.set_expression(options.expression);
-  request.set_begin(*begin);
-  request.set_end(*end);
+  if (absl::Status status = SetRange(options, context, &request); !status.ok()) return Fail(status, context);
   const absl::StatusOr<v1::RuleTrial> trial = backend->TestRule(request);
   if (!trial.ok()) return Fail(trial.status(), context);
   if (options.format == Format::kTable) {

@@ -102,12 +102,7 @@ class ProgressLine {
 
 absl::StatusOr<v1::SnapshotRequest> MakeRequest(const Options& options, Context* context) {
   v1::SnapshotRequest request;
-  const absl::StatusOr<std::string> begin = WireTime(options.begin, options, context);
-  if (!begin.ok()) return begin.status();
-  request.set_begin(*begin);
-  const absl::StatusOr<std::string> end = WireTime(options.end, options, context);
-  if (!end.ok()) return end.status();
-  request.set_end(*end);
+  if (absl::Status status = SetRange(options, context, &request); !status.ok()) return status;
   request.set_anonymize(options.anonymize);
   return request;
 }
