@@ -70,6 +70,15 @@ absl::StatusOr<storage::TimeRange> Engine::ParseRange(const std::string& begin_u
   return storage::TimeRange{.begin_wall_ns = *begin, .end_wall_ns = *end};
 }
 
+absl::StatusOr<storage::TimeRange> Engine::StoredRange(const std::string& begin_untrusted,
+                                                       const std::string& end_untrusted,
+                                                       storage::RingReader* reader) const {
+  absl::StatusOr<storage::TimeRange> range = ParseRange(begin_untrusted, end_untrusted, reader);
+  if (!range.ok()) return range.status();
+  if (absl::Status status = CheckStored(*range, reader); !status.ok()) return status;
+  return range;
+}
+
 absl::StatusOr<std::shared_ptr<const Snapshot>> Engine::Newest() const {
   if (options_.newest) {
     std::shared_ptr<const Snapshot> live = options_.newest();
@@ -144,9 +153,8 @@ absl::Status Engine::CutSnapshot(const v1::SnapshotRequest& request_untrusted, c
   absl::StatusOr<std::unique_ptr<storage::RingReader>> reader = OpenRing();
   if (!reader.ok()) return reader.status();
   absl::StatusOr<storage::TimeRange> range =
-      ParseRange(request_untrusted.begin(), request_untrusted.end(), reader->get());
+      StoredRange(request_untrusted.begin(), request_untrusted.end(), reader->get());
   if (!range.ok()) return range.status();
-  if (absl::Status status = CheckStored(*range, reader->get()); !status.ok()) return status;
   return SendCut(options_.ring_path, *range, request_untrusted.anonymize(), place, caller, sink);
 }
 

@@ -98,6 +98,9 @@ class Engine {
   absl::StatusOr<int64_t> Now(storage::RingReader* reader) const;
   absl::StatusOr<storage::TimeRange> ParseRange(const std::string& begin_untrusted, const std::string& end_untrusted,
                                                 storage::RingReader* reader) const;
+  // The same, of which something must be stored. OutOfRange as CheckStored.
+  absl::StatusOr<storage::TimeRange> StoredRange(const std::string& begin_untrusted, const std::string& end_untrusted,
+                                                 storage::RingReader* reader) const;
   absl::StatusOr<std::shared_ptr<const Snapshot>> Newest() const;
   absl::StatusOr<std::shared_ptr<const Snapshot>> SnapshotAt(const std::string& at_untrusted) const;
 

@@ -194,9 +194,8 @@ absl::Status Engine::ReadHistory(const v1::HistoryRequest& request_untrusted, co
     question.from = *point;
   } else {
     absl::StatusOr<storage::TimeRange> range =
-        ParseRange(request_untrusted.begin(), request_untrusted.end(), reader->get());
+        StoredRange(request_untrusted.begin(), request_untrusted.end(), reader->get());
     if (!range.ok()) return range.status();
-    if (absl::Status status = CheckStored(*range, reader->get()); !status.ok()) return status;
     question.from.range = *range;
   }
   absl::StatusOr<std::optional<storage::TimeRange>> stored = (*reader)->Range();

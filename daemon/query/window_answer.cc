@@ -7,7 +7,6 @@
 #include "daemon/query/end_feed.h"
 #include "daemon/query/engine.h"
 #include "daemon/query/look_back.h"
-#include "daemon/query/range.h"
 #include "daemon/query/sort.h"
 #include "daemon/query/window.h"
 
@@ -94,9 +93,8 @@ absl::Status Engine::ListWindow(const v1::ListTasksRequest& request_untrusted, c
   absl::StatusOr<std::unique_ptr<storage::RingReader>> events = OpenRing();
   if (!events.ok()) return events.status();
   absl::StatusOr<storage::TimeRange> range =
-      ParseRange(request_untrusted.begin(), request_untrusted.end(), reader->get());
+      StoredRange(request_untrusted.begin(), request_untrusted.end(), reader->get());
   if (!range.ok()) return range.status();
-  if (absl::Status status = CheckStored(*range, reader->get()); !status.ok()) return status;
   TestMemory memory(plan->expression(), {.budget = budget_});
   const LookBack before{.from_wall_ns = range->begin_wall_ns, .until_wall_ns = range->begin_wall_ns};
   if (absl::Status status = Recall(*plan, caller, before, reader->get(), &memory); !status.ok()) return status;
