@@ -6,25 +6,15 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 import unittest
+
+from waiting import wait_for
 
 BIN = os.environ["TASKMON_BIN"]
 DEADLINE_S = 30
 
 # Rules by which every thread of every process is stored.
 EVERYTHING = "[[rule]]\nname = \"everything\"\nexpr = \"uid >= 0\"\nthreads = \"all\"\n"
-
-
-def wait_for(condition, what):
-    """Polls until condition() is truthy and returns it; fails loudly after the deadline."""
-    end = time.monotonic() + DEADLINE_S
-    while time.monotonic() < end:
-        result = condition()
-        if result:
-            return result
-        time.sleep(0.05)
-    raise AssertionError(f"waited in vain for {what}")
 
 
 class Recorder:

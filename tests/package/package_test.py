@@ -4,6 +4,7 @@
 The root is an overlay over this machine's, in namespaces of its own (mounts, processes, cgroups, network), and gone
 afterwards. It is the machine's kernel that is recorded; memory limits need a memory controller in cgroup v2, and
 limits above those of this process need CAP_SYS_RESOURCE: where they are missing, that is said and not checked."""
+import functools
 import json
 import os
 import re
@@ -14,6 +15,9 @@ import tempfile
 import time
 import unittest
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+import waiting  # noqa: E402
+
 DEADLINE_S = 60
 UNITS = ["taskmond.socket", "taskmond.service"]
 CAP_SYS_RESOURCE = 24
@@ -23,14 +27,7 @@ def run(*command, **kwargs):
     return subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, **kwargs)
 
 
-def wait_for(condition, what):
-    end = time.monotonic() + DEADLINE_S
-    while time.monotonic() < end:
-        result = condition()
-        if result:
-            return result
-        time.sleep(0.2)
-    raise AssertionError(f"waited in vain for {what}")
+wait_for = functools.partial(waiting.wait_for, deadline_s=DEADLINE_S, pause_s=0.2)
 
 
 class Machine:

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Waiting for a condition in place of sleeping for a time."""
+import time
+
+
+def wait_for(condition, what, deadline_s=30, pause_s=0.05):
+    """Polls until condition() is truthy and returns it; fails loudly after the deadline."""
+    end = time.monotonic() + deadline_s
+    while time.monotonic() < end:
+        result = condition()
+        if result:
+            return result
+        time.sleep(pause_s)
+    raise AssertionError(f"waited in vain for {what}")
