@@ -110,6 +110,15 @@ const CommandHelp& HelpOf(Command command) {
        "  taskmonctl top\n"
        "  taskmonctl top 'user == \"www-data\"' --at \"yesterday 03:12\"\n"
        "  taskmonctl top --file incident.db"},
+      {"All of it for Prometheus and its kin, by groups of tasks",
+       "  taskmonctl export openmetrics --listen 127.0.0.1:9843\n"
+       "  taskmonctl export openmetrics --listen 127.0.0.1:9843 --by unit --top 50\n"
+       "  taskmonctl export openmetrics --once -o prometheus | promtool check metrics"},
+      {"What a shell needs to complete command lines of taskmonctl",
+       "  eval \"$(taskmonctl completion bash)\"\n"
+       "  taskmonctl completion zsh > \"${fpath[1]}/_taskmonctl\"\n"
+       "  taskmonctl completion fish > ~/.config/fish/completions/taskmonctl.fish"},
+      {"", ""},  // hidden
       {"Rules say which tasks are recorded in detail: read, edit, try them",
        "  taskmonctl rule list\n"
        "  taskmonctl rule add web 'comm == nginx || app == apache' --threads top:5\n"
