@@ -9,27 +9,30 @@ namespace {
 
 constexpr std::string_view kBash = R"SH(# bash completion of taskmonctl: eval "$(taskmonctl completion bash)"
 _taskmonctl() {
-  local cur=${COMP_WORDS[COMP_CWORD]} how line
-  local -a words=("${COMP_WORDS[@]:1:COMP_CWORD}") found=()
-  # bash breaks words at characters that are part of ours.
-  if declare -F _get_comp_words_by_ref >/dev/null; then
-    local cword
-    _get_comp_words_by_ref -n '=:@<>' cur words cword
-    words=("${words[@]:1:cword}")
-  fi
-  local kept=${cur%"${cur##*[=:@<>]}"} last=$((${#words[@]} - 1))
-  # An open quote is the shell's business.
-  [ $last -ge 0 ] && words[last]=${words[last]#[\"\']}
+  # bash breaks words at characters that are part of ours, so they are put together again.
+  local rest=${COMP_LINE:0:COMP_POINT} i how line kept=
+  local -a words=() found=()
+  for ((i = 0; i <= COMP_CWORD; ++i)); do
+    if [[ $i = 0 || $rest = [[:space:]]* ]]; then words+=(''); fi
+    while [[ $rest = [[:space:]]* ]]; do rest=${rest#?}; done
+    if [ $i = "$COMP_CWORD" ]; then words[-1]+=$rest; else words[-1]+=${COMP_WORDS[i]}; fi
+    rest=${rest#"${COMP_WORDS[i]}"}
+  done
+  local cur=${words[-1]}
+  case $cur in
+    [\"\']*) words[-1]=${cur#?} ;; # an open quote is the shell's business
+    *@*) kept=${cur%@*} ;;         # replaced from here on
+    *) kept=${cur%"${cur##*[=:<>]}"} ;;
+  esac
   {
     IFS= read -r how
     while IFS= read -r line; do
       line=${line%%$'\t'*}
-      case $line in
-        *[!A-Za-z0-9_.,:@=/+%-]*) case $cur in [\"\']*) ;; *) line=$(printf %q "$line") ;; esac ;;
-      esac
-      found+=("${line#"$kept"}")
+      line=${line#"$kept"}
+      case $cur in [\"\']*) ;; *) case $line in *[!A-Za-z0-9_.,:@=/+%-]*) line=$(printf %q "$line") ;; esac ;; esac
+      found+=("$line")
     done
-  } < <(taskmonctl __complete -- "${words[@]}" 2>/dev/null)
+  } < <(taskmonctl __complete -- "${words[@]:1}" 2>/dev/null)
   case $how in
     files) compopt -o default; COMPREPLY=(); return ;;
     unended) compopt -o nospace ;;

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The completion scripts in the shells they are for, typed on a terminal."""
+import fcntl
 import os
 import pty
 import re
@@ -7,6 +8,7 @@ import select
 import shutil
 import subprocess
 import tempfile
+import termios
 import unittest
 
 from recorder import BIN, RecorderCase
@@ -23,7 +25,8 @@ class Shell:
         env = {"PATH": f"{BIN}:/usr/local/bin:/usr/bin:/bin", "HOME": home, "TERM": "xterm", "LANG": "C.UTF-8",
                "COLUMNS": "200", "PS1": "", **environment}
         self.process = subprocess.Popen(arguments, stdin=slave, stdout=slave, stderr=slave, env=env,
-                                        start_new_session=True, cwd=home)
+                                        start_new_session=True, cwd=home,
+                                        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
         os.close(slave)
         self.shown = ""
         self.type(setup + "\n")
@@ -54,8 +57,6 @@ class Shell:
         self.shown = ""
         self.type(line + "\t\t")
         self.wait_for(expected)
-        self.type("\x15\x03")
-        self.look()
 
     def close(self):
         self.process.kill()
@@ -73,6 +74,7 @@ class InEveryShell:
         ("taskmonctl ps -o wi", "taskmonctl ps -o wide"),
         ("taskmonctl ps -f cpu,sysf", "taskmonctl ps -f cpu,sysfails"),
         ("taskmonctl ps -f @sma", "taskmonctl ps -f @smaps"),
+        ("taskmonctl ps --sort=sysf", "taskmonctl ps --sort=sysfails"),
         ("taskmonctl metrics task_lazy", "taskmonctl metrics task_lazyfree_size"),
     )
 
@@ -82,20 +84,18 @@ class InEveryShell:
         return shell
 
     def test_completes_what_is_typed(self):
-        shell = self.shell()
         for line, expected in self.LINES:
             with self.subTest(line):
-                shell.completed(line, expected)
+                self.shell().completed(line, expected)
 
     def test_completes_names_of_rules_and_living_tasks(self):
-        shell = self.shell()
         name = self.recorder.json("rule", "list")[0]["name"]
-        shell.completed(f"taskmonctl rule show {name[:-2]}", f"rule show {name}")
+        self.shell().completed(f"taskmonctl rule show {name[:-2]}", f"rule show {name}")
         sleeper = subprocess.Popen(["sleep", "1000"])
         self.addCleanup(sleeper.wait)
         self.addCleanup(sleeper.kill)
         self.recorder.ticks(2)
-        shell.completed(f"taskmonctl show {str(sleeper.pid)[:-1]}", str(sleeper.pid))
+        self.shell().completed(f"taskmonctl show {str(sleeper.pid)[:-1]}", str(sleeper.pid))
 
 
 class Bash(InEveryShell, RecorderCase):
