@@ -10,8 +10,6 @@ install(FILES ${TASKMON_PACKAGING}/systemd/taskmond.service ${TASKMON_PACKAGING}
         DESTINATION lib/systemd/system)
 install(FILES ${TASKMON_PACKAGING}/sysusers.d/taskmon.conf DESTINATION lib/sysusers.d)
 install(FILES ${TASKMON_PACKAGING}/tmpfiles.d/taskmon.conf DESTINATION lib/tmpfiles.d)
-install(FILES ${TASKMON_PACKAGING}/man/taskmonctl.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
-install(FILES ${TASKMON_PACKAGING}/man/taskmond.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
 install(FILES ${CMAKE_SOURCE_DIR}/README.md ${CMAKE_SOURCE_DIR}/CHANGELOG.md ${CMAKE_SOURCE_DIR}/SECURITY.md
         DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/taskmon)
 install(FILES ${TASKMON_PACKAGING}/deb/copyright DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/taskmon)

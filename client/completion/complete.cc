@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include <fmt/format.h>
-#include <re2/re2.h>
 
 #include "client/fields.h"
 #include "client/output/event_text.h"
@@ -57,6 +56,41 @@ Place Walk(const CommandNode& program, const std::vector<std::string>& words) {
     }
   }
   return place;
+}
+
+bool IsNameLetter(char c) { return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool IsValueLetter(char c) { return c != ' ' && c != '"' && c != '='; }
+
+// The longest end of the text whose characters are all of that kind.
+template <typename Kind>
+std::string_view TailOf(std::string_view text, Kind kind) {
+  size_t begin = text.size();
+  while (begin > 0 && kind(text[begin - 1])) --begin;
+  return text.substr(begin);
+}
+
+struct Compared {
+  Live live = Live::kNone;
+  std::string_view begun;  // of the value
+};
+
+// Whether the text ends in a comparison of names, `unit == ss`, whose value is being typed.
+Compared ComparedAtTheEnd(std::string_view text) {
+  static constexpr std::pair<std::string_view, Live> kNames[] = {{"comm", Live::kComms}, {"app", Live::kApps},
+                                                                 {"unit", Live::kUnits}, {"user", Live::kUsers},
+                                                                 {"rule", Live::kRules}, {"rules", Live::kRules}};
+  const std::string_view begun = TailOf(text, IsValueLetter);
+  text.remove_suffix(begun.size());
+  if (text.ends_with('"')) text.remove_suffix(1);
+  text.remove_suffix(TailOf(text, [](char c) { return c == ' '; }).size());
+  if (!text.ends_with("==") && !text.ends_with("!=")) return {};
+  text.remove_suffix(2);
+  text.remove_suffix(TailOf(text, [](char c) { return c == ' '; }).size());
+  const std::string_view name = TailOf(text, IsNameLetter);
+  for (const auto& [each, live] : kNames) {
+    if (each == name) return {live, begun};
+  }
+  return {};
 }
 
 class Completer {
@@ -120,25 +154,16 @@ class Completer {
 
   // Values where the text so far ends in `unit ==`, names of fields otherwise; rules and tasks where those are taken.
   void Expression() {
-    static const re2::RE2 kComparison(R"((?s)(?:^|.*[^a-z_])(comm|app|unit|user|rule)\s*[=!]=\s*"?([^"\s]*)$)");
-    static const re2::RE2 kLastWord(R"((?s)(.*?)([A-Za-z_]*))");
-    std::string name;
-    std::string begun;
     const std::string text = place_.before + current_;
-    if (re2::RE2::FullMatch(text, kComparison, &name, &begun)) {
-      const size_t kept = current_.size() - std::min(current_.size(), begun.size());
-      const Live live = name == "comm"   ? Live::kComms
-                        : name == "app"  ? Live::kApps
-                        : name == "unit" ? Live::kUnits
-                        : name == "user" ? Live::kUsers
-                                         : Live::kRules;
-      return Ask(live, current_.substr(0, kept));
+    const Compared compared = ComparedAtTheEnd(text);
+    if (compared.live != Live::kNone) {
+      return Ask(compared.live, current_.substr(0, current_.size() - std::min(current_.size(), compared.begun.size())));
     }
-    re2::RE2::FullMatch(current_, kLastWord, &name, &begun);
+    const size_t word = current_.size() - TailOf(current_, IsNameLetter).size();
     const bool takes_rules = place_.command->name == "test" || place_.command->name == "explain";
     if (takes_rules && text == current_) Ask(Live::kRules, "");
     result_.unended = true;
-    Fields(name, /*sets=*/false);
+    Fields(current_.substr(0, word), /*sets=*/false);
   }
 
   void Metrics(const std::string& prefix) {
