@@ -145,7 +145,13 @@ class PackageTest(unittest.TestCase):
         self.assertEqual(self.ok("getent passwd taskmon").split(":")[6].strip(), "/usr/sbin/nologin")
         self.ok("getent group taskmon taskmon-admin")
         self.assertEqual(self.ok("stat -c '%U %a' /var/lib/taskmon").strip(), "taskmon 700")
-        self.ok("systemd-analyze verify --man=no /lib/systemd/system/taskmond.service /lib/systemd/system/taskmond.socket")
+        self.ok("systemd-analyze verify --man=no /lib/systemd/system/taskmond.service "
+                "/lib/systemd/system/taskmond.socket /lib/systemd/system/taskmon-exporter.service")
+        for name in ("man/man1/taskmonctl.1", "man/man5/taskmond.toml.5", "man/man7/taskmon-expressions.7",
+                     "man/man7/taskmon-metrics.7", "man/man8/taskmond.8", "bash-completion/completions/taskmonctl",
+                     "zsh/vendor-completions/_taskmonctl", "fish/vendor_completions.d/taskmonctl.fish"):
+            self.ok(f"test -s /usr/share/{name} || test -s /usr/share/{name}.gz")
+        self.assertEqual(self.sh("systemctl is-enabled taskmon-exporter").stdout.strip(), "disabled")
         self.ok("taskmond --check-config")
 
     def test_11_its_unit_is_in_force(self):

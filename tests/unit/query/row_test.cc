@@ -108,6 +108,15 @@ TEST(ResolveRate, IsPerSecondOfElapsedTimeInCatalogueUnits) {
   EXPECT_EQ(ResolveRate(Only(world), v1::TASK_READ_BYTES), std::nullopt) << "first tick";
 }
 
+TEST(ResolveRate, ATickOfAFewMillisecondsTellsNone) {
+  Snapshot world = World(5, {TaskBuilder(1).Set(v1::TASK_RUNQ_WAIT_TIME, 9 * kSecond, 200 * kMs)});
+  world.tick.elapsed_ns = 3 * kMs;
+  EXPECT_EQ(ResolveRate(Only(world), v1::TASK_RUNQ_WAIT_TIME), std::nullopt);
+  EXPECT_EQ(ResolveIncrease(Only(world), v1::TASK_RUNQ_WAIT_TIME), 200 * kMs) << "what was counted still counts";
+  world.tick.elapsed_ns = kShortestForRateNs;
+  EXPECT_TRUE(ResolveRate(Only(world), v1::TASK_RUNQ_WAIT_TIME).has_value());
+}
+
 TEST(ResolveRate, NobodyWaitsLongerThanTheTick) {
   TaskBuilder task = TaskBuilder(1).IdleSince(2).Set(v1::TASK_OFFCPU_TIME, 0).Set(v1::TASK_OFFCPU_SINCE, BootAt(1));
   EXPECT_DOUBLE_EQ(*ResolveRate(Only(World(9, {task})), v1::TASK_OFFCPU_TIME), 1e9) << "asleep all the time";

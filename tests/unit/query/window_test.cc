@@ -118,6 +118,7 @@ TEST(Window, EachStepBeginsAnew) {
 TEST(Window, KnowsItsGroupings) {
   EXPECT_EQ(*ParseGroupBy(""), GroupBy::kTask);
   EXPECT_EQ(*ParseGroupBy("unit"), GroupBy::kUnit);
+  EXPECT_EQ(*ParseGroupBy("rule"), GroupBy::kRule);
   EXPECT_TRUE(absl::IsInvalidArgument(ParseGroupBy("colour").status()));
 }
 
