@@ -288,7 +288,7 @@ Figures Daemon::ReadFigures() const {
                      .self = self_.Read(),
                      .smaps = smaps_.stats(),
                      .names_dropped = names_.dropped(),
-                     .refused_streams = service_->refused_streams(),
+                     .refused_streams = service_->refused_streams() + rule_service_->refused_trials(),
                      .refused_connections = peers_->refused(),
                      .query_memory_turned_away = engine_->memory_turned_away(),
                      .uptime_s = static_cast<double>(BootNowNs() - started_boot_ns_) / 1e9};

@@ -133,6 +133,7 @@ class Hostile(RecorderCase):
         self.assertGreaterEqual(refused, self.many - 1024)
 
     def test_garbage_ends_the_connection_it_came_on(self):
+        logged = len(self.recorder.log_text())
         for data in (os.urandom(4096), b"GET / HTTP/1.1\r\n\r\n", b"\0" * 65536,
                      b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 4096):
             with socket.socket(socket.AF_UNIX) as client:
@@ -146,6 +147,7 @@ class Hostile(RecorderCase):
                     pass
         self.crowd(200, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + os.urandom(500))
         self.assert_well()
+        self.assertEqual(self.recorder.log_text()[logged:], "")  # nobody fills it
 
     def test_watchers_that_do_not_read_keep_their_share_and_no_more(self):
         command = [f"{self.bin}/taskmonctl", "--socket", self.recorder.socket, "watch", "-f", "all", "-o", "json"]
