@@ -40,7 +40,7 @@ if(TASKMON_SANITIZE STREQUAL "thread")
   add_library(taskmon_absl_mutex SHARED ${CMAKE_SOURCE_DIR}/tests/sanitize/absl_mutex.cc)
   target_compile_options(taskmon_absl_mutex PRIVATE -fsanitize=thread)
   target_link_options(taskmon_absl_mutex PRIVATE -fsanitize=thread)
-  target_link_libraries(taskmon_absl_mutex PRIVATE absl::synchronization)
+  target_link_libraries(taskmon_absl_mutex PRIVATE absl::synchronization absl::time)
   target_link_libraries(taskmon_options INTERFACE taskmon_absl_mutex)
 endif()
 
