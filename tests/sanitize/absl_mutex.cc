@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Makes absl::Mutex and absl::CondVar known to ThreadSanitizer. Debian's Abseil is built without it and sleeps in futex(2),
-// so that the sanitizer would see no order between two critical sections. This library is searched before Abseil's, tells
-// the sanitizer of each locking and unlocking, in gRPC too, and leaves the work to the real functions. Waits for a condition
-// are polled: Abseil would have it evaluated by whoever unlocks, or before it tells that it has locked.
+// Makes absl::Mutex and absl::CondVar known to ThreadSanitizer. Debian's Abseil is built without it and sleeps in
+// futex(2), so that the sanitizer would see no order between two critical sections. This library is searched before
+// Abseil's, tells the sanitizer of each locking and unlocking, in gRPC too, and leaves the work to the real functions.
+// Waits for a condition are polled: Abseil would have it evaluated by whoever unlocks, or before it tells that it has
+// locked.
 #include <dlfcn.h>
 
 #include <cstdlib>
