@@ -402,7 +402,7 @@ LeftOut ProbeImpl::left_out() const {
 Hook ProbeImpl::HookAt(size_t index) const {
   const ProgramChoice& choice = choices_[index];
   Hook hook;
-  hook.name = choice.spec->tracepoint != nullptr ? choice.spec->tracepoint : "iter/task";
+  hook.name = choice.spec->tracepoint != nullptr ? choice.spec->tracepoint : kIteratorName;
   hook.group = choice.spec->group;
   hook.available = choice.load;
   hook.reason = choice.reason;

@@ -37,9 +37,11 @@ struct HookLimit {
   std::vector<std::string> metrics;  // names of the catalogue; empty: all that the hook's group fills
 };
 
+inline constexpr char kIteratorName[] = "iter/task";
+
 // One BPF program as `status` shows it.
 struct Hook {
-  std::string name;  // tracepoint, "iter/task" for the iterator
+  std::string name;  // tracepoint, or kIteratorName
   tm_hook_group group;
   bool available = false;  // the kernel has the tracepoint with arguments we know
   bool attached = false;

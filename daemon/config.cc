@@ -78,6 +78,15 @@ Setter SetUint32(uint32_t* target) {
   };
 }
 
+Setter SetPercent(double* target) {
+  return [target](const toml::node& node) -> absl::Status {
+    const auto value = node.is_number() ? node.value<double>() : std::nullopt;
+    if (!value || !(*value >= 0 && *value <= 1e6)) return WrongType("a percentage, such as 10 or 2.5");
+    *target = *value;
+    return absl::OkStatus();
+  };
+}
+
 // One of a few words, each of which stands for a value.
 template <typename Value>
 Setter SetWord(Value* target, std::vector<std::pair<std::string, Value>> words) {
@@ -132,6 +141,10 @@ std::map<std::string, Setter> Keys(Config* config) {
       {"kernel.hooks", SetHooks(&config->hooks)},
       {"smaps.per_target", SetDuration(&config->smaps_per_target_ns)},
       {"smaps.per_second", SetDuration(&config->smaps_per_second_ns)},
+      {"budget.cpu_percent", SetPercent(&config->budget_cpu_percent)},
+      {"budget.bpf_percent", SetPercent(&config->budget_bpf_percent)},
+      {"budget.stall_per_second", SetDuration(&config->budget_stall_per_second_ns)},
+      {"budget.window", SetDuration(&config->budget_window_ns)},
       {"rules.readable_by", SetWord(&config->rules_readable_by, {{"everyone", Config::RulesReadableBy::kEveryone},
                                                                  {"readers", Config::RulesReadableBy::kReaders}})},
       {"rules.initial", SetString(&config->rules_initial)},
@@ -205,6 +218,10 @@ absl::Status CheckConfig(const Config& config) {
     return bad("kernel.ring_bytes must be a power of two between 4096 and 1073741824");
   }
   if (config.smaps_per_second_ns > 1'000'000'000) return bad("smaps.per_second must be at most 1s");
+  if (config.budget_stall_per_second_ns > 1'000'000'000) return bad("budget.stall_per_second must be at most 1s");
+  if (config.budget_window_ns < 1'000'000'000 || config.budget_window_ns > 3600ull * 1'000'000'000) {
+    return bad("budget.window must lie between 1s and 1h");
+  }
   if (config.pre_roll_age_ns > 3600ull * 1'000'000'000) return bad("pre_roll.max_age must be at most 1h");
   if (config.pre_roll_bytes > (1ull << 30)) return bad("pre_roll.max_bytes must be at most 1GiB");
   if (config.rules_keep_versions < 2) return bad("rules.keep_versions must be at least 2");
