@@ -129,10 +129,12 @@ TEST_P(FaultyDiskTest, AnyOneCallThatFailsCostsAtMostItsTick) { FailEach(GetPara
 
 TEST_P(FaultyDiskTest, ADiskThatFailsForAWhileCostsOnlyThatWhile) { FailEach(GetParam(), 6); }
 
-INSTANTIATE_TEST_SUITE_P(Calls, FaultyDiskTest, testing::ValuesIn(FaultyDisk::kCalls), [](const auto& call) {
+std::string TestName(const testing::TestParamInfo<FaultyDisk::Call>& info) {
   constexpr const char* kNames[] = {"Open", "Read", "Write", "Sync", "Truncate", "MapShared", "Delete"};
-  return std::string(kNames[static_cast<int>(call.param)]);
-});
+  return kNames[static_cast<int>(info.param)];
+}
+
+INSTANTIATE_TEST_SUITE_P(Calls, FaultyDiskTest, testing::ValuesIn(FaultyDisk::kCalls), TestName);
 
 }  // namespace
 }  // namespace taskmon::storage
