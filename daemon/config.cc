@@ -45,6 +45,15 @@ Setter SetDuration(uint64_t* target) {
   };
 }
 
+// Where nothing is a choice: "0s".
+Setter SetDurationOrNone(uint64_t* target) {
+  return [target](const toml::node& node) -> absl::Status {
+    if (node.value_exact<std::string>() != "0s") return SetDuration(target)(node);
+    *target = 0;
+    return absl::OkStatus();
+  };
+}
+
 // Bytes as an integer, or as a string with KiB, MiB or GiB.
 Setter SetBytes(uint64_t* target) {
   return [target](const toml::node& node) -> absl::Status {
@@ -140,10 +149,10 @@ std::map<std::string, Setter> Keys(Config* config) {
       {"kernel.ring_bytes", SetUint32(&config->ring_bytes)},
       {"kernel.hooks", SetHooks(&config->hooks)},
       {"smaps.per_target", SetDuration(&config->smaps_per_target_ns)},
-      {"smaps.per_second", SetDuration(&config->smaps_per_second_ns)},
+      {"smaps.per_second", SetDurationOrNone(&config->smaps_per_second_ns)},
       {"budget.cpu_percent", SetPercent(&config->budget_cpu_percent)},
       {"budget.bpf_percent", SetPercent(&config->budget_bpf_percent)},
-      {"budget.stall_per_second", SetDuration(&config->budget_stall_per_second_ns)},
+      {"budget.stall_per_second", SetDurationOrNone(&config->budget_stall_per_second_ns)},
       {"budget.window", SetDuration(&config->budget_window_ns)},
       {"rules.readable_by", SetWord(&config->rules_readable_by, {{"everyone", Config::RulesReadableBy::kEveryone},
                                                                  {"readers", Config::RulesReadableBy::kReaders}})},

@@ -183,6 +183,7 @@ int Storm(const char* name, double seconds, int workers, const char* leaf) {
   const double began_s = NowS();
   for (int worker = 0; worker < workers; ++worker) {
     if (fork() != 0) continue;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (strcmp(name, "execs") == 0) Execs("/proc/self/exe", file, worker, began_s + seconds);
     for (const Kind& kind : kKinds) {
       if (strcmp(name, kind.name) == 0) kind.run(&counts[worker], began_s + seconds, leaf);

@@ -88,6 +88,15 @@ TEST(Config, WrongTypeSaysWhatWouldBeRight) {
   EXPECT_THAT(ErrorOf("history = 5"), HasSubstr("unknown key 'history'"));
 }
 
+TEST(Config, NoTimeAtAllIsAChoiceWhereItMeansSomething) {
+  Config config;
+  ASSERT_TRUE(ApplyToml("[smaps]\nper_second = \"0s\"\n[budget]\nstall_per_second = \"0s\"", "x", &config).ok());
+  EXPECT_EQ(config.smaps_per_second_ns, 0u);
+  EXPECT_EQ(config.budget_stall_per_second_ns, 0u);
+  EXPECT_TRUE(CheckConfig(config).ok());
+  EXPECT_THAT(ErrorOf("interval = \"0s\""), HasSubstr("must be longer than 0"));
+}
+
 TEST(Config, BrokenTomlIsAnErrorWithItsLine) {
   EXPECT_THAT(ErrorOf("interval = \"1s\"\nsocket = \n"), HasSubstr("taskmond.toml:2:"));
 }
