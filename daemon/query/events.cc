@@ -226,6 +226,7 @@ v1::Event EncodeEvent(const Event& event, const Caller& caller) {
   out.set_detail(MendUtf8(event.detail));
   out.set_lost(event.lost);
   out.set_rule(MendUtf8(event.rule));
+  if (event.type == EventType::kDegraded) out.set_ends(!event.begins);
   if (event.task == nullptr) return out;
   const EventRow life(event, caller);
   EncodeTaskInfo(*event.task, "", life.row.names_visible(), out.mutable_task());
