@@ -98,10 +98,13 @@ TEST(Retention, DropsChunksOlderThanTheAgeLimitWithTheirTasksAndEvents) {
   EXPECT_EQ(writer->stats().newest_wall_ns, left.back().tick.wall_ns);
   auto db = Database::Open(options.path, Database::Mode::kReadOnly);
   const auto first = static_cast<int64_t>(left.front().tick.seq);
-  EXPECT_EQ(*db->QueryInt("SELECT count(*) FROM task_info WHERE task NOT IN (SELECT id FROM task)"), 0);
-  EXPECT_EQ(*db->QueryInt("SELECT count(*) FROM event WHERE info NOT IN (SELECT id FROM task_info)"), 0);
+  EXPECT_EQ(*db->QueryInt("SELECT count(*) FROM task WHERE names NOT IN (SELECT id FROM names)"), 0);
+  EXPECT_EQ(*db->QueryInt("SELECT count(*) FROM event WHERE names NOT IN (SELECT id FROM names)"), 0);
+  EXPECT_EQ(*db->QueryInt("SELECT count(*) FROM names WHERE comm NOT IN (SELECT id FROM text)"), 0);
+  EXPECT_EQ(*db->QueryInt("SELECT count(*) FROM event_data WHERE id NOT IN (SELECT id FROM event_block)"), 0);
   EXPECT_GE(*db->QueryInt("SELECT min(last_seq) FROM task"), first);
   EXPECT_GE(*db->QueryInt("SELECT min(seq) FROM event"), first - 1);
+  EXPECT_GE(*db->QueryInt("SELECT min(last_seq) FROM event_block"), first);
 }
 
 TEST(Retention, AClockThatJumpsAheadForAMomentCostsLittle) {
