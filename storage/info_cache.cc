@@ -41,7 +41,8 @@ absl::Status InfoCache::Prepare() {
   } else {
     all.emplace_back(&task_,
                      "SELECT t.tid, t.thread, t.start_ns, b.boot_id, t.ppid,"
-                     " t.start_ns + b.wall_offset_ns + t.start_skew_ns FROM task t JOIN boot b ON b.id = t.boot"
+                     " t.start_ns + b.wall_offset_ns + t.start_skew_ns, coalesce(t.tgid, t.tid),"
+                     " t.start_ns - t.process_age_ns FROM task t JOIN boot b ON b.id = t.boot"
                      " WHERE t.id = ?");
     all.emplace_back(&names_of_,
                      "SELECT ppid, tgid, process_start_ns, start_wall_ns, uid, gid, kthread, tracked, comm, cmdline,"
@@ -115,9 +116,8 @@ absl::StatusOr<std::shared_ptr<const TaskInfo>> InfoCache::Read(int64_t task, in
   info->key = {static_cast<uint64_t>(task_.Int(2)), static_cast<int32_t>(task_.Int(0)), task_.Int(1) != 0};
   info->boot_id = task_.Text(3);
   info->ppid = static_cast<int32_t>((*names)->ppid.value_or(task_.Int(4)));
-  info->tgid = static_cast<int32_t>((*names)->tgid.value_or(info->key.tid));
-  info->process_start_ns =
-      static_cast<uint64_t>((*names)->process_start_ns.value_or(static_cast<int64_t>(info->key.start_ns)));
+  info->tgid = static_cast<int32_t>((*names)->tgid.value_or(task_.Int(6)));
+  info->process_start_ns = static_cast<uint64_t>((*names)->process_start_ns.value_or(task_.Int(7)));
   info->start_wall_ns = (*names)->start_wall_ns.value_or(task_.Int(5));
   return info;
 }

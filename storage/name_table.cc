@@ -21,8 +21,8 @@ void PutFact(bool differs, int64_t value, ByteWriter* key) {
 struct Overrides {
   Overrides(const TaskInfo& info, const TaskFacts& facts)
       : ppid(info.ppid != facts.ppid),
-        tgid(info.tgid != facts.key.tid),
-        process_start(info.process_start_ns != facts.key.start_ns),
+        tgid(info.tgid != facts.tgid),
+        process_start(info.process_start_ns != facts.process_start_ns),
         start_wall(info.start_wall_ns != facts.start_wall_ns) {}
   bool ppid, tgid, process_start, start_wall;
 };

@@ -26,7 +26,9 @@ namespace taskmon::storage {
 // What the row of a task says of it, so that its names need not.
 struct TaskFacts {
   TaskKey key;
-  int32_t ppid = 0;  // at first
+  int32_t ppid = 0;  // these as they were at first
+  int32_t tgid = 0;
+  uint64_t process_start_ns = 0;
   int64_t start_wall_ns = 0;
 };
 

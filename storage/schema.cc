@@ -53,6 +53,8 @@ CREATE TABLE task(
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   boot INTEGER NOT NULL, tid INTEGER NOT NULL, thread INTEGER NOT NULL, start_ns INTEGER NOT NULL,
   ppid INTEGER NOT NULL,                -- at first
+  tgid INTEGER,                         -- at first; NULL: its tid
+  process_age_ns INTEGER NOT NULL,      -- start_ns less that of its process
   start_skew_ns INTEGER NOT NULL,       -- started (wall clock) less start_ns + boot.wall_offset_ns
   names INTEGER NOT NULL,               -- the latest
   first_seq INTEGER NOT NULL,           -- tick at which it was first recorded
@@ -80,7 +82,7 @@ CREATE TABLE event_data(id INTEGER PRIMARY KEY, data BLOB NOT NULL);
 // For people with sqlite3 at hand; nothing of ours reads them. Births and ends are those of the rows of tasks.
 constexpr const char* kViews = R"sql(
 CREATE VIEW tasks AS
-  SELECT t.id, t.tid, coalesce(n.tgid, t.tid) AS tgid, coalesce(n.ppid, t.ppid) AS ppid, t.thread,
+  SELECT t.id, t.tid, coalesce(n.tgid, t.tgid, t.tid) AS tgid, coalesce(n.ppid, t.ppid) AS ppid, t.thread,
     coalesce(x.value, '') AS comm, coalesce(l.value, '') AS cmdline, coalesce(p.value, '') AS exe,
     n.uid, coalesce(u.value, '') AS user, coalesce(s.value, '') AS unit, coalesce(c.value, '') AS container,
     coalesce(a.value, '') AS app, replace(coalesce(r.value, ''), char(10), ', ') AS rules, n.tracked,

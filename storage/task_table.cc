@@ -33,11 +33,12 @@ absl::StatusOr<std::unique_ptr<TaskTable>> TaskTable::Open(Database* db) {
 absl::Status TaskTable::Prepare() {
   const std::pair<Statement*, const char*> all[] = {
       {&find_task_,
-       "SELECT id, ppid, start_skew_ns, names, first_seq, last_seq, wait_status, duration_ns, exit_skew_ns, seen"
-       " FROM task WHERE tid = ? AND start_ns = ? AND thread = ? AND boot = ?"},
+       "SELECT id, ppid, start_skew_ns, names, first_seq, last_seq, wait_status, duration_ns, exit_skew_ns, seen,"
+       " coalesce(tgid, tid), process_age_ns FROM task WHERE tid = ? AND start_ns = ? AND thread = ? AND boot = ?"},
       {&insert_task_,
        "INSERT INTO task(names, first_seq, last_seq, wait_status, duration_ns, exit_skew_ns, seen, id, boot, tid,"
-       " thread, start_ns, ppid, start_skew_ns) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
+       " thread, start_ns, ppid, start_skew_ns, process_age_ns, tgid)"
+       " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
       {&update_task_,
        "UPDATE task SET names = ?, first_seq = ?, last_seq = ?, wait_status = ?, duration_ns = ?, exit_skew_ns = ?,"
        " seen = ? WHERE id = ?"},
@@ -93,6 +94,8 @@ absl::Status TaskTable::Load(Entry* entry) {
                        static_cast<int32_t>(row.Int(6)), static_cast<uint64_t>(row.Int(7))};
   }
   entry->seen = row.Int(9) != 0;
+  entry->facts.tgid = static_cast<int32_t>(row.Int(10));
+  entry->facts.process_start_ns = entry->facts.key.start_ns - static_cast<uint64_t>(row.Int(11));
   // The names of one that is not alive may have been retired: they are looked up anew.
   if (!entry->alive) return absl::OkStatus();
   infos_.Trim();
@@ -118,6 +121,8 @@ absl::StatusOr<TaskTable::Entry*> TaskTable::Find(const TaskInfo& info, uint64_t
   }
   entry->id = ++last_id_;
   entry->facts.ppid = info.ppid;
+  entry->facts.tgid = info.tgid;
+  entry->facts.process_start_ns = info.process_start_ns;
   entry->facts.start_wall_ns = info.start_wall_ns;
   entry->first_seq = entry->last_seq = seq;
   entry->is_new = true;
@@ -226,6 +231,8 @@ absl::Status TaskTable::Write(Entry* entry) {
     const TaskKey& key = entry->facts.key;
     write.Bind(boot_).Bind(key.tid).Bind(key.thread).Bind(key.start_ns).Bind(entry->facts.ppid);
     write.Bind(WrapSub(WrapSub(entry->facts.start_wall_ns, Signed(key.start_ns)), wall_offset_ns_));
+    write.Bind(key.start_ns - entry->facts.process_start_ns);
+    entry->facts.tgid == key.tid ? write.BindNull() : write.Bind(entry->facts.tgid);
   }
   entry->is_new = entry->dirty = false;
   return write.Run();

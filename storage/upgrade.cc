@@ -65,8 +65,8 @@ CREATE TABLE ends(task INTEGER PRIMARY KEY, info INTEGER);
 INSERT INTO ends SELECT i.task, max(e.info) FROM old_event e JOIN task_info i ON i.id = e.info WHERE e.type = 3
   GROUP BY i.task;
 INSERT INTO names
-  SELECT i.id, t.seen, t.last_seq, nullif(i.ppid, f.ppid), nullif(i.tgid, t.tid),
-    nullif(i.process_start_ns, t.start_ns), nullif(i.start_wall_ns, f.start_wall_ns), coalesce(i.uid, 0),
+  SELECT i.id, t.seen, t.last_seq, nullif(i.ppid, f.ppid), nullif(i.tgid, f.tgid),
+    nullif(i.process_start_ns, f.process_start_ns), nullif(i.start_wall_ns, f.start_wall_ns), coalesce(i.uid, 0),
     coalesce(i.gid, 0), coalesce(i.kthread, 0), coalesce(i.tracked, 0),
     (SELECT id FROM text WHERE value = i.comm), (SELECT id FROM text WHERE value = i.cmdline),
     (SELECT id FROM text WHERE value = i.exe), (SELECT id FROM text WHERE value = i.user),
@@ -76,6 +76,7 @@ INSERT INTO names
   FROM task_info i JOIN old_task t ON t.id = i.task JOIN firsts x ON x.task = t.id JOIN task_info f ON f.id = x.info;
 INSERT INTO task
   SELECT t.id, t.boot, t.tid, t.thread, t.start_ns, coalesce(f.ppid, 0),
+    nullif(f.tgid, t.tid), t.start_ns - coalesce(f.process_start_ns, t.start_ns),
     f.start_wall_ns - t.start_ns - b.wall_offset_ns, coalesce(e.info, x.newest), t.first_seq, t.last_seq,
     t.wait_status, CASE WHEN t.exit_wall_ns IS NULL THEN NULL ELSE coalesce(t.duration_ns, 0) END,
     t.exit_wall_ns - f.start_wall_ns - coalesce(t.duration_ns, 0), t.seen
