@@ -36,6 +36,13 @@ if(TASKMON_SANITIZE)
   target_compile_options(taskmon_options INTERFACE -fsanitize=${TASKMON_SANITIZE} -fno-omit-frame-pointer)
   target_link_options(taskmon_options INTERFACE -fsanitize=${TASKMON_SANITIZE})
 endif()
+if(TASKMON_SANITIZE STREQUAL "thread")
+  add_library(taskmon_absl_mutex SHARED ${CMAKE_SOURCE_DIR}/tests/sanitize/absl_mutex.cc)
+  target_compile_options(taskmon_absl_mutex PRIVATE -fsanitize=thread)
+  target_link_options(taskmon_absl_mutex PRIVATE -fsanitize=thread)
+  target_link_libraries(taskmon_absl_mutex PRIVATE absl::synchronization absl::time)
+  target_link_libraries(taskmon_options INTERFACE taskmon_absl_mutex)
+endif()
 
 if(TASKMON_FUZZ)
   # Coverage everywhere, so that the fuzzer sees where its input leads; undefined behaviour ends the run.

@@ -13,11 +13,12 @@
 namespace taskmon::storage {
 namespace {
 
-// What only rule decisions and threshold crossings have; NULL elsewhere, and NULL costs nothing.
+// What only rule decisions, threshold crossings and what is shed have; NULL elsewhere, and NULL costs nothing.
 void BindDecision(const Event& event, Statement* insert) {
   event.rule.empty() ? insert->BindNull() : insert->BindText(event.rule);
   const bool crossing = event.type == EventType::kThreshold;
-  crossing || event.type == EventType::kRule ? insert->Bind(event.begins) : insert->BindNull();
+  const bool ends = crossing || event.type == EventType::kRule || event.type == EventType::kDegraded;
+  ends ? insert->Bind(event.begins) : insert->BindNull();
   if (!crossing) {
     insert->BindNull().BindNull().BindNull();
     return;

@@ -100,7 +100,8 @@ CREATE VIEW lives AS
 CREATE VIEW events AS
   SELECT e.id, strftime('%Y-%m-%dT%H:%M:%fZ', e.wall_ns / 1e9, 'unixepoch') AS time,
     CASE e.type WHEN 1 THEN 'fork' WHEN 2 THEN 'exec' WHEN 3 THEN 'exit' WHEN 4 THEN 'oom' WHEN 5 THEN 'threshold'
-      WHEN 6 THEN 'rule' WHEN 7 THEN 'gap' WHEN 8 THEN 'rename' ELSE e.type END AS type,
+      WHEN 6 THEN 'rule' WHEN 7 THEN 'gap' WHEN 8 THEN 'rename' WHEN 9 THEN 'degraded'
+      ELSE e.type END AS type,
     k.tid, k.tgid, k.ppid, coalesce(x.value, '') AS comm, k.user, e.detail, e.rule, e.begins, e.metric, e.value,
     e.baseline, e.wait_status, e.duration_ns, e.lost
   FROM event e LEFT JOIN tasks k ON k.id = e.task LEFT JOIN names n ON n.id = e.names

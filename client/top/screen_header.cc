@@ -124,12 +124,13 @@ void DrawTimes(const State& state, const Bar& bar, int y, CellBuffer* cells) {
 }
 
 void DrawMarks(const State& state, const Bar& bar, int y, CellBuffer* cells) {
-  for (const Mark::Kind kind : {Mark::Kind::kGap, Mark::Kind::kAnomaly, Mark::Kind::kOom}) {
+  for (const Mark::Kind kind : {Mark::Kind::kGap, Mark::Kind::kDegraded, Mark::Kind::kAnomaly, Mark::Kind::kOom}) {
     for (const Mark& mark : state.bar.marks) {
       if (mark.kind != kind || mark.end_ns < state.bar.begin_ns || mark.begin_ns > state.bar.end_ns) continue;
       const int last = std::min(bar.CellOf(mark.end_ns), cells->width() - 1);
       for (int x = std::max(0, bar.CellOf(mark.begin_ns)); x <= last; ++x) {
         if (kind == Mark::Kind::kGap) cells->Put(x, y, "░", Style::kDim);
+        if (kind == Mark::Kind::kDegraded) cells->Put(x, y + 1, "~", Style::kMark);
         if (kind == Mark::Kind::kAnomaly) cells->Put(x, y + 1, "!", Style::kMark);
         if (kind == Mark::Kind::kOom) cells->Put(x, y + 1, "X", Style::kAlarm);
       }
