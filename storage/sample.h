@@ -126,7 +126,7 @@ struct Event {
   std::shared_ptr<const TaskInfo> task;  // as it was then; null for kGap, kDegraded
   int32_t wait_status = 0;               // exit: as wait(2) has it
   uint64_t duration_ns = 0;
-  std::shared_ptr<const TaskSample> final_sample;  // exit: totals of the whole life; null otherwise
+  std::shared_ptr<const TaskSample> final_sample;  // exit: totals of the whole life, without deltas; null otherwise
   std::string detail;
   uint64_t lost = 0;  // gap: records lost
   // Threshold crossings and rule decisions; `begins` of kDegraded, too: something is left out, or is done again.
