@@ -32,7 +32,8 @@ absl::StatusOr<std::unique_ptr<Backend>> OpenBackend(const Options& options) {
 
 // What has something to put in order when it is stopped.
 bool StreamsUntilStopped(const Options& options) {
-  return options.command == Command::kWatch || options.command == Command::kSnapshot || options.follow;
+  return options.command == Command::kWatch || options.command == Command::kSnapshot ||
+         options.command == Command::kExport || options.follow;
 }
 
 // Flushes, and says so when what was printed did not arrive. A reader that went away is no failure to speak of: the

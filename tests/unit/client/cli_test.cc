@@ -131,13 +131,6 @@ TEST(CommandLine, RefusesNonsenseInOneLine) {
   EXPECT_THAT(Refused({"evil\x1b[2J\nname"}), testing::Not(testing::HasSubstr("\x1b")));
 }
 
-TEST(CommandLine, DoesNotOfferWhatDoesNotExistYet) {
-  const std::string help = ParseCommandLine({"--help"}, "").out;
-  for (const char* later : {"  export ", "  completion "}) {
-    EXPECT_THAT(help, testing::Not(testing::HasSubstr(later)));
-  }
-}
-
 TEST(Help, FitsOneScreen) {
   for (const char* command :
        {"",           "status",      "doctor",        "metrics",       "version",   "ps",          "show",
@@ -153,7 +146,7 @@ TEST(Help, FitsOneScreen) {
     std::istringstream lines(parsed.out);
     int count = 0;
     for (std::string line; std::getline(lines, line); ++count) EXPECT_LE(line.size(), 80u) << line;
-    EXPECT_LE(count, 28) << parsed.out;
+    EXPECT_LE(count, 30) << parsed.out;
   }
 }
 
