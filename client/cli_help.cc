@@ -63,18 +63,20 @@ std::string InvocationOf(const CLI::App& app) {
 const char kProgramSummary[] = "What is every process and thread doing now, what was it doing at 03:12, and why.";
 
 const char kProgramFooter[] =
-    "Exit codes: 0 matched, 1 nothing matched, 2 usage, bad expression or time, or too\n"
-    "  much asked for, 3 taskmond not reachable, 4 permission, 5 partial answer (with\n"
-    "  --strict), 6 no data for that time, 70 internal, 130 interrupted\n"
+    "Exit codes: 0 matched, 1 nothing matched, 2 usage, bad expression or time,\n"
+    "  too much asked for, 3 taskmond not reachable, 4 permission, 5 partial answer\n"
+    "  (with --strict), 6 no data for that time, 70 internal, 130 interrupted\n"
     "`taskmonctl COMMAND --help` explains a command.";
 
 const CommandHelp& HelpOf(Command command) {
   static const CommandHelp kHelp[] = {
       {"How taskmond is: what it sees, stores, loses and costs",
        "  taskmonctl status\n"
+       "  taskmonctl status --raw\n"
        "  taskmonctl status -o json | jq .dropped"},
       {"What works on this machine, what does not, and what would help",
        "  taskmonctl doctor\n"
+       "  taskmonctl doctor -o jsonl\n"
        "  taskmonctl doctor -o json | jq '.checks[] | select(.health != \"works\")'"},
       {"Every metric: its names, unit, kind and meaning",
        "  taskmonctl metrics\n"
@@ -88,9 +90,11 @@ const CommandHelp& HelpOf(Command command) {
        "  taskmonctl ps -b 03:00 -e 03:30 --top 10   # the dead too; counters: increases"},
       {"Everything about one task, alive or dead, and its family",
        "  taskmonctl show 4711\n"
-       "  taskmonctl show 4711 --at 10m"},
+       "  taskmonctl show 4711 --at 10m\n"
+       "  taskmonctl show 4711 --file incident.db -o json"},
       {"Each new tick as it is taken, until Ctrl-C",
        "  taskmonctl watch 'cpu > 50%'\n"
+       "  taskmonctl watch -H 'app == nginx' -f tid,cpu,offcpu_max\n"
        "  taskmonctl watch --count 3 --interval 1s -o jsonl"},
       {"What tasks did between two times, tick by tick",
        "  taskmonctl history --tid 4711 -b 2h --step 10s -f cpu,rss,offcpu_max -o csv\n"
