@@ -51,7 +51,7 @@ absl::Status TaskTable::Prepare() {
   absl::StatusOr<std::unique_ptr<NameTable>> names = NameTable::Open(db_);
   if (!names.ok()) return names.status();
   names_ = *std::move(names);
-  return infos_.Prepare();
+  return absl::OkStatus();
 }
 
 absl::StatusOr<int64_t> TaskTable::BeginBoot(const std::string& boot_id, int64_t wall_offset_ns, uint64_t last_seq) {
@@ -79,8 +79,8 @@ absl::StatusOr<int64_t> TaskTable::BeginBoot(const std::string& boot_id, int64_t
   return boot_;
 }
 
-// What the row that find_task_ stands on says.
-absl::Status TaskTable::Load(Entry* entry) {
+// What the row that find_task_ stands on says. Its names may have been retired, so that they are looked up anew.
+void TaskTable::Load(Entry* entry) {
   const Statement& row = find_task_;
   entry->id = row.Int(0);
   entry->facts.ppid = static_cast<int32_t>(row.Int(1));
@@ -96,12 +96,6 @@ absl::Status TaskTable::Load(Entry* entry) {
   entry->seen = row.Int(9) != 0;
   entry->facts.tgid = static_cast<int32_t>(row.Int(10));
   entry->facts.process_start_ns = entry->facts.key.start_ns - static_cast<uint64_t>(row.Int(11));
-  // The names of one that is not alive may have been retired: they are looked up anew.
-  if (!entry->alive) return absl::OkStatus();
-  infos_.Trim();
-  absl::StatusOr<Infos> info = infos_.Find(entry->id, entry->names);
-  if (info.ok()) entry->info = *std::move(info);
-  return info.status();
 }
 
 // Only looks the identity up or makes it; the names are the callers' part.
@@ -115,8 +109,7 @@ absl::StatusOr<TaskTable::Entry*> TaskTable::Find(const TaskInfo& info, uint64_t
   absl::StatusOr<bool> row = find_task_.Bind(key.tid).Bind(key.start_ns).Bind(key.thread).Bind(boot_).Step();
   if (!row.ok()) return row.status();
   if (*row) {
-    absl::Status status = Load(entry);
-    if (!status.ok()) return status;
+    Load(entry);
     return entry;
   }
   entry->id = ++last_id_;
@@ -177,7 +170,7 @@ absl::StatusOr<TaskIds> TaskTable::Mentioned(const Event& event, uint64_t seq) {
   absl::StatusOr<int64_t> names = names_->Find(*event.task, entry->facts, seq, entry->seen);
   if (!names.ok()) return names.status();
   // What a living task is called its snapshots say; what an event gave it may have been so for a part of a tick.
-  if (ends || brief || entry->names == 0) {
+  if (ends || brief || entry->info == nullptr) {
     entry->names = *names;
     entry->info = event.task;
   }
@@ -194,7 +187,7 @@ absl::StatusOr<TaskIds> TaskTable::Past(const std::shared_ptr<const TaskInfo>& i
   if (!entry->alive) entry->last_seq = std::max(entry->last_seq, last_seq);
   absl::StatusOr<int64_t> names = names_->Find(*info, entry->facts, last_seq, true);
   if (!names.ok()) return names.status();
-  if (!std::exchange(entry->seen, true) || entry->names == 0) {
+  if (!std::exchange(entry->seen, true) || entry->info == nullptr) {
     entry->names = *names;
     entry->info = info;
   }

@@ -20,7 +20,6 @@
 #include <absl/status/statusor.h>
 
 #include "storage/event_columns.h"
-#include "storage/info_cache.h"
 #include "storage/name_table.h"
 #include "storage/sample.h"
 #include "storage/sqlite_db.h"
@@ -75,17 +74,15 @@ class TaskTable {
     uint64_t seen_seq = 0;
     std::optional<Exit> exit;
   };
-  using Infos = std::shared_ptr<const TaskInfo>;
 
-  explicit TaskTable(Database* db) : db_(db), infos_(db) {}
+  explicit TaskTable(Database* db) : db_(db) {}
   absl::Status Prepare();
   absl::StatusOr<Entry*> Find(const TaskInfo& info, uint64_t seq);
-  absl::Status Load(Entry* entry);
+  void Load(Entry* entry);
   void Touch(Entry* entry);
   absl::Status Write(Entry* entry);
 
   Database* const db_;
-  InfoCache infos_;
   std::unique_ptr<NameTable> names_;
   int64_t boot_ = 0;
   int64_t wall_offset_ns_ = 0;
