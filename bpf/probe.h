@@ -29,6 +29,7 @@ struct ProbeOptions {
   uint32_t block_requests = 16384;  // in flight at once; also: tasks alive that ever submitted one
   uint32_t ring_wakeup_bytes = 0;   // make ring_fd readable only when the ring holds so much; 0: at once
   uint32_t refuse_storage = 0;      // for tests: 1: a new task's storage; 2: what is tried later; 3: both
+  std::string spoil_program;        // for tests: made such that the verifier refuses it
 };
 
 // What newer kernels let us do better.
@@ -37,9 +38,11 @@ struct HookLimit {
   std::vector<std::string> metrics;  // names of the catalogue; empty: all that the hook's group fills
 };
 
+inline constexpr char kIteratorName[] = "iter/task";
+
 // One BPF program as `status` shows it.
 struct Hook {
-  std::string name;  // tracepoint, "iter/task" for the iterator
+  std::string name;  // tracepoint, or kIteratorName
   tm_hook_group group;
   bool available = false;  // the kernel has the tracepoint with arguments we know
   bool attached = false;
@@ -62,7 +65,8 @@ class Probe {
   virtual ~Probe() = default;
 
   // Loads maps and programs. PermissionDenied names the missing capability. A program that does not load is set aside
-  // as unavailable with the verifier's last line as reason; only the iterator and the life cycle hooks are required.
+  // as unavailable with the verifier's last line as reason, and the rest of its group with it; only the iterator and
+  // the life cycle hooks are required.
   virtual absl::Status Load() = 0;
 
   // Attaches or detaches one group. Idempotent. A group none of whose tracepoints exist: FailedPrecondition.

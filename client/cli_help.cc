@@ -87,7 +87,7 @@ const CommandHelp& HelpOf(Command command) {
        "  taskmonctl ps --top 20\n"
        "  taskmonctl ps -H 'comm =~ \"^kworker\"' --sort runq_max\n"
        "  taskmonctl ps --at \"yesterday 03:12\" -f default,@io -o csv\n"
-       "  taskmonctl ps -b 03:00 -e 03:30 --top 10   # dead ones too"},
+       "  taskmonctl ps -b 03:00 -e 03:30 --top 10   # the dead too; counters: increases"},
       {"Everything about one task, alive or dead, and its family",
        "  taskmonctl show 4711\n"
        "  taskmonctl show 4711 --at 10m\n"
@@ -109,7 +109,7 @@ const CommandHelp& HelpOf(Command command) {
        "  taskmonctl snapshot -b 1h --output for-the-vendor.db --anonymize\n"
        "  taskmonctl ps --at 03:12 --file incident.db"},
       {"What changed from one time to another, largest change first",
-       "  taskmonctl diff --before 1h..50m --after 10m..now\n"
+       "  taskmonctl diff --before 1h..50m --after 10m..now   # counters: increases\n"
        "  taskmonctl diff --before 1h..50m --after 10m..now --by unit --sort rss\n"
        "  taskmonctl diff --before 1h..50m --after 10m..now --file incident.db"},
       {"Live view and time machine on a terminal; ? tells the keys",

@@ -45,6 +45,15 @@ Setter SetDuration(uint64_t* target) {
   };
 }
 
+// Where nothing is a choice: "0s".
+Setter SetDurationOrNone(uint64_t* target) {
+  return [target](const toml::node& node) -> absl::Status {
+    if (node.value_exact<std::string>() != "0s") return SetDuration(target)(node);
+    *target = 0;
+    return absl::OkStatus();
+  };
+}
+
 // Bytes as an integer, or as a string with KiB, MiB or GiB.
 Setter SetBytes(uint64_t* target) {
   return [target](const toml::node& node) -> absl::Status {
@@ -74,6 +83,15 @@ Setter SetUint32(uint32_t* target) {
     auto value = node.value_exact<int64_t>();
     if (!value || *value < 0 || *value > UINT32_MAX) return WrongType("a whole number");
     *target = static_cast<uint32_t>(*value);
+    return absl::OkStatus();
+  };
+}
+
+Setter SetPercent(double* target) {
+  return [target](const toml::node& node) -> absl::Status {
+    const auto value = node.is_number() ? node.value<double>() : std::nullopt;
+    if (!value || !(*value >= 0 && *value <= 1e6)) return WrongType("a percentage, such as 10 or 2.5");
+    *target = *value;
     return absl::OkStatus();
   };
 }
@@ -131,7 +149,11 @@ std::map<std::string, Setter> Keys(Config* config) {
       {"kernel.ring_bytes", SetUint32(&config->ring_bytes)},
       {"kernel.hooks", SetHooks(&config->hooks)},
       {"smaps.per_target", SetDuration(&config->smaps_per_target_ns)},
-      {"smaps.per_second", SetDuration(&config->smaps_per_second_ns)},
+      {"smaps.per_second", SetDurationOrNone(&config->smaps_per_second_ns)},
+      {"budget.cpu_percent", SetPercent(&config->budget_cpu_percent)},
+      {"budget.bpf_percent", SetPercent(&config->budget_bpf_percent)},
+      {"budget.stall_per_second", SetDurationOrNone(&config->budget_stall_per_second_ns)},
+      {"budget.window", SetDuration(&config->budget_window_ns)},
       {"rules.readable_by", SetWord(&config->rules_readable_by, {{"everyone", Config::RulesReadableBy::kEveryone},
                                                                  {"readers", Config::RulesReadableBy::kReaders}})},
       {"rules.initial", SetString(&config->rules_initial)},
@@ -205,6 +227,10 @@ absl::Status CheckConfig(const Config& config) {
     return bad("kernel.ring_bytes must be a power of two between 4096 and 1073741824");
   }
   if (config.smaps_per_second_ns > 1'000'000'000) return bad("smaps.per_second must be at most 1s");
+  if (config.budget_stall_per_second_ns > 1'000'000'000) return bad("budget.stall_per_second must be at most 1s");
+  if (config.budget_window_ns < 1'000'000'000 || config.budget_window_ns > 3600ull * 1'000'000'000) {
+    return bad("budget.window must lie between 1s and 1h");
+  }
   if (config.pre_roll_age_ns > 3600ull * 1'000'000'000) return bad("pre_roll.max_age must be at most 1h");
   if (config.pre_roll_bytes > (1ull << 30)) return bad("pre_roll.max_bytes must be at most 1GiB");
   if (config.rules_keep_versions < 2) return bad("rules.keep_versions must be at least 2");

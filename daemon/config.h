@@ -35,6 +35,12 @@ struct Config {
   uint64_t smaps_per_target_ns = 10'000'000;  // longest stall of one process
   uint64_t smaps_per_second_ns = 5'000'000;   // all reads together; 0: never read
 
+  // What taskmond itself may cost before it leaves something out (daemon/self_control.h); 0: no limit.
+  double budget_cpu_percent = 10;
+  double budget_bpf_percent = 5;
+  uint64_t budget_stall_per_second_ns = 10'000'000;
+  uint64_t budget_window_ns = 10'000'000'000;
+
   // Who, besides uid 0, may read the rules; the edit of rules is the admin group's.
   enum class RulesReadableBy { kEveryone, kReaders };
   RulesReadableBy rules_readable_by = RulesReadableBy::kEveryone;

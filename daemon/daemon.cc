@@ -67,6 +67,20 @@ HookGroups ConfiguredHooks(const Config& config) {
   return groups;
 }
 
+SelfControl::Options Budget(const Config& config) {
+  constexpr uint64_t kLongestIntervalNs = 3600ull * 1'000'000'000;
+  SelfControl::Options budget{.cpu_percent = config.budget_cpu_percent,
+                              .bpf_percent = config.budget_bpf_percent,
+                              .stall_ns = config.budget_stall_per_second_ns,
+                              .window_ns = config.budget_window_ns};
+  const auto drop = [&budget](Shed step) { budget.pointless.set(static_cast<size_t>(step)); };
+  if (config.smaps_per_second_ns == 0) drop(Shed::kSmaps);
+  if (config.interval_ns * 2 > kLongestIntervalNs) drop(Shed::kInterval2);
+  if (config.interval_ns * 4 > kLongestIntervalNs) drop(Shed::kInterval4);
+  if (config.interval_ns * 8 > kLongestIntervalNs) drop(Shed::kInterval8);
+  return budget;
+}
+
 std::string KernelRelease() {
   utsname names{};
   uname(&names);
@@ -203,7 +217,8 @@ absl::Status Daemon::StartSampling(uint64_t last_seq) {
   sampler_ = std::make_unique<Sampler>(Sampler::Options{.interval_ns = config_.interval_ns,
                                                         .first_seq = last_seq + 1,
                                                         .keep_untracked = keep_untracked,
-                                                        .sign_every_ns = WatchdogPeriodNs() / kSignsPerPeriod},
+                                                        .sign_every_ns = WatchdogPeriodNs() / kSignsPerPeriod,
+                                                        .budget = Budget(config_)},
                                        std::move(*probe), std::move(builder),
                                        Sampler::Parts{.hub = &hub_,
                                                       .writer = writer_.get(),
@@ -288,7 +303,7 @@ Figures Daemon::ReadFigures() const {
                      .self = self_.Read(),
                      .smaps = smaps_.stats(),
                      .names_dropped = names_.dropped(),
-                     .refused_streams = service_->refused_streams(),
+                     .refused_streams = service_->refused_streams() + rule_service_->refused_trials(),
                      .refused_connections = peers_->refused(),
                      .query_memory_turned_away = engine_->memory_turned_away(),
                      .uptime_s = static_cast<double>(BootNowNs() - started_boot_ns_) / 1e9};

@@ -31,21 +31,34 @@ void HookDemand::SetRules(const std::vector<RuleWish>& wishes) {
   }
 }
 
+void HookDemand::SetShed(Shed shed) {
+  absl::MutexLock lock(&mutex_);
+  shed_ = shed;
+}
+
+bool HookDemand::IsStanding(int group) const { return configured_.test(group) || rules_[group].count > 0; }
+
+bool HookDemand::IsShed(int group) const {
+  if (group == TM_HOOKS_LIFECYCLE || shed_ == Shed::kNothing) return false;
+  return shed_ == Shed::kAll || !IsStanding(group);
+}
+
 HookGroups HookDemand::Wanted(uint64_t now_ns) {
-  HookGroups wanted = configured_;
-  wanted.set(TM_HOOKS_LIFECYCLE);
+  HookGroups wanted;
   absl::MutexLock lock(&mutex_);
   for (int group = 0; group < TM_HOOK_GROUP_MAX; ++group) {
     if (watchers_[group] > 0) wanted_until_ns_[group] = now_ns + kLingerNs;
-    if (now_ns < wanted_until_ns_[group] || rules_[group].count > 0) wanted.set(group);
+    const bool asked_for = group == TM_HOOKS_LIFECYCLE || now_ns < wanted_until_ns_[group] || IsStanding(group);
+    wanted.set(group, asked_for && !IsShed(group));
   }
   return wanted;
 }
 
 std::string HookDemand::Reason(tm_hook_group group) const {
   if (group == TM_HOOKS_LIFECYCLE) return "always attached";
-  if (configured_.test(group)) return "wanted by kernel.hooks";
   absl::MutexLock lock(&mutex_);
+  if (IsShed(group) && (IsStanding(group) || watchers_[group] > 0)) return "shed: taskmond is over its budget";
+  if (configured_.test(group)) return "wanted by kernel.hooks";
   const RuleWishes& rules = rules_[group];
   if (rules.count == 1) return fmt::format("wanted by rule {}", rules.first);
   if (rules.count > 1) return fmt::format("wanted by rule {} and {} more", rules.first, rules.count - 1);

@@ -54,14 +54,22 @@ class HookDemand {
   };
   void SetRules(const std::vector<RuleWish>& wishes) ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // What is not attached although somebody wants it, because taskmond is over its budget. The life cycle always is.
+  enum class Shed { kNothing, kWatched, kAll };
+  void SetShed(Shed shed) ABSL_LOCKS_EXCLUDED(mutex_);
+
   // What should be attached now. The life cycle always is.
   HookGroups Wanted(uint64_t now_ns) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // "wanted by kernel.hooks", "wanted by rule web and 2 more", "wanted by 2 watchers", "not wanted"…
+  // "shed: over the budget", "wanted by kernel.hooks", "wanted by rule web and 2 more", "wanted by 2 watchers", "not
+  // wanted"…
   std::string Reason(tm_hook_group group) const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   void Change(HookGroups groups, int by) ABSL_LOCKS_EXCLUDED(mutex_);
+  // By the configuration or a rule, so not by watchers alone.
+  bool IsStanding(int group) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool IsShed(int group) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const HookGroups configured_;
   struct RuleWishes {
@@ -70,6 +78,7 @@ class HookDemand {
   };
 
   mutable absl::Mutex mutex_;
+  Shed shed_ ABSL_GUARDED_BY(mutex_) = Shed::kNothing;
   std::array<RuleWishes, TM_HOOK_GROUP_MAX> rules_ ABSL_GUARDED_BY(mutex_);
   std::array<int, TM_HOOK_GROUP_MAX> watchers_ ABSL_GUARDED_BY(mutex_) = {};
   std::array<uint64_t, TM_HOOK_GROUP_MAX> wanted_until_ns_ ABSL_GUARDED_BY(mutex_) = {};

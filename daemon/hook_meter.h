@@ -6,8 +6,7 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
-#include <string>
+#include <optional>
 #include <vector>
 
 #include "bpf/probe.h"
@@ -25,6 +24,18 @@ class HookMeter {
   // Called once a tick. Switches on, or off again and takes the figures.
   void OnTick(uint64_t boot_ns, bpf::Probe* probe);
 
+  // Measures from the next tick on, out of turn, because hooks are attached or detached then. `boot_ns`: of this tick.
+  void MeasureSoon(uint64_t boot_ns) { next_ns_ = boot_ns + 1; }
+
+  // All hooks together but the iterator, whose time is taskmond's own.
+  struct Sum {
+    uint64_t began_boot_ns = 0;
+    uint64_t taken_boot_ns = 0;
+    double ns_per_second = 0;  // CPU time of all CPUs
+  };
+  // Of the newest measurement; nullopt: none yet, or refused.
+  const std::optional<Sum>& sum() const { return sum_; }
+
   // By position in Probe::Hooks().
   const std::vector<Cost>& costs() const { return costs_; }
   // The kernel does not let this process measure.
@@ -41,6 +52,7 @@ class HookMeter {
   uint64_t began_ns_ = 0;
   std::vector<bpf::Hook> before_;
   std::vector<Cost> costs_;
+  std::optional<Sum> sum_;
 };
 
 }  // namespace taskmon::daemon

@@ -9,7 +9,7 @@
 //   CAP_SYS_PTRACE       exe, smaps metrics, connections older than the hooks           tm-names, tm-smaps, tm-conns
 //   CAP_DAC_READ_SEARCH  the same connections on kernels before 5.14 (/proc/PID/fd)     tm-conns
 //   CAP_SYS_ADMIN        what the hooks cost (BPF_ENABLE_STATS); kernels before 5.8     tm-sampler
-//   CAP_SYS_NICE         tm-smaps at nice -20; RLIMIT_NICE does as well                 nobody
+//   CAP_SYS_NICE         tm-sampler and tm-smaps at nice -20; RLIMIT_NICE does as well   nobody
 //   CAP_SYS_RESOURCE     locked memory for maps on kernels before 5.11                  nobody
 //
 // The first three are needed; the others are used if they are there. Threads share memory, so this protects from what a

@@ -58,7 +58,11 @@ void JudgeRights(const Figures& figures, v1::Doctor* doctor) {
 }
 
 void JudgeSmaps(const Config& config, const Figures& figures, v1::MetricHealth* health) {
-  if (!figures.lacking.empty()) {
+  const std::vector<Shed>& shed = figures.sampler.budget.shed;
+  if (std::find(shed.begin(), shed.end(), Shed::kSmaps) != shed.end()) {
+    health->set_health(v1::DEGRADED);
+    health->set_reason("not read now: taskmond is over its budget; `ages` tell how old the values are");
+  } else if (!figures.lacking.empty()) {
     health->set_health(v1::DEGRADED);
     health->set_reason(fmt::format("without {} only taskmond's own processes are read", figures.lacking[0].name));
   } else if (figures.smaps.too_large != 0) {
@@ -82,6 +86,50 @@ void JudgeRules(const Figures& figures, v1::Doctor* doctor) {
         idle.size() > kMostRulesNamed ? fmt::format(" and {} more", idle.size() - kMostRulesNamed) : std::string());
   }
   AddCheck("rules", v1::WORKS, reason, "", doctor);
+}
+
+std::string CostText(const Config& config, const SelfControl::Figures& budget) {
+  const auto limit = [](bool any, std::string text) { return any ? "of " + text + " allowed" : "without a limit"; };
+  return fmt::format("{:.1f}% of a CPU {}, hooks {} {}, smaps stall {:.1f} ms a second {}", budget.cpu_percent,
+                     limit(config.budget_cpu_percent > 0, fmt::format("{:.4g}%", config.budget_cpu_percent)),
+                     budget.bpf_percent ? fmt::format("{:.1f}% of all CPUs", *budget.bpf_percent) : "not measured",
+                     limit(config.budget_bpf_percent > 0, fmt::format("{:.4g}%", config.budget_bpf_percent)),
+                     budget.stall_ns / 1e6,
+                     limit(config.budget_stall_per_second_ns > 0,
+                           fmt::format("{:.4g} ms", static_cast<double>(config.budget_stall_per_second_ns) / 1e6)));
+}
+
+std::vector<std::string> ShedNames(const SelfControl::Figures& budget) {
+  std::vector<std::string> names;
+  for (const Shed step : budget.shed) names.push_back(ShedName(step));
+  return names;
+}
+
+void JudgeBudget(const Config& config, const Figures& figures, v1::Doctor* doctor) {
+  const SelfControl::Figures& budget = figures.sampler.budget;
+  const std::string cost = CostText(config, budget);
+  if (budget.shed.empty()) return AddCheck("budget", v1::WORKS, cost, "", doctor);
+  AddCheck(
+      "budget", v1::DEGRADED,
+      fmt::format("taskmond was over its budget and left out: {}; now {}", fmt::join(ShedNames(budget), ", "), cost),
+      "it comes back by itself once the cost stays below; or raise [budget], lengthen the interval, "
+      "record fewer threads and metric groups",
+      doctor);
+}
+
+void FillBudget(const Config& config, const Figures& figures, v1::BudgetStatus* out) {
+  const SelfControl::Figures& budget = figures.sampler.budget;
+  out->set_cpu_percent(budget.cpu_percent);
+  out->set_cpu_limit_percent(config.budget_cpu_percent);
+  out->set_bpf_known(budget.bpf_percent.has_value());
+  out->set_bpf_percent(budget.bpf_percent.value_or(0));
+  out->set_bpf_limit_percent(config.budget_bpf_percent);
+  out->set_stall_ns(budget.stall_ns);
+  out->set_stall_limit_ns(config.budget_stall_per_second_ns);
+  for (const std::string& name : ShedNames(budget)) out->add_shed(name);
+  out->set_since_time_ns(figures.sampler.shed_since_wall_ns);
+  out->set_times_shed(budget.times_shed);
+  out->set_interval_ms(config.interval_ns * budget.interval_factor / 1'000'000);
 }
 
 // Health of one group of hooks: works when one of its programs runs.
@@ -157,6 +205,7 @@ v1::Status MakeStatus(const Config& config, const Figures& figures) {
   smaps->set_ns_per_gib(figures.smaps.ns_per_byte * (1ull << 30));
   smaps->set_per_target_ns(config.smaps_per_target_ns);
   smaps->set_per_second_ns(config.smaps_per_second_ns);
+  FillBudget(config, figures, status.mutable_budget());
   return status;
 }
 
@@ -169,6 +218,7 @@ v1::Doctor MakeDoctor(const Config& config, const Figures& figures, const std::s
              works ? "" : "a newer kernel", &doctor);
   }
   JudgeRights(figures, &doctor);
+  JudgeBudget(config, figures, &doctor);
   JudgeRules(figures, &doctor);
   const bool writes = figures.writer.error.empty();
   AddCheck("history", writes ? v1::WORKS : v1::DEGRADED, writes ? config.ring_path() : figures.writer.error,

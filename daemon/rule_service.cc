@@ -237,10 +237,11 @@ grpc::Status RuleService::TestRule(grpc::ServerContext* context, const v1::TestR
   if (!caller.ok()) return ToGrpc(caller.status());
   const absl::StatusOr<Question> question = ReadQuestion(request->expression(), *sources_.book->Current());
   if (!question.ok()) return ToGrpc(question.status());
-  const Slots::Slot slot = trials_.Take();
-  if (!slot.granted()) {
+  const Shares::Share share = trials_.Take(*caller);
+  if (!share.granted()) {
     return {grpc::StatusCode::RESOURCE_EXHAUSTED,
-            fmt::format("{} trials run already; try again when they are through", trials_.limit())};
+            fmt::format("too many trials run already ({} in all, {} of one user); try again when they are through",
+                        trials_.limit(), trials_.of_one_user())};
   }
   absl::StatusOr<v1::RuleTrial> answer =
       sources_.engine->TestRule(question->expression, *request, *caller, [&] { return context->IsCancelled(); });

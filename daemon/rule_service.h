@@ -17,7 +17,7 @@
 #include "daemon/peers.h"
 #include "daemon/rules/rule_book.h"
 #include "daemon/rules/rule_engine.h"
-#include "daemon/slots.h"
+#include "daemon/shares.h"
 #include "storage/sample.h"
 #include "taskmon/v1/rules.grpc.pb.h"
 
@@ -51,6 +51,8 @@ class RuleService final : public v1::Rules::Service {
                                  v1::ExpressionExplanation*) override;
   grpc::Status TestRule(grpc::ServerContext*, const v1::TestRuleRequest*, v1::RuleTrial*) override;
 
+  uint64_t refused_trials() const { return trials_.refused(); }
+
  private:
   // Unauthenticated, or PermissionDenied with what would grant it.
   absl::StatusOr<query::Caller> Reader(const grpc::ServerContext& context) const;
@@ -61,7 +63,7 @@ class RuleService final : public v1::Rules::Service {
   void FillEdit(const rules::RuleBook::EditResult& result, bool dry_run, v1::RuleEdit* reply) const;
 
   const Sources sources_;
-  Slots trials_;
+  Shares trials_;
 };
 
 }  // namespace taskmon::daemon

@@ -31,8 +31,7 @@ struct Match {
 
 class Trial {
  public:
-  Trial(const query::Expression& expression, const TrialOptions& options)
-      : expression_(expression), options_(options), memory_(expression) {}
+  Trial(const query::Expression& expression, const TrialOptions& options) : options_(options), memory_(expression) {}
 
   // False: stop.
   bool Take(const Snapshot& snapshot) {
@@ -115,7 +114,6 @@ class Trial {
     }
   }
 
-  const query::Expression& expression_;
   const TrialOptions& options_;
   query::TestMemory memory_;
   std::map<TaskKey, Match> matched_;

@@ -149,7 +149,7 @@ TickRows SampleBuilder::CloseAll(const Snapshot& snapshot, Result* result) {
       keeper_.Leave(process);  // the kernel side will not send it again
       continue;
     }
-    SortRows(process, options_.keep_untracked, snapshot.tick.seq, &rows);
+    SortRows(process, {options_.keep_untracked, store_threads_}, snapshot.tick.seq, &rows);
   }
   return rows;
 }

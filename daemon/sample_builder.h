@@ -53,6 +53,9 @@ class SampleBuilder {
   // wall clock = boot clock + offset; taken anew at every tick.
   void SetWallOffset(int64_t offset_ns) { keeper_.rows().SetWallOffset(offset_ns); }
 
+  // Whether thread rows go into the history, where the rules say so.
+  void SetStoreThreads(bool store) { store_threads_ = store; }
+
   void OnRing(const tm_record_header& header) { keeper_.OnRing(header); }
   void BeginPass(bool all) {
     keeper_.BeginPass(all);
@@ -101,6 +104,7 @@ class SampleBuilder {
   PreRoll pre_roll_;
   std::vector<std::pair<int32_t, uint64_t>> promoted_;  // in this tick: processes whose past is to be stored
   bool pass_all_ = false;
+  bool store_threads_ = true;
   uint64_t tracked_threads_ = 0;
 };
 

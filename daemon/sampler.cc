@@ -2,6 +2,7 @@
 #include "daemon/sampler.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
@@ -22,6 +23,8 @@ namespace {
 
 // A pass over all tasks, idle ones included, so that nothing that went unseen stays wrong for longer than this.
 constexpr uint64_t kAllEveryTicks = 300;
+// So long after the tick before, a tick is not just late: what was in between is told to be a gap.
+constexpr uint64_t kGapIntervals = 3;
 constexpr absl::Duration kLongestAnswer = absl::Seconds(5);
 
 class UniqueFd {
@@ -38,14 +41,22 @@ class UniqueFd {
   int fd_;
 };
 
-int MakeTimer(uint64_t interval_ns) {
-  const int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+void SetTimer(int fd, uint64_t interval_ns) {
   itimerspec spec{};
   spec.it_interval.tv_sec = static_cast<time_t>(interval_ns / 1'000'000'000);
   spec.it_interval.tv_nsec = static_cast<long>(interval_ns % 1'000'000'000);
   spec.it_value = spec.it_interval;
   timerfd_settime(fd, 0, &spec, nullptr);
-  return fd;
+}
+
+Event NoTickFor(const Tick& tick) {
+  Event gap;
+  gap.type = EventType::kGap;
+  gap.wall_ns = tick.wall_ns;
+  gap.boot_ns = tick.boot_ns;
+  gap.duration_ns = tick.elapsed_ns;
+  gap.detail = "no tick: taskmond or the machine was stopped, or had no CPU";
+  return gap;
 }
 
 void Watch(int epoll_fd, int fd) {
@@ -63,6 +74,7 @@ Sampler::Sampler(Options options, std::unique_ptr<bpf::Probe> probe, SampleBuild
       builder_(std::move(builder)),
       parts_(parts),
       rule_driver_({.book = parts.rules, .admission = parts.admission, .demand = parts.demand}, options.keep_untracked),
+      shedder_(options.budget, parts.demand),
       next_seq_(options.first_seq) {}
 
 absl::Status Sampler::Start() {
@@ -118,9 +130,13 @@ void Sampler::Answer() {
 
 void Sampler::Run() {
   pthread_setname_np(pthread_self(), "tm-sampler");
+  // Some milliseconds a tick, and on time however many readers there are. Without the right to this it stays 0.
+  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), -20);
   KeepCapabilitiesFor(Duty::kSampling).IgnoreError();  // fewer are never refused
   const UniqueFd epoll_fd(epoll_create1(EPOLL_CLOEXEC));
-  const UniqueFd timer(MakeTimer(options_.interval_ns));
+  const UniqueFd timer(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  uint64_t timer_ns = interval_ns();
+  SetTimer(timer.get(), timer_ns);
   Watch(epoll_fd.get(), timer.get());
   Watch(epoll_fd.get(), probe_->ring_fd());
   Watch(epoll_fd.get(), stop_fd_);
@@ -148,6 +164,8 @@ void Sampler::Run() {
       if (!status.ok() && ++failed_passes_ == 1) spdlog::error("a pass over the tasks failed: {}", status.ToString());
       last_tick_failed_ = !status.ok();
       want_all_ |= last_tick_failed_;
+      if (timer_ns != interval_ns()) SetTimer(timer.get(), timer_ns = interval_ns());
+      heap_.MaybeTrim(BootNowNs());
     }
     GiveSign();
   }
@@ -227,6 +245,7 @@ void Sampler::TakeRuleEdits(std::vector<Event>* events) {
 
 void Sampler::PostSmapsTargets(uint64_t boot_ns) {
   parts_.smaps_wanted->Expire(boot_ns);
+  if (!shedder_.reads_smaps()) return;
   std::vector<SmapsTarget> targets = builder_.SmapsTargets();
   for (SmapsTarget& target : targets) {
     target.wanted = parts_.smaps_wanted->IsWanted(target.tgid, target.start_ns, boot_ns);
@@ -256,10 +275,13 @@ absl::Status Sampler::Tick() {
   if (all) ticks_since_all_ = 0;
   const uint64_t elapsed = last_boot_ns_ == 0 ? 0 : boot_ns - last_boot_ns_;
   last_boot_ns_ = boot_ns;
-  if (elapsed > options_.interval_ns + options_.interval_ns / 2) ++late_ticks_;
-  SampleBuilder::Result result = builder_.EndTick(
-      {.seq = next_seq_++, .wall_ns = wall_ns, .boot_ns = boot_ns, .elapsed_ns = elapsed, .lost_records = lost});
+  if (elapsed > interval_ns() + interval_ns() / 2) ++late_ticks_;
+  const taskmon::Tick tick{
+      .seq = next_seq_++, .wall_ns = wall_ns, .boot_ns = boot_ns, .elapsed_ns = elapsed, .lost_records = lost};
+  SampleBuilder::Result result = builder_.EndTick(tick);
+  if (elapsed > kGapIntervals * interval_ns()) result.events.push_back(NoTickFor(tick));
   TakeRuleEdits(&result.events);
+  KeepBudget(boot_ns, wall_ns, &result.events);
   auto events = std::make_shared<const std::vector<Event>>(std::move(result.events));
   Tell(result.verdicts);
   parts_.names->Post(std::move(result.requests));
@@ -272,6 +294,17 @@ absl::Status Sampler::Tick() {
   meter_.OnTick(boot_ns, probe_.get());
   NoteTick(boot_ns);
   return absl::OkStatus();
+}
+
+void Sampler::KeepBudget(uint64_t boot_ns, int64_t wall_ns, std::vector<Event>* events) {
+  std::optional<Event> step = shedder_.OnTick(boot_ns, wall_ns, parts_.smaps->stats().stall_ns, &meter_, &builder_);
+  if (!step) return;
+  if (shedder_.figures().shed.empty()) {
+    shed_since_wall_ns_ = 0;
+  } else if (shed_since_wall_ns_ == 0) {
+    shed_since_wall_ns_ = wall_ns;
+  }
+  events->push_back(*std::move(step));
 }
 
 void Sampler::NoteTick(uint64_t began_boot_ns) {
@@ -292,6 +325,8 @@ void Sampler::NoteTick(uint64_t began_boot_ns) {
   stats_.hooks = std::move(hooks);
   stats_.hook_costs = meter_.costs();
   stats_.hook_costs_refused = meter_.refused();
+  stats_.budget = shedder_.figures();
+  stats_.shed_since_wall_ns = shed_since_wall_ns_;
   stats_.attached_wall_ns = attached_wall_ns_;
   stats_.last_tick_ns = BootNowNs() - began_boot_ns;
 }

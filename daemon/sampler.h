@@ -22,8 +22,10 @@
 
 #include "bpf/probe.h"
 #include "daemon/connection_scan.h"
+#include "daemon/heap.h"
 #include "daemon/hook_demand.h"
 #include "daemon/hook_meter.h"
+#include "daemon/load_shedder.h"
 #include "daemon/names.h"
 #include "daemon/rule_driver.h"
 #include "daemon/rules/rule_book.h"
@@ -43,6 +45,7 @@ class Sampler {
     uint64_t first_seq = 1;      // the ring numbers on over restarts
     bool keep_untracked = true;  // baseline "all"
     uint64_t sign_every_ns = 0;  // how often to give a sign of life; 0: never
+    SelfControl::Options budget;
   };
 
   struct Stats {
@@ -60,6 +63,8 @@ class Sampler {
     std::vector<bpf::Hook> hooks;
     std::vector<HookMeter::Cost> hook_costs;  // by position in hooks; may be shorter
     bool hook_costs_refused = false;
+    SelfControl::Figures budget;
+    int64_t shed_since_wall_ns = 0;  // 0: nothing is shed
     std::array<int64_t, TM_HOOK_GROUP_MAX> attached_wall_ns = {};
   };
 
@@ -108,6 +113,8 @@ class Sampler {
   void Tell(const std::vector<bpf::UserVerdict>& verdicts);
   void TakeRuleEdits(std::vector<Event>* events);
   void PostSmapsTargets(uint64_t boot_ns);
+  void KeepBudget(uint64_t boot_ns, int64_t wall_ns, std::vector<Event>* events);
+  uint64_t interval_ns() const { return options_.interval_ns * shedder_.interval_factor(); }
   void NoteTick(uint64_t began_boot_ns);
   uint64_t LostRecords();
 
@@ -117,6 +124,7 @@ class Sampler {
   const Parts parts_;
   RuleDriver rule_driver_;
   HookMeter meter_;
+  LoadShedder shedder_;
 
   std::thread thread_;
   int stop_fd_ = -1;
@@ -128,9 +136,11 @@ class Sampler {
   bool scan_connections_ = false;  // hooks were attached: look for connections that they did not see
   uint64_t lost_before_ = 0;
   uint64_t late_ticks_ = 0;
+  int64_t shed_since_wall_ns_ = 0;
   uint64_t failed_passes_ = 0;
   bool last_tick_failed_ = false;
   uint64_t last_sign_ns_ = 0;
+  HeapTrimmer heap_;
   std::array<int64_t, TM_HOOK_GROUP_MAX> attached_wall_ns_ = {};
   HookGroups failed_groups_;  // told once
 

@@ -82,8 +82,8 @@ grpc::Status Service::ReadTotals(grpc::ServerContext* context, const v1::TotalsR
                                  grpc::ServerWriter<v1::Totals>* writer) {
   const auto caller = sources_.peers->Find(context->peer());
   if (!caller) return NoCredentials();
-  const Shares::Share slot = streams_.Take(*caller);
-  if (!slot.granted()) return TooManyStreams();
+  const Shares::Share share = streams_.Take(*caller);
+  if (!share.granted()) return TooManyStreams();
   return ToGrpc(
       sources_.engine->ReadTotals(*request, *caller, [&](const v1::Totals& totals) { return writer->Write(totals); }));
 }
@@ -155,10 +155,12 @@ grpc::Status Service::CutSnapshot(grpc::ServerContext* context, const v1::Snapsh
                                   grpc::ServerWriter<v1::SnapshotPiece>* writer) {
   const auto caller = sources_.peers->Find(context->peer());
   if (!caller) return NoCredentials();
-  const Slots::Slot slot = (caller->admin ? admin_cuts_ : cuts_).Take();
-  if (!slot.granted()) {
+  const Shares::Share share = cuts_.Take(*caller);
+  if (!share.granted()) {
     return {grpc::StatusCode::RESOURCE_EXHAUSTED,
-            fmt::format("{} snapshots are being cut already; try again when they are done", cuts_.limit())};
+            fmt::format(
+                "too many snapshots are being cut already ({} in all, {} of one user); try again when they are done",
+                cuts_.limit(), cuts_.of_one_user())};
   }
   // Who waits for the newest tick gets it.
   if (const auto newest = sources_.hub->Newest(); newest != nullptr) WaitUntilStored(context, newest->tick.wall_ns);

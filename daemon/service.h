@@ -12,7 +12,6 @@
 #include "daemon/peers.h"
 #include "daemon/query/engine.h"
 #include "daemon/shares.h"
-#include "daemon/slots.h"
 #include "daemon/smaps_wanted.h"
 #include "daemon/snapshot_hub.h"
 #include "taskmon/v1/taskmon.grpc.pb.h"
@@ -52,11 +51,11 @@ class Service final : public v1::Taskmon::Service {
 
   grpc::Status GetLife(grpc::ServerContext*, const v1::LifeRequest*, v1::Life*) override;
 
-  uint64_t refused_streams() const { return streams_.refused() + cuts_.refused() + admin_cuts_.refused(); }
+  uint64_t refused_streams() const { return streams_.refused() + cuts_.refused(); }
 
  private:
   // Each takes room on the disk and a CPU for a while.
-  static constexpr uint32_t kMaxCuts = 2;
+  static constexpr uint32_t kMaxCuts = 4;
 
   grpc::Status TooManyStreams() const;
   void WaitUntilStored(grpc::ServerContext* context, int64_t wall_ns) const;
@@ -65,7 +64,7 @@ class Service final : public v1::Taskmon::Service {
 
   const Sources sources_;
   Shares streams_;
-  Slots cuts_{kMaxCuts}, admin_cuts_{kMaxCuts};  // nobody can keep an administrator from his
+  Shares cuts_{kMaxCuts};
 };
 
 }  // namespace taskmon::daemon

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A limit on how many things of one kind there are at once, shared so that no ordinary user can keep the others out: of
-// `limit`, one user gets a quarter, and an eighth is kept for uid 0 and administrators, who may take all. One more is
-// not granted, and counted. Safe from every thread.
+// `limit`, one user gets a quarter, and an eighth, at least one, is kept for uid 0 and administrators, who may take
+// all. One more is not granted, and counted. Safe from every thread.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <unordered_map>
 #include <utility>
@@ -63,7 +64,8 @@ class Shares {
   bool HasRoom(const query::Caller& caller) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (caller.admin) return taken_ < limit_;
     const auto of_user = taken_by_.find(caller.uid);
-    return taken_ < limit_ - limit_ / 8 && (of_user == taken_by_.end() || of_user->second < of_one_user());
+    const uint32_t kept = std::max(1u, limit_ / 8);
+    return taken_ + kept < limit_ && (of_user == taken_by_.end() || of_user->second < of_one_user());
   }
   void GiveBack(uint32_t uid) {
     absl::MutexLock lock(&mutex_);

@@ -12,9 +12,9 @@ namespace {
 using rules::ThreadDetail;
 
 // A task that nobody has decided yet is stored in full.
-ThreadDetail DetailOf(const Process& process) {
+ThreadDetail DetailOf(const Process& process, bool threads) {
   const rules::Standing& standing = process.standing;
-  if (!process.draft.tracked) return {.mode = ThreadDetail::Mode::kNone};
+  if (!process.draft.tracked || !threads) return {.mode = ThreadDetail::Mode::kNone};
   return standing.now.rule == nullptr ? ThreadDetail{.mode = ThreadDetail::Mode::kAll}
                                       : standing.now.rule->rule.threads;
 }
@@ -44,8 +44,8 @@ bool IsKept(const TaskInfo& info, bool keep_untracked) {
   return info.tracked || (keep_untracked && !dropped);
 }
 
-void SortRows(Process* process, bool keep_untracked, uint64_t tick_seq, TickRows* rows) {
-  const bool kept = IsKept(process->draft, keep_untracked);
+void SortRows(Process* process, StoredDetail stored, uint64_t tick_seq, TickRows* rows) {
+  const bool kept = IsKept(process->draft, stored.keep_untracked);
   (kept ? rows->stored : rows->not_stored).push_back(process->sample);
   if (kept) rows->shown.push_back(process->sample);
   if (!process->multi) return;
@@ -53,7 +53,7 @@ void SortRows(Process* process, bool keep_untracked, uint64_t tick_seq, TickRows
   for (const auto& thread : process->threads) {
     if (thread->known) chosen.push_back(thread.get());
   }
-  const ThreadDetail detail = DetailOf(*process);
+  const ThreadDetail detail = DetailOf(*process, stored.threads);
   if (detail.mode == ThreadDetail::Mode::kNone) chosen.clear();
   if (detail.mode == ThreadDetail::Mode::kTop) ChooseTop(&chosen, detail.top, tick_seq);
   std::sort(chosen.begin(), chosen.end(), std::less<>());

@@ -23,11 +23,16 @@ struct TickRows {
   std::vector<std::shared_ptr<const TaskSample>> not_stored;
 };
 
+struct StoredDetail {
+  bool keep_untracked = true;  // baseline "all"
+  bool threads = true;         // false: no thread is stored, whatever its rule says
+};
+
 // Whether anything is shown or stored of it.
 bool IsKept(const TaskInfo& info, bool keep_untracked);
 
 // Sorts the rows of one process, whose samples are up to the tick, into the three. Thread rows exist where the process
 // is `multi` and the thread has a sample.
-void SortRows(Process* process, bool keep_untracked, uint64_t tick_seq, TickRows* rows);
+void SortRows(Process* process, StoredDetail detail, uint64_t tick_seq, TickRows* rows);
 
 }  // namespace taskmon::daemon

@@ -51,7 +51,8 @@ std::shared_ptr<const TaskInfo> Anonymizer::Info(const std::shared_ptr<const Tas
 void Anonymizer::Hide(Event* event) {
   event->task = Info(event->task);
   event->rule = StandIn("rule", event->rule);
-  if (event->type != EventType::kGap) event->detail.clear();
+  const bool of_taskmon = event->type == EventType::kGap || event->type == EventType::kDegraded;
+  if (!of_taskmon) event->detail.clear();
   if (event->final_sample == nullptr) return;
   auto sample = std::make_shared<TaskSample>(*event->final_sample);
   sample->info = event->task;

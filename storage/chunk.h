@@ -83,8 +83,8 @@ class ClosedChunk : public TickSource {
   absl::Status AddMetric(MetricId metric, const FetchPiece& fetch);
 
   size_t wanted_rows() const { return rows_.size(); }
-  // The names that its rows refer to.
-  std::vector<int64_t> InfoIds() const;
+  // Tasks, and the names that their rows refer to.
+  std::vector<std::pair<int64_t, int64_t>> InfoIds() const;
   const std::vector<TickHeader>& ticks() const override { return head_.ticks; }
   absl::Status Step(StepChanges* changes) override;
   const RowState& row(uint32_t index) const override { return rows_[index].state; }

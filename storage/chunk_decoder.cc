@@ -191,11 +191,11 @@ bool ClosedChunk::TakeSegment(uint16_t key, ColumnSegment* segment, size_t first
   return residues;
 }
 
-std::vector<int64_t> ClosedChunk::InfoIds() const {
-  std::vector<int64_t> ids;
+std::vector<std::pair<int64_t, int64_t>> ClosedChunk::InfoIds() const {
+  std::vector<std::pair<int64_t, int64_t>> ids;
   for (const Row& row : rows_) {
     for (const RowExtra& extra : row.extras) {
-      if (extra.info_id != 0) ids.push_back(extra.info_id);
+      if (extra.info_id != 0) ids.emplace_back(row.state.task_id, extra.info_id);
     }
   }
   return ids;

@@ -25,15 +25,17 @@ FetchPiece FromBody(std::string_view body) {
 
 }  // namespace
 
-ChunkStore::ChunkStore(Database* db, Retention* retention, Settings settings)
+ChunkStore::ChunkStore(Database* db, Retention* retention, EventStore* events, Settings settings)
     : db_(db),
       retention_(retention),
+      events_(events),
       settings_(std::move(settings)),
       precision_(settings_.columns),
       rules_(settings_.columns) {}
 
-absl::StatusOr<std::unique_ptr<ChunkStore>> ChunkStore::Open(Database* db, Retention* retention, Settings settings) {
-  std::unique_ptr<ChunkStore> store(new ChunkStore(db, retention, std::move(settings)));
+absl::StatusOr<std::unique_ptr<ChunkStore>> ChunkStore::Open(Database* db, Retention* retention, EventStore* events,
+                                                             Settings settings) {
+  std::unique_ptr<ChunkStore> store(new ChunkStore(db, retention, events, std::move(settings)));
   absl::Status status = store->Prepare();
   if (!status.ok()) return status;
   return store;
@@ -43,8 +45,8 @@ absl::Status ChunkStore::Prepare() {
   const std::pair<Statement*, const char*> all[] = {
       {&insert_chunk_,
        "INSERT INTO chunk(boot, first_seq, last_seq, min_wall_ns, max_wall_ns, tick_count, row_count, ticks, tier,"
-       " format, merged, bytes, last_event)"
-       " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, 2, ?, ?, (SELECT coalesce(max(id), 0) FROM event)) RETURNING id"},
+       " format, merged, bytes, last_event, last_task)"
+       " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, 2, ?, ?, ?, (SELECT max(id) FROM task)) RETURNING id"},
       // A crash may have left the body of a chunk that is gone, whose number this one has now.
       {&insert_part_, "INSERT OR REPLACE INTO part(key, data) VALUES(?, ?)"},
       {&select_head_, "SELECT ticks FROM chunk WHERE id = ?"},
@@ -66,7 +68,7 @@ absl::Status ChunkStore::Prepare() {
 absl::Status ChunkStore::Insert(const EncodedChunk& chunk, int64_t boot, int tier, bool merged) {
   insert_chunk_.Bind(boot).Bind(chunk.first_seq).Bind(chunk.last_seq).Bind(chunk.min_wall_ns).Bind(chunk.max_wall_ns);
   insert_chunk_.Bind(chunk.tick_count).Bind(chunk.row_count).BindBlob(chunk.head).Bind(tier).Bind(merged);
-  insert_chunk_.Bind(uint64_t{chunk.bytes()});
+  insert_chunk_.Bind(uint64_t{chunk.bytes()}).Bind(events_->last_id());
   absl::StatusOr<bool> row = insert_chunk_.Step();
   const int64_t id = row.ok() ? insert_chunk_.Int(0) : 0;
   insert_chunk_.Reset();
@@ -107,11 +109,15 @@ absl::Status ChunkStore::CloseJournal(const std::vector<JournalEntry>& journal, 
     if (!made.ok()) return made.status();
     folded = *std::move(made);
   }
-  absl::Status status = retention_->MakeRoom(chunk->bytes() + folded.bytes() + kChunkBytes);
+  absl::StatusOr<int64_t> events = db_->QueryInt("SELECT sum(length(events)) FROM journal");
+  if (!events.ok()) return events.status();
+  absl::Status status =
+      retention_->MakeRoom(chunk->bytes() + folded.bytes() + static_cast<uint64_t>(*events) + kChunkBytes);
   if (!status.ok()) return status;
   absl::StatusOr<Transaction> transaction = Transaction::Begin(db_, Transaction::Kind::kWrite);
   if (!transaction.ok()) return transaction.status();
-  status = Insert(*chunk, boot, 0, chunk->bytes() >= kJoinedBytes / 2);
+  status = events_->PackJournal();
+  if (status.ok()) status = Insert(*chunk, boot, 0, chunk->bytes() >= kJoinedBytes / 2);
   if (status.ok() && settings_.coarser) status = Insert(folded, boot, 1, false);
   if (status.ok()) status = db_->Exec("DELETE FROM journal");
   return status.ok() ? retention_->Commit(&*transaction) : status;
@@ -204,8 +210,11 @@ absl::Status ChunkStore::Replace(int tier, const std::vector<Stored>& fragments,
     if (!made.ok()) return made.status();
     folded = *std::move(made);
   }
+  const uint64_t dropped = retention_->chunks_dropped();
   absl::Status status = retention_->MakeRoom(joined.bytes() + folded.bytes() + kChunkBytes);
   if (!status.ok()) return status;
+  // What made room may have been one of the fragments, whose tasks and names went with it. There is a next time.
+  if (retention_->chunks_dropped() != dropped) return absl::OkStatus();
   absl::StatusOr<Transaction> transaction = Transaction::Begin(db_, Transaction::Kind::kWrite);
   if (!transaction.ok()) return transaction.status();
   status = Insert(joined, fragments.front().boot, tier, true);

@@ -16,6 +16,7 @@
 #include <absl/status/statusor.h>
 
 #include "storage/chunk.h"
+#include "storage/event_store.h"
 #include "storage/recode.h"
 #include "storage/retention.h"
 #include "storage/sqlite_db.h"
@@ -29,11 +30,12 @@ class ChunkStore {
     CounterSet counters;
     bool coarser = true;  // keep coarser resolutions
   };
-  static absl::StatusOr<std::unique_ptr<ChunkStore>> Open(Database* db, Retention* retention, Settings settings);
+  static absl::StatusOr<std::unique_ptr<ChunkStore>> Open(Database* db, Retention* retention, EventStore* events,
+                                                          Settings settings);
 
   const Precision& precision() const { return precision_; }
 
-  // Puts the journal there as a chunk and empties it, in one transaction.
+  // Puts the journal there as a chunk, its events as blocks, and empties it, in one transaction.
   absl::Status CloseJournal(const std::vector<JournalEntry>& journal, int64_t boot);
   // Joins one run of fragments, if there are enough. True: it did, and there may be more to do.
   absl::StatusOr<bool> JoinFragments();
@@ -48,7 +50,7 @@ class ChunkStore {
     uint64_t ticks;
     uint64_t first_seq;
   };
-  ChunkStore(Database* db, Retention* retention, Settings settings);
+  ChunkStore(Database* db, Retention* retention, EventStore* events, Settings settings);
   absl::Status Prepare();
   absl::Status Insert(const EncodedChunk& chunk, int64_t boot, int tier, bool merged);
   absl::StatusOr<EncodedChunk> Fold(const EncodedChunk& chunk, int tier) const;
@@ -61,6 +63,7 @@ class ChunkStore {
 
   Database* const db_;
   Retention* const retention_;
+  EventStore* const events_;
   const Settings settings_;
   const Precision precision_;
   const FoldRules rules_;

@@ -76,7 +76,11 @@ std::shared_ptr<const TaskSample> Cutter::Row(const std::shared_ptr<const TaskSa
   if (auto at = rows_.find(row); at != rows_.end()) return kept = at->second;
   auto changed = std::make_shared<TaskSample>(*row);
   changed->info = Names(row->info);
-  if (options_.hidden_metrics) changed->valid &= ~options_.hidden_metrics(*row->info);
+  if (options_.hidden_metrics) {
+    const MetricSet hidden = options_.hidden_metrics(*row->info);
+    changed->valid &= ~hidden;
+    std::erase_if(changed->taken_boot_ns, [&](const auto& taken) { return hidden[taken.first]; });
+  }
   return kept = std::move(changed);
 }
 

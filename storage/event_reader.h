@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reads the event table in pages, each in a short transaction of its own. Belongs to a RingReader.
+// Reads events in pages, each in a short transaction of its own: those that have rows and those that lie in columns,
+// in the order of their ids. Belongs to a RingReader.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +10,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "storage/event_pages.h"
 #include "storage/info_cache.h"
 #include "storage/ring_reader.h"
 #include "storage/sqlite_db.h"
@@ -17,7 +19,7 @@ namespace taskmon::storage {
 
 class EventReader {
  public:
-  EventReader(Database* db, InfoCache* infos) : db_(db), infos_(infos) {}
+  EventReader(Database* db, InfoCache* infos) : db_(db), infos_(infos), pages_(db) {}
   absl::Status Prepare();
 
   // As RingReader::ScanEvents.
@@ -25,13 +27,24 @@ class EventReader {
                     const RingReader::EventSink& sink);
 
  private:
-  absl::StatusOr<std::vector<Event>> Page(int64_t begin, int64_t end, uint32_t types, uint64_t after_id,
-                                          uint64_t last_id);
-  absl::StatusOr<Event> Read();
+  struct Question {
+    int64_t begin_wall_ns, end_wall_ns;
+    uint32_t types;
+    uint64_t last_id;  // newest event when the scan began: what comes later is left out
+  };
+  struct Page {
+    std::vector<Event> events;
+    uint64_t last_id = 0;  // all up to here are in it
+  };
+  absl::StatusOr<Page> Next(const Question& question, uint64_t after_id);
+  absl::Status ReadRows(const Question& question, uint64_t after_id, Page* page);
+  absl::Status AddColumns(const Question& question, uint64_t after_id, Page* page);
+  absl::StatusOr<Event> ReadRow();
 
   Database* const db_;
   InfoCache* const infos_;
-  Statement range_, events_;
+  EventPages pages_;
+  Statement newest_, rows_;
 };
 
 }  // namespace taskmon::storage

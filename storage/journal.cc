@@ -186,6 +186,7 @@ struct ParseState {
   uint64_t first_row = 0;
   uint64_t next_row = 0;
   std::vector<bool> present;
+  std::vector<uint64_t> updated_seq;  // the tick of a row's newest record: it has one a tick
 };
 
 bool TakeRow(int64_t relative, const ParseState& state, uint32_t* row) {
@@ -218,9 +219,12 @@ void ParseRecords(ByteReader* in, ParseState* state, JournalTick* tick) {
       record.task_id = task_id;
       record.row = static_cast<uint32_t>(state->next_row++);
       state->present.push_back(true);
+      state->updated_seq.push_back(tick->header.tick.seq);
     } else {
       relative = WrapAdd(relative, UnZigZag(head >> 1));
       if (!TakeRow(relative, *state, &record.row)) return in->Fail();
+      if (std::exchange(state->updated_seq[record.row], tick->header.tick.seq) == tick->header.tick.seq)
+        return in->Fail();
     }
     record.body = in->Sized();
     tick->records.push_back(record);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Lives of tasks as the tables `task`, `task_info` and `event` have them: by number, with parents and children. Part of
-// RingReader, whose connection it uses.
+// Lives of tasks: by number, with parents, children and last samples. Part of RingReader, whose connection it uses.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +10,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "storage/event_pages.h"
 #include "storage/info_cache.h"
 #include "storage/ring_reader.h"
 #include "storage/sqlite_db.h"
@@ -19,7 +19,7 @@ namespace taskmon::storage {
 
 class LifeReader {
  public:
-  LifeReader(Database* db, InfoCache* infos) : db_(db), infos_(infos) {}
+  LifeReader(Database* db, InfoCache* infos) : db_(db), infos_(infos), pages_(db) {}
   absl::Status Prepare();
 
   absl::StatusOr<std::vector<Life>> Of(int32_t tid);
@@ -28,10 +28,13 @@ class LifeReader {
 
  private:
   absl::StatusOr<std::vector<Life>> Read(Statement* select);
-  absl::Status AddFinal(int64_t task, Life* life);
+  absl::Status AddFinal(Life* life);
+  absl::Status AddOldFinal(Life* life);
 
   Database* const db_;
   InfoCache* const infos_;
+  EventPages pages_;
+  bool old_ = false;  // of a format before 3
   Statement of_, children_, final_;
 };
 

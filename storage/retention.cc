@@ -34,6 +34,11 @@ uint64_t FileSize(const std::string& path) {
   return stat(path.c_str(), &st) == 0 ? static_cast<uint64_t>(st.st_size) : 0;
 }
 
+// What was seen goes with the last tick of any resolution, what columns of events alone tell of with theirs.
+std::string IsOver(int64_t finest, int64_t any) {
+  return fmt::format("(last_seq < {} OR (seen = 0 AND last_seq < {}))", any, finest);
+}
+
 }  // namespace
 
 Retention::Retention(Database* db, const RingOptions& options)
@@ -169,12 +174,13 @@ absl::Status Retention::DropOldest() {
 // The chunk's own row goes first, so that no reader finds a part of it. What hangs on it goes in steps that fit the
 // WAL; should a crash come between, the next drop takes the rest along, since all goes by what is left.
 absl::Status Retention::DropChunk(int64_t id) {
-  absl::StatusOr<Statement> chunk = db_->Prepare("SELECT tier, last_seq, last_event FROM chunk WHERE id = ?");
+  absl::StatusOr<Statement> chunk = db_->Prepare(
+      "SELECT tier, last_seq, last_event, coalesce(last_task, 9223372036854775807) FROM chunk WHERE id = ?");
   if (!chunk.ok()) return chunk.status();
   absl::StatusOr<bool> found = chunk->Bind(id).Step();
   if (!found.ok()) return found.status();
   if (!*found) return absl::NotFoundError("no such chunk");
-  const int64_t tier = chunk->Int(0), last_seq = chunk->Int(1), last_event = chunk->Int(2);
+  const int64_t tier = chunk->Int(0), last_seq = chunk->Int(1), last_event = chunk->Int(2), last_task = chunk->Int(3);
   chunk->Reset();
   std::string condition = fmt::format("id = {}", id);
   if (tier == 0) condition += fmt::format(" OR (tier = {} AND last_seq <= {})", kPastTier, last_seq);
@@ -182,10 +188,10 @@ absl::Status Retention::DropChunk(int64_t id) {
   if (!status.ok()) return status;
   ++chunks_dropped_;
   status = DeleteInSteps("part", "key", "key >> 16 NOT IN (SELECT id FROM chunk)");
-  return status.ok() ? DropWhatIsOver(last_event) : status;
+  return status.ok() ? DropWhatIsOver(last_event, last_task) : status;
 }
 
-absl::Status Retention::DropWhatIsOver(int64_t last_event) {
+absl::Status Retention::DropWhatIsOver(int64_t last_event, int64_t last_task) {
   const auto oldest_of = [this](std::string_view tiers) {
     return db_->QueryInt(fmt::format(
         "SELECT min(coalesce((SELECT min(first_seq) FROM chunk WHERE tier {}), 9e18), coalesce((SELECT min(seq) FROM"
@@ -196,16 +202,17 @@ absl::Status Retention::DropWhatIsOver(int64_t last_event) {
   absl::StatusOr<int64_t> any = oldest_of(fmt::format("< {}", kResolutions));
   if (!finest.ok()) return finest.status();
   if (!any.ok()) return any.status();
-  const std::string of_past = fmt::format("id <= {} AND seq < {}", last_event, *any);
-  const std::string many = fmt::format("id <= {} AND seq < {} AND type IN ({}, {}, {}, {})", last_event, *finest,
-                                       static_cast<int>(EventType::kFork), static_cast<int>(EventType::kExec),
-                                       static_cast<int>(EventType::kExit), static_cast<int>(EventType::kRename));
-  absl::Status status = DeleteInSteps("event", "id", of_past);
-  if (status.ok()) status = DeleteInSteps("event", "id", many);
-  for (const std::string& over :
-       {fmt::format("seen = 0 AND last_seq < {}", *finest), fmt::format("seen = 1 AND last_seq < {}", *any)}) {
-    if (status.ok()) status = DeleteInSteps("task_info", "id", "task IN (SELECT id FROM task WHERE " + over + ")");
-    if (status.ok()) status = DeleteInSteps("task", "id", over);
+  absl::Status status = DeleteInSteps("event", "id", fmt::format("id <= {} AND seq < {}", last_event, *any));
+  if (status.ok()) status = DeleteInSteps("event_block", "id", fmt::format("last_seq < {}", *finest));
+  if (status.ok()) status = DeleteInSteps("event_data", "id", "id NOT IN (SELECT id FROM event_block)");
+  if (!status.ok()) return status;
+  // Blocks may reach back farther than the chunks do, and need the tasks and names of their events.
+  absl::StatusOr<int64_t> told = db_->QueryInt("SELECT coalesce(min(first_seq), 9223372036854775807) FROM event_block");
+  if (!told.ok()) return told.status();
+  const std::string over = IsOver(std::min(*finest, *told), std::min(*any, *told));
+  status = DeleteInSteps("task", "id", fmt::format("id <= {} AND {}", last_task, over));
+  for (const char* table : {"names", "text"}) {
+    if (status.ok()) status = DeleteInSteps(table, "id", over);
   }
   return status;
 }

@@ -49,10 +49,10 @@ class Retention {
   uint64_t chunks_dropped() const { return chunks_dropped_; }
 
  private:
-  // A chunk goes with what supplements it. With the finest go the events of its time that are many (births, execs,
-  // ends), with the last of any resolution all others; tasks go when no chunk has rows of them any more.
+  // A chunk goes with what supplements it. With the finest go the columns of events of its time, with the last of any
+  // resolution all other events; tasks and names go when nothing is left that has them.
   absl::Status DropChunk(int64_t id);
-  absl::Status DropWhatIsOver(int64_t last_event);
+  absl::Status DropWhatIsOver(int64_t last_event, int64_t last_task);
   absl::StatusOr<int64_t> OldestToDrop();
   absl::StatusOr<int64_t> PastLimits(int64_t now_wall_ns);
   absl::Status Shrink();

@@ -3,11 +3,11 @@
 
 #include <algorithm>
 #include <iterator>
+#include <unordered_set>
 #include <utility>
 
 #include <fmt/format.h>
 
-#include "storage/event_codec.h"
 #include "storage/past_encoder.h"
 #include "storage/schema.h"
 
@@ -23,18 +23,10 @@ constexpr uint32_t kCloseRetryTicks = 8;
 // Room for a row that supplements a tick, generously.
 constexpr uint64_t kPastRowBytes = 256;
 constexpr uint64_t kMaxJournalBytes = 8u << 20;
-
-// What only rule decisions and threshold crossings have; NULL elsewhere, and NULL costs nothing.
-void BindDecision(const Event& event, Statement* insert) {
-  event.rule.empty() ? insert->BindNull() : insert->BindText(event.rule);
-  const bool crossing = event.type == EventType::kThreshold;
-  crossing || event.type == EventType::kRule ? insert->Bind(event.begins) : insert->BindNull();
-  if (!crossing) {
-    insert->BindNull().BindNull().BindNull();
-    return;
-  }
-  insert->Bind(int64_t{event.metric}).BindReal(event.value).BindReal(event.baseline);
-}
+// zstd's for the events of a tick, which are packed anew with those of their chunk.
+constexpr int kTickLevel = 1;
+// Names that nothing has had for so many ticks are taken for new ones when they come back.
+constexpr uint64_t kNamesTicks = 3600;
 
 }  // namespace
 
@@ -62,12 +54,8 @@ absl::Status RingFile::Open() {
 
 absl::Status RingFile::PrepareStatements() {
   const std::pair<Statement*, const char*> all[] = {
-      {&insert_journal_, "INSERT INTO journal(seq, boot, wall_ns, data) VALUES(?, ?, ?, ?)"},
+      {&insert_journal_, "INSERT INTO journal(seq, boot, wall_ns, data, events, last_event) VALUES(?, ?, ?, ?, ?, ?)"},
       {&select_journal_, "SELECT seq, wall_ns, data, boot FROM journal ORDER BY seq"},
-      {&insert_event_,
-       "INSERT INTO event(seq, wall_ns, boot_ns, type, wait_status, duration_ns, lost, detail, info, final, rule, "
-       "begins,"
-       " metric, value, baseline) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"},
   };
   for (const auto& [statement, sql] : all) {
     absl::StatusOr<Statement> prepared = db_.Prepare(sql);
@@ -80,11 +68,14 @@ absl::Status RingFile::PrepareStatements() {
   for (const ColumnSpec& column : options_.columns) {
     if (column.stored) stored_.set(column.id);
   }
+  absl::StatusOr<std::unique_ptr<EventStore>> events = EventStore::Open(&db_, stored_);
+  if (!events.ok()) return events.status();
+  events_ = *std::move(events);
   absl::StatusOr<CounterSet> counters = LoadCounters(&db_);
   if (!counters.ok()) return counters.status();
   counters_ = *counters;
   absl::StatusOr<std::unique_ptr<ChunkStore>> chunks =
-      ChunkStore::Open(&db_, retention_.get(), {options_.columns, counters_, options_.coarser});
+      ChunkStore::Open(&db_, retention_.get(), events_.get(), {options_.columns, counters_, options_.coarser});
   if (!chunks.ok()) return chunks.status();
   chunks_ = *std::move(chunks);
   return absl::OkStatus();
@@ -93,7 +84,7 @@ absl::Status RingFile::PrepareStatements() {
 absl::Status RingFile::LoadState() {
   absl::StatusOr<int64_t> seq = db_.QueryInt(
       "SELECT max(coalesce((SELECT max(seq) FROM journal), 0), coalesce((SELECT max(last_seq) FROM chunk), 0),"
-      " coalesce((SELECT max(last_seq) FROM task), 0))");
+      " coalesce((SELECT max(first_seq, coalesce(last_seq, 0)) FROM task ORDER BY id DESC LIMIT 1), 0))");
   absl::StatusOr<int64_t> newest = db_.QueryInt(
       "SELECT coalesce((SELECT wall_ns FROM journal ORDER BY seq DESC LIMIT 1),"
       " (SELECT max_wall_ns FROM chunk WHERE tier = 0 ORDER BY last_seq DESC LIMIT 1))");
@@ -167,8 +158,11 @@ absl::Status RingFile::TryAppend(const Snapshot& snapshot, std::vector<Event>* e
 
 absl::Status RingFile::SwitchBoot(const Snapshot& snapshot) {
   if (known_boot_ && snapshot.boot_id == boot_id_) return absl::OkStatus();
-  absl::StatusOr<int64_t> boot = tasks_->BeginBoot(snapshot.boot_id, last_seq_);
+  absl::StatusOr<int64_t> boot = tasks_->BeginBoot(
+      snapshot.boot_id, WrapSub(snapshot.tick.wall_ns, static_cast<int64_t>(snapshot.tick.boot_ns)), last_seq_);
   if (!boot.ok()) return boot.status();
+  absl::Status status = events_->Reload();
+  if (!status.ok()) return status;
   boot_ = *boot;
   boot_id_ = snapshot.boot_id;
   known_boot_ = true;
@@ -181,12 +175,16 @@ absl::Status RingFile::WriteTick(const Snapshot& snapshot, std::vector<Event>* e
   context_ = {snapshot.tick, counters_, stored_, &chunks_->precision()};
   journal_.Begin({snapshot.tick, snapshot.memory_total_bytes}, begin_chunk_);
   absl::Status status = WriteRows(snapshot);
-  if (status.ok()) status = WriteEvents(snapshot, events);
+  if (!status.ok()) return status;
+  absl::StatusOr<std::string> columns = WriteEvents(snapshot, events);
+  if (!columns.ok()) return columns.status();
+  status = tasks_->EndTick();
   if (!status.ok()) return status;
   const std::string blob = journal_.Finish();
-  last_tick_bytes_ = blob.size();
+  last_tick_bytes_ = blob.size() + columns->size();
   insert_journal_.Bind(snapshot.tick.seq).Bind(boot_).Bind(snapshot.tick.wall_ns).BindBlob(blob);
-  return insert_journal_.Run();
+  columns->empty() ? insert_journal_.BindNull() : insert_journal_.BindBlob(*columns);
+  return insert_journal_.Bind(events_->last_id()).Run();
 }
 
 // Both ticks are sorted alike, so that a match is found by walking. In a tick that is not, a task may pass for one that
@@ -253,39 +251,33 @@ absl::Status RingFile::WriteRow(const std::shared_ptr<const TaskSample>& sample,
   return absl::OkStatus();
 }
 
-absl::Status RingFile::WriteEvents(const Snapshot& snapshot, std::vector<Event>* events) {
+// Rows for those that are rare; the others are returned as columns.
+absl::StatusOr<std::string> RingFile::WriteEvents(const Snapshot& snapshot, std::vector<Event>* events) {
+  std::vector<StoredEvent> in_columns;
   for (Event& event : *events) {
-    absl::Status status = WriteEvent(snapshot, &event);
-    if (!status.ok()) return status;
+    TaskIds ids;
+    if (event.task != nullptr) {
+      absl::StatusOr<TaskIds> mentioned = tasks_->Mentioned(event, snapshot.tick.seq);
+      if (!mentioned.ok()) return mentioned.status();
+      ids = *mentioned;
+    }
+    absl::StatusOr<bool> fits = events_->Add(snapshot.tick.seq, event, ids.task, ids.info);
+    if (!fits.ok()) return fits.status();
+    event.id = events_->last_id();
+    if (*fits) in_columns.push_back({snapshot.tick.seq, ids.task, ids.info, event});
   }
-  return absl::OkStatus();
-}
-
-absl::Status RingFile::WriteEvent(const Snapshot& snapshot, Event* event) {
-  TaskIds ids;
-  if (event->task != nullptr) {
-    absl::StatusOr<TaskIds> mentioned = tasks_->Mentioned(*event, snapshot.tick.seq);
-    if (!mentioned.ok()) return mentioned.status();
-    ids = *mentioned;
+  if (in_columns.empty()) return std::string();
+  if (in_columns.size() > kMaxColumnEvents) {
+    return absl::ResourceExhaustedError(
+        fmt::format("{} events in one tick; at most {} can be stored", in_columns.size(), kMaxColumnEvents));
   }
-  const std::string final =
-      event->final_sample ? EncodeFinalSample(*event->final_sample, event->boot_ns, stored_) : std::string();
-  Statement& insert = insert_event_;
-  insert.Bind(snapshot.tick.seq).Bind(event->wall_ns).Bind(event->boot_ns).Bind(static_cast<int>(event->type));
-  insert.Bind(event->wait_status).Bind(event->duration_ns).Bind(event->lost).BindText(event->detail);
-  event->task != nullptr ? insert.Bind(ids.info) : insert.BindNull();
-  event->final_sample != nullptr ? insert.BindBlob(final) : insert.BindNull();
-  BindDecision(*event, &insert);
-  absl::StatusOr<bool> row = insert.Step();
-  if (row.ok()) event->id = static_cast<uint64_t>(insert.Int(0));
-  insert.Reset();
-  return row.status();
+  return EncodeEvents(
+      in_columns, stored_, [this](int64_t task) { return tasks_->Times(task); }, kTickLevel);
 }
 
 void RingFile::AfterTick(const Snapshot& snapshot) {
   entries_.swap(next_entries_);
   next_entries_.clear();
-  tasks_->EndTick();
   begin_chunk_ = false;
   if (open_ticks_++ == 0) open_used_bytes_ = retention_->UsedBytes();
   open_bytes_ += last_tick_bytes_;
@@ -355,8 +347,21 @@ absl::Status RingFile::CloseChunk() {
 absl::Status RingFile::Tidy() {
   absl::StatusOr<bool> joined = chunks_->JoinFragments();
   if (absl::IsDataLoss(joined.status())) return joined.status();
+  absl::Status status = RetireNames();
+  if (absl::IsDataLoss(status)) return status;
   (void)retention_->Checkpoint(false);
   return absl::OkStatus();
+}
+
+absl::Status RingFile::RetireNames() {
+  std::unordered_set<int64_t> in_use;
+  for (const Entry& entry : entries_) in_use.insert(entry.ids.info);
+  absl::StatusOr<Transaction> transaction = Transaction::Begin(&db_, Transaction::Kind::kWrite);
+  if (!transaction.ok()) return transaction.status();
+  absl::Status status = tasks_->RetireNames(std::move(in_use), last_seq_, kNamesTicks);
+  if (status.ok()) status = retention_->Commit(&*transaction);
+  if (!status.ok()) ForgetState();
+  return status;
 }
 
 absl::Status RingFile::AddPast(const std::vector<PastTick>& ticks) {
@@ -377,13 +382,10 @@ absl::Status RingFile::AddPast(const std::vector<PastTick>& ticks) {
   absl::StatusOr<Transaction> transaction = Transaction::Begin(&db_, Transaction::Kind::kWrite);
   if (!transaction.ok()) return transaction.status();
   status = WritePast(stored);
+  if (status.ok()) status = tasks_->EndTick();
   if (status.ok()) status = retention_->Commit(&*transaction);
-  if (!status.ok()) {
-    ForgetState();
-    return status;
-  }
-  tasks_->EndTick();
-  return absl::OkStatus();
+  if (!status.ok()) ForgetState();
+  return status;
 }
 
 absl::Status RingFile::WritePast(const std::vector<PastTick>& ticks) {

@@ -17,6 +17,7 @@
 #include <absl/status/statusor.h>
 
 #include "storage/chunk_store.h"
+#include "storage/event_store.h"
 #include "storage/journal.h"
 #include "storage/retention.h"
 #include "storage/ring_writer.h"
@@ -53,8 +54,8 @@ class RingFile {
   absl::Status WriteTick(const Snapshot& snapshot, std::vector<Event>* events);
   absl::Status WriteRows(const Snapshot& snapshot);
   absl::Status WriteRow(const std::shared_ptr<const TaskSample>& sample, Entry* before);
-  absl::Status WriteEvents(const Snapshot& snapshot, std::vector<Event>* events);
-  absl::Status WriteEvent(const Snapshot& snapshot, Event* event);
+  absl::StatusOr<std::string> WriteEvents(const Snapshot& snapshot, std::vector<Event>* events);
+  absl::Status RetireNames();
   absl::Status EndRow(const Entry& entry, uint64_t seq);
   Entry* Match(const std::shared_ptr<const TaskSample>& sample, size_t* next);
   absl::Status CheckPast(const std::vector<PastTick>& ticks) const;
@@ -72,10 +73,11 @@ class RingFile {
   Database db_;
   std::unique_ptr<Retention> retention_;
   std::unique_ptr<TaskTable> tasks_;
+  std::unique_ptr<EventStore> events_;
   std::unique_ptr<ChunkStore> chunks_;
   CounterSet counters_;
   MetricBits stored_;
-  Statement insert_journal_, insert_event_, select_journal_;
+  Statement insert_journal_, select_journal_;
 
   // The open chunk.
   JournalWriter journal_;

@@ -76,7 +76,7 @@ class RingReaderImpl : public RingReader {
   absl::StatusOr<std::optional<Ids>> WantedTasks(const ScanFilter& filter);
   absl::StatusOr<bool> Deliver(Loaded loaded, ScanState* state, const TickSink& sink);
   SnapshotAssembler::FindInfo Names() {
-    return [this](int64_t id) { return infos_.Find(id); };
+    return [this](int64_t task, int64_t names) { return infos_.Find(task, names); };
   }
   absl::StatusOr<std::shared_ptr<const Snapshot>> AtIn(int tier, int64_t wall_ns);
   absl::StatusOr<Loaded> LoadAt(int tier, int64_t wall_ns, size_t* tick);
@@ -164,8 +164,8 @@ absl::StatusOr<Loaded> RingReaderImpl::LoadChunk(const ChunkRef& ref, const Scan
   if (!boot.ok()) return boot.status();
   absl::StatusOr<ClosedChunk> chunk = chunks_->Load(ref, filter.metrics, WantedIn(tasks));
   if (!chunk.ok()) return chunk.status();
-  for (int64_t info : chunk->InfoIds()) {
-    absl::Status status = infos_.Find(info).status();
+  for (const auto& [task, names] : chunk->InfoIds()) {
+    absl::Status status = infos_.Find(task, names).status();
     if (!status.ok()) return status;
   }
   Loaded loaded;
@@ -220,8 +220,8 @@ absl::Status RingReaderImpl::AddPast(uint64_t first_seq, const ScanFilter& filte
   for (const ChunkRef& ref : *refs) {
     absl::StatusOr<ClosedChunk> chunk = chunks_->Load(ref, filter.metrics, WantedIn(tasks));
     if (!chunk.ok()) return chunk.status();
-    for (int64_t info : chunk->InfoIds()) {
-      absl::Status status = infos_.Find(info).status();
+    for (const auto& [task, names] : chunk->InfoIds()) {
+      absl::Status status = infos_.Find(task, names).status();
       if (!status.ok()) return status;
     }
     if (chunk->wanted_rows() > 0) loaded->past->Add(*std::move(chunk));

@@ -114,21 +114,22 @@ enum class EventType : uint8_t {
   kRule = 6,
   kGap = 7,
   kRename = 8,
+  kDegraded = 9,
 };
 
-// One thing that happened to a task (or to the record itself: kGap has no task).
+// One thing that happened to a task (or to the record itself: kGap and kDegraded have no task).
 struct Event {
   uint64_t id = 0;  // given by the ring writer, grows over the life of a file; 0: not stored yet
   EventType type = EventType::kFork;
   int64_t wall_ns = 0;
   uint64_t boot_ns = 0;
-  std::shared_ptr<const TaskInfo> task;  // as it was then; null for kGap
+  std::shared_ptr<const TaskInfo> task;  // as it was then; null for kGap, kDegraded
   int32_t wait_status = 0;               // exit: as wait(2) has it
   uint64_t duration_ns = 0;
-  std::shared_ptr<const TaskSample> final_sample;  // exit: totals of the whole life; null otherwise
+  std::shared_ptr<const TaskSample> final_sample;  // exit: totals of the whole life, without deltas; null otherwise
   std::string detail;
   uint64_t lost = 0;  // gap: records lost
-  // Threshold crossings and rule decisions.
+  // Threshold crossings and rule decisions; `begins` of kDegraded, too: something is left out, or is done again.
   std::string rule;     // the rule that the task came under, or left; the rule whose threshold was crossed
   bool begins = true;   // threshold: crossed (true), or back to normal
   MetricId metric = 0;  // threshold: what was compared; 0: not a metric

@@ -20,7 +20,7 @@
 namespace taskmon::storage {
 
 inline constexpr int64_t kApplicationId = 0x544b4d4e;  // "TKMN"
-inline constexpr int64_t kFormatVersion = 2;
+inline constexpr int64_t kFormatVersion = 3;
 inline constexpr int64_t kPageBytes = 4096;
 
 // Resolutions: as sampled and two coarser ones; and chunks that only add rows to others (RingWriter::AddPast).
@@ -39,6 +39,10 @@ absl::Status ConfigureWriter(Database* db);
 absl::Status CreateOrCheckSchema(Database* db);
 // As above for readers: an empty file is not a history file.
 absl::Status CheckSchema(Database* db);
+
+// The tables that came with version 3, and the views; for upgrade.cc.
+absl::Status CreateTaskTables(Database* db);
+absl::Status CreateViews(Database* db);
 
 // Records the kinds of metrics new to the file, and reads back those of all: what was written under one kind is read
 // under it.

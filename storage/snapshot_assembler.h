@@ -22,7 +22,7 @@ namespace taskmon::storage {
 
 class SnapshotAssembler {
  public:
-  using FindInfo = std::function<absl::StatusOr<std::shared_ptr<const TaskInfo>>(int64_t info_id)>;
+  using FindInfo = std::function<absl::StatusOr<std::shared_ptr<const TaskInfo>>(int64_t task_id, int64_t info_id)>;
 
   SnapshotAssembler(TickSource* source, const ScanFilter& filter, std::string boot_id, FindInfo find_info)
       : source_(source), filter_(filter), boot_id_(std::move(boot_id)), find_info_(std::move(find_info)) {}

@@ -1,32 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/task_table.h"
 
+#include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "storage/codec.h"
+
 namespace taskmon::storage {
 namespace {
 
-// Rule names hold no line breaks (the rule store refuses them).
-std::string JoinRules(const std::vector<std::string>& rules) {
-  std::string out;
-  for (const std::string& rule : rules) {
-    if (!out.empty()) out += '\n';
-    out += rule;
-  }
-  return out;
-}
-
-std::vector<std::string> SplitRules(std::string_view text) {
-  std::vector<std::string> rules;
-  while (!text.empty()) {
-    const size_t end = std::min(text.find('\n'), text.size());
-    rules.emplace_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return rules;
-}
+int64_t Signed(uint64_t v) { return static_cast<int64_t>(v); }
 
 }  // namespace
 
@@ -37,23 +23,6 @@ bool SameInfo(const TaskInfo& a, const TaskInfo& b) {
          a.kthread == b.kthread && a.process_start_ns == b.process_start_ns && a.start_wall_ns == b.start_wall_ns;
 }
 
-void ReadInfo(const Statement& row, int first_column, TaskInfo* info) {
-  int c = first_column;
-  info->tgid = static_cast<int32_t>(row.Int(c++));
-  info->ppid = static_cast<int32_t>(row.Int(c++));
-  info->process_start_ns = static_cast<uint64_t>(row.Int(c++));
-  info->start_wall_ns = row.Int(c++);
-  info->uid = static_cast<uint32_t>(row.Int(c++));
-  info->gid = static_cast<uint32_t>(row.Int(c++));
-  info->kthread = row.Int(c++) != 0;
-  info->tracked = row.Int(c++) != 0;
-  for (std::string* text : {&info->comm, &info->cmdline, &info->exe, &info->user, &info->cgroup, &info->unit,
-                            &info->container, &info->app}) {
-    *text = row.Text(c++);
-  }
-  info->rules = SplitRules(row.Text(c));
-}
-
 absl::StatusOr<std::unique_ptr<TaskTable>> TaskTable::Open(Database* db) {
   std::unique_ptr<TaskTable> table(new TaskTable(db));
   absl::Status status = table->Prepare();
@@ -62,196 +31,234 @@ absl::StatusOr<std::unique_ptr<TaskTable>> TaskTable::Open(Database* db) {
 }
 
 absl::Status TaskTable::Prepare() {
-  const std::string latest =
-      fmt::format("SELECT i.id, {} FROM task_info i WHERE i.task = ? ORDER BY i.id DESC LIMIT 1", kInfoColumns);
-  const std::pair<Statement*, std::string_view> all[] = {
-      {&find_task_, "SELECT id, last_seq IS NULL FROM task WHERE tid = ? AND start_ns = ? AND thread = ? AND boot = ?"},
+  const std::pair<Statement*, const char*> all[] = {
+      {&find_task_,
+       "SELECT id, ppid, start_skew_ns, names, first_seq, last_seq, wait_status, duration_ns, exit_skew_ns, seen,"
+       " coalesce(tgid, tid), process_age_ns FROM task WHERE tid = ? AND start_ns = ? AND thread = ? AND boot = ?"},
       {&insert_task_,
-       "INSERT INTO task(boot, tid, thread, start_ns, first_seq, seen, last_seq) VALUES(?, ?, ?, ?, ?, ?, ?) RETURNING "
-       "id"},
-      {&revive_task_, "UPDATE task SET last_seq = NULL, seen = 1 WHERE id = ?"},
-      {&end_task_, "UPDATE task SET last_seq = ?1 WHERE id = ?2 AND (last_seq IS NULL OR last_seq < ?1)"},
-      {&exit_task_, "UPDATE task SET exit_wall_ns = ?, wait_status = ?, duration_ns = ? WHERE id = ?"},
-      {&past_task_,
-       "UPDATE task SET seen = 1, first_seq = min(first_seq, ?), last_seq = max(last_seq, ?) WHERE id = ?"},
-      {&latest_info_, latest},
-      {&insert_info_,
-       "INSERT INTO task_info(task, from_seq, tgid, ppid, process_start_ns, start_wall_ns, uid, gid, kthread, tracked,"
-       " comm, cmdline, exe, user, cgroup, unit, container, app, rules)"
-       " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) RETURNING id"},
+       "INSERT INTO task(names, first_seq, last_seq, wait_status, duration_ns, exit_skew_ns, seen, id, boot, tid,"
+       " thread, start_ns, ppid, start_skew_ns, process_age_ns, tgid)"
+       " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
+      {&update_task_,
+       "UPDATE task SET names = ?, first_seq = ?, last_seq = ?, wait_status = ?, duration_ns = ?, exit_skew_ns = ?,"
+       " seen = ? WHERE id = ?"},
   };
   for (const auto& [statement, sql] : all) {
     absl::StatusOr<Statement> prepared = db_->Prepare(sql);
     if (!prepared.ok()) return prepared.status();
     *statement = *std::move(prepared);
   }
+  absl::StatusOr<std::unique_ptr<NameTable>> names = NameTable::Open(db_);
+  if (!names.ok()) return names.status();
+  names_ = *std::move(names);
   return absl::OkStatus();
 }
 
-absl::StatusOr<int64_t> TaskTable::BeginBoot(const std::string& boot_id, uint64_t last_seq) {
+absl::StatusOr<int64_t> TaskTable::BeginBoot(const std::string& boot_id, int64_t wall_offset_ns, uint64_t last_seq) {
   Forget();
-  absl::StatusOr<Statement> end = db_->Prepare("UPDATE task SET last_seq = ? WHERE last_seq IS NULL");
-  if (!end.ok()) return end.status();
+  absl::StatusOr<int64_t> last = db_->QueryInt("SELECT seq FROM sqlite_sequence WHERE name = 'task'");
+  if (!last.ok()) return last.status();
+  last_id_ = *last;
+  absl::StatusOr<Statement> end =
+      db_->Prepare("UPDATE task SET last_seq = ? WHERE id IN (SELECT id FROM task WHERE last_seq IS NULL)");
+  absl::StatusOr<Statement> insert = db_->Prepare("INSERT OR IGNORE INTO boot(boot_id, wall_offset_ns) VALUES(?, ?)");
+  absl::StatusOr<Statement> complete =
+      db_->Prepare("UPDATE boot SET wall_offset_ns = ? WHERE boot_id = ? AND wall_offset_ns IS NULL");
+  absl::StatusOr<Statement> find = db_->Prepare("SELECT id, wall_offset_ns FROM boot WHERE boot_id = ?");
+  for (const auto* statement : {&end, &insert, &complete, &find}) {
+    if (!statement->ok()) return statement->status();
+  }
   absl::Status status = end->Bind(last_seq).Run();
-  if (!status.ok()) return status;
-  absl::StatusOr<Statement> insert = db_->Prepare("INSERT OR IGNORE INTO boot(boot_id) VALUES(?)");
-  absl::StatusOr<Statement> find = db_->Prepare("SELECT id FROM boot WHERE boot_id = ?");
-  if (!insert.ok()) return insert.status();
-  if (!find.ok()) return find.status();
-  status = insert->BindText(boot_id).Run();
+  if (status.ok()) status = insert->BindText(boot_id).Bind(wall_offset_ns).Run();
+  if (status.ok()) status = complete->Bind(wall_offset_ns).BindText(boot_id).Run();
   if (!status.ok()) return status;
   absl::StatusOr<bool> row = find->BindText(boot_id).Step();
   if (!row.ok()) return row.status();
   boot_ = find->Int(0);
+  wall_offset_ns_ = find->Int(1);
   return boot_;
 }
 
-absl::StatusOr<int64_t> TaskTable::InsertInfo(int64_t task, const TaskInfo& info, uint64_t seq) {
-  const std::string rules = JoinRules(info.rules);
-  insert_info_.Bind(task).Bind(seq).Bind(info.tgid).Bind(info.ppid).Bind(info.process_start_ns);
-  insert_info_.Bind(info.start_wall_ns).Bind(info.uid).Bind(info.gid).Bind(info.kthread).Bind(info.tracked);
-  for (const std::string* text : {&info.comm, &info.cmdline, &info.exe, &info.user, &info.cgroup, &info.unit,
-                                  &info.container, &info.app, &rules}) {
-    insert_info_.BindText(*text);
+// What the row that find_task_ stands on says. Its names may have been retired, so that they are looked up anew.
+void TaskTable::Load(Entry* entry) {
+  const Statement& row = find_task_;
+  entry->id = row.Int(0);
+  entry->facts.ppid = static_cast<int32_t>(row.Int(1));
+  entry->facts.start_wall_ns = WrapAdd(WrapAdd(Signed(entry->facts.key.start_ns), wall_offset_ns_), row.Int(2));
+  entry->names = row.Int(3);
+  entry->first_seq = static_cast<uint64_t>(row.Int(4));
+  entry->alive = row.IsNull(5);
+  entry->last_seq = static_cast<uint64_t>(row.Int(5));
+  if (!row.IsNull(7)) {
+    entry->exit = Exit{WrapAdd(WrapAdd(entry->facts.start_wall_ns, row.Int(7)), row.Int(8)),
+                       static_cast<int32_t>(row.Int(6)), static_cast<uint64_t>(row.Int(7))};
   }
-  absl::StatusOr<bool> row = insert_info_.Step();
-  const int64_t id = row.ok() ? insert_info_.Int(0) : 0;
-  insert_info_.Reset();
-  if (!row.ok()) return row.status();
-  return id;
+  entry->seen = row.Int(9) != 0;
+  entry->facts.tgid = static_cast<int32_t>(row.Int(10));
+  entry->facts.process_start_ns = entry->facts.key.start_ns - static_cast<uint64_t>(row.Int(11));
 }
 
-absl::Status TaskTable::Load(int64_t task, const std::shared_ptr<const TaskInfo>& info, Entry* entry) {
-  entry->ids.task = task;
-  absl::StatusOr<bool> row = latest_info_.Bind(task).Step();
-  if (row.ok() && *row) {
-    auto stored = std::make_shared<TaskInfo>();
-    stored->key = info->key;
-    ReadInfo(latest_info_, 1, stored.get());
-    entry->ids.info = latest_info_.Int(0);
-    entry->info = std::move(stored);
-  }
-  latest_info_.Reset();
-  return row.status();
-}
-
-// Only looks the identity up or inserts it; the names are UseInfo's part.
-absl::StatusOr<TaskTable::Entry*> TaskTable::Find(const TaskInfo& info, uint64_t seq, bool alive) {
+// Only looks the identity up or makes it; the names are the callers' part.
+absl::StatusOr<TaskTable::Entry*> TaskTable::Find(const TaskInfo& info, uint64_t seq) {
   auto [at, inserted] = entries_.try_emplace(info.key);
   Entry* entry = &at->second;
   if (!inserted) return entry;
   const TaskKey& key = info.key;
+  entry->facts.key = key;
+  ResetAtEnd reset(&find_task_);
   absl::StatusOr<bool> row = find_task_.Bind(key.tid).Bind(key.start_ns).Bind(key.thread).Bind(boot_).Step();
-  const bool found = row.ok() && *row;
-  const int64_t id = found ? find_task_.Int(0) : 0;
-  entry->alive = found && find_task_.Int(1) != 0;
-  find_task_.Reset();
   if (!row.ok()) return row.status();
-  if (found) {
-    absl::Status status = Load(id, std::make_shared<const TaskInfo>(info), entry);
-    if (!status.ok()) return status;
+  if (*row) {
+    Load(entry);
     return entry;
   }
-  insert_task_.Bind(boot_).Bind(key.tid).Bind(key.thread).Bind(key.start_ns).Bind(seq).Bind(alive);
-  row = alive ? insert_task_.BindNull().Step() : insert_task_.Bind(seq).Step();
-  entry->alive = alive;
-  entry->ids.task = row.ok() ? insert_task_.Int(0) : 0;
-  insert_task_.Reset();
-  if (!row.ok()) return row.status();
+  entry->id = ++last_id_;
+  entry->facts.ppid = info.ppid;
+  entry->facts.tgid = info.tgid;
+  entry->facts.process_start_ns = info.process_start_ns;
+  entry->facts.start_wall_ns = info.start_wall_ns;
+  entry->first_seq = entry->last_seq = seq;
+  entry->is_new = true;
+  Touch(entry);
   return entry;
 }
 
-absl::Status TaskTable::UseInfo(const std::shared_ptr<const TaskInfo>& info, uint64_t seq, Entry* entry) {
-  if (entry->info == info) return absl::OkStatus();
-  if (entry->info == nullptr || !SameInfo(*entry->info, *info)) {
-    absl::StatusOr<int64_t> id = InsertInfo(entry->ids.task, *info, seq);
-    if (!id.ok()) return id.status();
-    entry->ids.info = *id;
-  }
-  entry->info = info;
-  return absl::OkStatus();
+void TaskTable::Touch(Entry* entry) {
+  if (std::exchange(entry->dirty, true)) return;
+  touched_.push_back(entry->facts.key);
+  by_id_[entry->id] = entry->facts.key;
 }
 
 absl::StatusOr<TaskIds> TaskTable::Alive(const std::shared_ptr<const TaskInfo>& info, uint64_t seq) {
-  absl::StatusOr<Entry*> entry = Find(*info, seq, true);
-  if (!entry.ok()) return entry.status();
-  absl::Status status;
-  if (!(*entry)->alive) status = revive_task_.Bind((*entry)->ids.task).Run();
-  if (status.ok()) status = UseInfo(info, seq, *entry);
-  if (!status.ok()) return status;
-  (*entry)->alive = true;
-  (*entry)->seen_seq = seq;
-  return (*entry)->ids;
+  absl::StatusOr<Entry*> found = Find(*info, seq);
+  if (!found.ok()) return found.status();
+  Entry* entry = *found;
+  const bool same = entry->seen && entry->info != nullptr && (entry->info == info || SameInfo(*entry->info, *info));
+  absl::StatusOr<int64_t> names = entry->names;
+  if (!same) names = names_->Find(*info, entry->facts, seq, true);
+  if (!names.ok()) return names.status();
+  if (!entry->alive || !entry->seen || entry->names != *names) Touch(entry);
+  entry->names = *names;
+  entry->info = info;
+  entry->alive = entry->seen = true;
+  entry->seen_seq = seq;
+  return TaskIds{entry->id, entry->names};
 }
 
 absl::Status TaskTable::Gone(const TaskKey& key, uint64_t seq) {
   auto at = entries_.find(key);
   // Seen in this very tick: only its row in the chunk was cut in two.
   if (at == entries_.end() || at->second.seen_seq == seq) return absl::OkStatus();
+  Touch(&at->second);
   at->second.alive = false;
-  mentioned_.push_back(key);
-  return end_task_.Bind(seq).Bind(at->second.ids.task).Run();
+  at->second.last_seq = seq;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<TaskIds> TaskTable::Mentioned(const Event& event, uint64_t seq) {
-  absl::StatusOr<Entry*> found = Find(*event.task, seq, false);
+  absl::StatusOr<Entry*> found = Find(*event.task, seq);
   if (!found.ok()) return found.status();
   Entry* entry = *found;
-  absl::Status status;
-  if (!entry->alive) {
-    mentioned_.push_back(event.task->key);
-    status = end_task_.Bind(seq).Bind(entry->ids.task).Run();
+  Touch(entry);
+  if (!entry->alive) entry->last_seq = std::max(entry->last_seq, seq);
+  const bool ends = event.type == EventType::kExit;
+  const bool brief = !entry->alive && !entry->seen;
+  // An event with a row of its own outlives the ticks as sampled.
+  entry->seen = entry->seen || !FitsColumns(event);
+  // Once an end is recorded events are told from it, so that it stays.
+  if (ends && !entry->exit) entry->exit = Exit{event.wall_ns, event.wait_status, event.duration_ns};
+  absl::StatusOr<int64_t> names = names_->Find(*event.task, entry->facts, seq, entry->seen);
+  if (!names.ok()) return names.status();
+  // What a living task is called its snapshots say; what an event gave it may have been so for a part of a tick.
+  if (ends || brief || entry->info == nullptr) {
+    entry->names = *names;
+    entry->info = event.task;
   }
-  if (status.ok() && event.type == EventType::kExit) {
-    exit_task_.Bind(event.wall_ns).Bind(event.wait_status).Bind(event.duration_ns);
-    status = exit_task_.Bind(entry->ids.task).Run();
-  }
-  if (!status.ok()) return status;
-  return NamesThen(event.task, seq, entry);
-}
-
-// Names that are not the latest, or were the task's for a part of a tick only, are kept aside: the latest stay the
-// latest.
-absl::StatusOr<TaskIds> TaskTable::NamesThen(const std::shared_ptr<const TaskInfo>& info, uint64_t seq, Entry* entry) {
-  if (entry->info == nullptr) {
-    absl::Status status = UseInfo(info, seq, entry);
-    if (!status.ok()) return status;
-  }
-  TaskIds ids = entry->ids;
-  if (entry->info == info || SameInfo(*entry->info, *info)) return ids;
-  auto [at, is_new] = event_infos_.try_emplace(info, 0);
-  if (is_new) {
-    absl::StatusOr<int64_t> id = InsertInfo(entry->ids.task, *info, seq);
-    if (!id.ok()) return id.status();
-    at->second = *id;
-  }
-  ids.info = at->second;
-  return ids;
+  return TaskIds{entry->id, *names};
 }
 
 absl::StatusOr<TaskIds> TaskTable::Past(const std::shared_ptr<const TaskInfo>& info, uint64_t first_seq,
                                         uint64_t last_seq) {
-  absl::StatusOr<Entry*> entry = Find(*info, first_seq, false);
-  if (!entry.ok()) return entry.status();
-  if (!(*entry)->alive) mentioned_.push_back(info->key);
-  absl::Status status = past_task_.Bind(first_seq).Bind(last_seq).Bind((*entry)->ids.task).Run();
-  if (!status.ok()) return status;
-  return NamesThen(info, first_seq, *entry);
+  absl::StatusOr<Entry*> found = Find(*info, first_seq);
+  if (!found.ok()) return found.status();
+  Entry* entry = *found;
+  Touch(entry);
+  entry->first_seq = std::min(entry->first_seq, first_seq);
+  if (!entry->alive) entry->last_seq = std::max(entry->last_seq, last_seq);
+  absl::StatusOr<int64_t> names = names_->Find(*info, entry->facts, last_seq, true);
+  if (!names.ok()) return names.status();
+  if (!std::exchange(entry->seen, true) || entry->info == nullptr) {
+    entry->names = *names;
+    entry->info = info;
+  }
+  return TaskIds{entry->id, *names};
 }
 
-void TaskTable::EndTick() {
-  for (const TaskKey& key : mentioned_) {
-    auto at = entries_.find(key);
-    if (at != entries_.end() && !at->second.alive) entries_.erase(at);
+absl::StatusOr<TaskTimes> TaskTable::Times(int64_t task) const {
+  const auto key = by_id_.find(task);
+  const auto at = key == by_id_.end() ? entries_.end() : entries_.find(key->second);
+  if (at == entries_.end()) return absl::InternalError(fmt::format("task {} was not mentioned in this tick", task));
+  const Entry& entry = at->second;
+  TaskTimes times{.start_ns = entry.facts.key.start_ns, .wall_offset_ns = wall_offset_ns_};
+  times.ended = entry.exit.has_value();
+  if (!times.ended) return times;
+  times.exit_boot_ns = times.start_ns + entry.exit->duration_ns;
+  times.exit_wall_ns = entry.exit->wall_ns;
+  times.wait_status = entry.exit->wait_status;
+  times.duration_ns = entry.exit->duration_ns;
+  return times;
+}
+
+absl::Status TaskTable::Write(Entry* entry) {
+  Statement& write = entry->is_new ? insert_task_ : update_task_;
+  write.Bind(entry->names).Bind(entry->first_seq);
+  entry->alive ? write.BindNull() : write.Bind(entry->last_seq);
+  if (entry->exit.has_value()) {
+    const int64_t due = WrapAdd(entry->facts.start_wall_ns, Signed(entry->exit->duration_ns));
+    write.Bind(entry->exit->wait_status).Bind(entry->exit->duration_ns).Bind(WrapSub(entry->exit->wall_ns, due));
+  } else {
+    write.BindNull().BindNull().BindNull();
   }
-  mentioned_.clear();
-  event_infos_.clear();
+  write.Bind(entry->seen).Bind(entry->id);
+  if (entry->is_new) {
+    const TaskKey& key = entry->facts.key;
+    write.Bind(boot_).Bind(key.tid).Bind(key.thread).Bind(key.start_ns).Bind(entry->facts.ppid);
+    write.Bind(WrapSub(WrapSub(entry->facts.start_wall_ns, Signed(key.start_ns)), wall_offset_ns_));
+    write.Bind(key.start_ns - entry->facts.process_start_ns);
+    entry->facts.tgid == key.tid ? write.BindNull() : write.Bind(entry->facts.tgid);
+  }
+  entry->is_new = entry->dirty = false;
+  return write.Run();
+}
+
+absl::Status TaskTable::EndTick() {
+  // In the order of their numbers, which is that of their pages.
+  std::vector<Entry*> changed;
+  for (const TaskKey& key : touched_) changed.push_back(&entries_.at(key));
+  std::sort(changed.begin(), changed.end(), [](const Entry* a, const Entry* b) { return a->id < b->id; });
+  for (Entry* entry : changed) {
+    absl::Status status = Write(entry);
+    if (!status.ok()) return status;
+  }
+  for (const TaskKey& key : touched_) {
+    auto at = entries_.find(key);
+    if (!at->second.alive) entries_.erase(at);
+  }
+  touched_.clear();
+  by_id_.clear();
+  return absl::OkStatus();
+}
+
+absl::Status TaskTable::RetireNames(std::unordered_set<int64_t> in_use, uint64_t seq, uint64_t ticks) {
+  for (const auto& [key, entry] : entries_) in_use.insert(entry.names);
+  return names_->Retire(in_use, seq - std::min(seq, ticks), seq);
 }
 
 void TaskTable::Forget() {
   entries_.clear();
-  mentioned_.clear();
-  event_infos_.clear();
+  touched_.clear();
+  by_id_.clear();
+  names_->Forget();
 }
 
 }  // namespace taskmon::storage

@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The writer's view of the tables `task` and `task_info`: which tasks have rows, and which version of their names is
-// the latest. Owned by the writer's thread; every call runs inside the writer's transaction.
+// The writer's view of the table `task`: which tasks have rows, and what they are called. Owned by the writer's thread;
+// every call runs inside the writer's transaction.
 //
-// Life of a row:   event or snapshot -> inserted -> alive (last_seq NULL) -> gone (last_seq set) -> retention deletes
-// it A cached entry may only be trusted while its transaction stands: after a rollback call Forget.
+// Life of a row:   event or snapshot -> alive (last_seq NULL) -> gone (last_seq set) -> retention deletes it
+// What a tick changes of a row is written once, by EndTick: a life between two ticks is one row written once.
+// After a rollback call Forget.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "storage/event_columns.h"
+#include "storage/name_table.h"
 #include "storage/sample.h"
 #include "storage/sqlite_db.h"
 
@@ -29,8 +35,9 @@ class TaskTable {
  public:
   static absl::StatusOr<std::unique_ptr<TaskTable>> Open(Database* db);
 
-  // Switches to a row of `boot`. All tasks that were alive are gone as of `last_seq`.
-  absl::StatusOr<int64_t> BeginBoot(const std::string& boot_id, uint64_t last_seq);
+  // Switches to a row of `boot`. All tasks that were alive are gone as of `last_seq`. `wall_offset_ns`: wall clock less
+  // boot clock.
+  absl::StatusOr<int64_t> BeginBoot(const std::string& boot_id, int64_t wall_offset_ns, uint64_t last_seq);
   // The task is in the snapshot of tick `seq`, with these names.
   absl::StatusOr<TaskIds> Alive(const std::shared_ptr<const TaskInfo>& info, uint64_t seq);
   // The task was in the tick before `seq` and is in `seq` no more.
@@ -39,41 +46,54 @@ class TaskTable {
   absl::StatusOr<TaskIds> Mentioned(const Event& event, uint64_t seq);
   // Rows of the task are added to ticks before `seq`, the newest of them `last_seq`.
   absl::StatusOr<TaskIds> Past(const std::shared_ptr<const TaskInfo>& info, uint64_t first_seq, uint64_t last_seq);
-  // Between two ticks: drops what only events have named.
-  void EndTick();
+  // What the row of a task says, or will; of one mentioned in this tick.
+  absl::StatusOr<TaskTimes> Times(int64_t task) const;
+  // Before the commit: writes the rows that changed, and lets go of those that only events have named.
+  absl::Status EndTick();
+  // Names that have not been used for `ticks` need not be kept in mind, but for those that `in_use` has.
+  absl::Status RetireNames(std::unordered_set<int64_t> in_use, uint64_t seq, uint64_t ticks);
   void Forget();
 
  private:
-  struct Entry {
-    TaskIds ids;
-    std::shared_ptr<const TaskInfo> info;
-    bool alive = false;
-    uint64_t seen_seq = 0;
+  struct Exit {
+    int64_t wall_ns = 0;
+    int32_t wait_status = 0;
+    uint64_t duration_ns = 0;
   };
+  struct Entry {
+    int64_t id = 0;
+    TaskFacts facts;
+    int64_t names = 0;
+    std::shared_ptr<const TaskInfo> info;  // what `names` stands for; null: not known
+    uint64_t first_seq = 0;
+    uint64_t last_seq = 0;  // of one that is not alive
+    bool alive = false;
+    bool seen = false;
+    bool is_new = false;  // has no row yet
+    bool dirty = false;
+    uint64_t seen_seq = 0;
+    std::optional<Exit> exit;
+  };
+
   explicit TaskTable(Database* db) : db_(db) {}
   absl::Status Prepare();
-  absl::StatusOr<Entry*> Find(const TaskInfo& info, uint64_t seq, bool alive);
-  absl::Status Load(int64_t task, const std::shared_ptr<const TaskInfo>& info, Entry* entry);
-  absl::StatusOr<int64_t> InsertInfo(int64_t task, const TaskInfo& info, uint64_t seq);
-  absl::StatusOr<TaskIds> NamesThen(const std::shared_ptr<const TaskInfo>& info, uint64_t seq, Entry* entry);
-  absl::Status UseInfo(const std::shared_ptr<const TaskInfo>& info, uint64_t seq, Entry* entry);
+  absl::StatusOr<Entry*> Find(const TaskInfo& info, uint64_t seq);
+  void Load(Entry* entry);
+  void Touch(Entry* entry);
+  absl::Status Write(Entry* entry);
 
-  Database* db_;
+  Database* const db_;
+  std::unique_ptr<NameTable> names_;
   int64_t boot_ = 0;
+  int64_t wall_offset_ns_ = 0;
+  int64_t last_id_ = 0;
   std::unordered_map<TaskKey, Entry, TaskKeyHash> entries_;
-  std::vector<TaskKey> mentioned_;
-  // Names that events of this tick gave, by address: several events share one TaskInfo. The pointers keep it alive.
-  std::unordered_map<std::shared_ptr<const TaskInfo>, int64_t> event_infos_;
-  Statement find_task_, insert_task_, revive_task_, end_task_, exit_task_, latest_info_, insert_info_, past_task_;
+  std::unordered_map<int64_t, TaskKey> by_id_;  // of `touched_`
+  std::vector<TaskKey> touched_;
+  Statement find_task_, insert_task_, update_task_;
 };
 
 // Equal in all that is stored beside the identity.
 bool SameInfo(const TaskInfo& a, const TaskInfo& b);
-// Columns of task_info in the order that ReadInfo takes them; `i` is the table's alias.
-inline constexpr const char* kInfoColumns =
-    "i.tgid, i.ppid, i.process_start_ns, i.start_wall_ns, i.uid, i.gid, i.kthread, i.tracked, i.comm, i.cmdline, i.exe,"
-    " i.user, i.cgroup, i.unit, i.container, i.app, i.rules";
-inline constexpr int kInfoColumnCount = 17;
-void ReadInfo(const Statement& row, int first_column, TaskInfo* info);
 
 }  // namespace taskmon::storage

@@ -17,6 +17,11 @@
 namespace taskmon::client {
 namespace {
 
+// A rule's edit only happens; the others begin or end.
+bool HasBegins(const v1::Event& event) {
+  return event.type() == v1::DEGRADATION || (!event.rule().empty() && event.has_task());
+}
+
 bool SameLocalDay(int64_t a_ns, int64_t b_ns) {
   return query::FormatLocal(a_ns).substr(0, 10) == query::FormatLocal(b_ns).substr(0, 10);
 }
@@ -115,7 +120,7 @@ class CsvPrinter : public EventPrinter {
                                       event.lost() != 0 ? std::to_string(event.lost()) : "",
                                       CsvField(event.detail()),
                                       CsvField(event.rule()),
-                                      event.rule().empty() || !event.has_task() ? "" : (event.ends() ? "0" : "1")};
+                                      HasBegins(event) ? (event.ends() ? "0" : "1") : ""};
     AddThreshold(event, &cells);
     AddMetrics(event, &cells);
     out_->Write(fmt::format("{}\n", fmt::join(cells, ",")));
@@ -247,6 +252,7 @@ std::string EventJson(const v1::Event& event) {
   }
   if (event.type() == v1::EXIT || event.type() == v1::GAP) object.Number("duration_ns", event.duration_ns());
   if (event.type() == v1::GAP) object.Number("lost", event.lost());
+  if (event.type() == v1::DEGRADATION) object.Bool("begins", !event.ends());
   if (!event.rule().empty()) AppendRule(event, &object);
   if (!event.detail().empty()) object.String("detail", event.detail());
   AppendMetrics(event, &object);

@@ -21,7 +21,7 @@ struct TypeName {
 
 constexpr TypeName kTypes[] = {{v1::FORK, "fork"},    {v1::EXEC, "exec"},           {v1::EXIT, "exit"},
                                {v1::OOM_KILL, "oom"}, {v1::THRESHOLD, "threshold"}, {v1::RULE, "rule"},
-                               {v1::GAP, "gap"},      {v1::RENAME, "rename"}};
+                               {v1::GAP, "gap"},      {v1::RENAME, "rename"},       {v1::DEGRADATION, "degraded"}};
 
 std::string Duration(uint64_t ns, bool raw) {
   return raw ? std::to_string(ns) : HumanDuration(static_cast<double>(ns));

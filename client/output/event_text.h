@@ -14,7 +14,7 @@
 
 namespace taskmon::client {
 
-// fork, exec, exit, oom, threshold, rule, gap, rename; "unknown" for a type of a newer daemon.
+// fork, exec, exit, oom, threshold, rule, gap, rename, degraded; "unknown" for a type of a newer daemon.
 std::string_view EventTypeName(v1::EventType type);
 std::optional<v1::EventType> FindEventType(std::string_view name);
 const std::vector<std::string>& EventTypeNames();

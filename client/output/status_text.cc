@@ -61,6 +61,13 @@ std::string SmapsText(const v1::SmapsStatus& smaps, bool raw) {
   return text;
 }
 
+std::string BudgetText(const v1::BudgetStatus& budget, bool raw) {
+  if (budget.shed().empty()) return "kept; nothing is shed";
+  const std::string since = raw ? std::to_string(budget.since_time_ns()) : LocalTime(budget.since_time_ns(), false);
+  return fmt::format("over: since {} left out: {}", since,
+                     TerminalSafe(fmt::format("{}", fmt::join(budget.shed(), ", "))));
+}
+
 std::string HooksText(const v1::Status& status) {
   if (status.hooks().empty()) return "";
   size_t name_width = 4;
@@ -125,6 +132,26 @@ void AppendSmaps(const v1::SmapsStatus& smaps, std::string* out) {
   object.Close();
 }
 
+void AppendBudget(const v1::BudgetStatus& budget, std::string* out) {
+  JsonObject object(out);
+  object.Number("cpu_percent", budget.cpu_percent());
+  object.Number("cpu_limit_percent", budget.cpu_limit_percent());
+  if (budget.bpf_known()) {
+    object.Number("bpf_percent", budget.bpf_percent());
+  } else {
+    object.Null("bpf_percent");
+  }
+  object.Number("bpf_limit_percent", budget.bpf_limit_percent());
+  object.Number("stall_ns", budget.stall_ns());
+  object.Number("stall_limit_ns", budget.stall_limit_ns());
+  AppendJsonArray(budget.shed(), object.Key("shed"),
+                  [](const std::string& name, std::string* to) { AppendJsonString(name, to); });
+  TimeOrNull("since_time", budget.since_time_ns(), &object);
+  object.Number("times_shed", budget.times_shed());
+  object.Number("interval_ms", budget.interval_ms());
+  object.Close();
+}
+
 void AppendDropped(const v1::Status& status, std::string* out) {
   const std::map<std::string, uint64_t> dropped(status.dropped().begin(), status.dropped().end());
   JsonObject object(out);
@@ -152,6 +179,7 @@ std::string StatusText(const v1::Status& status, bool raw) {
                                                                status.accounted_cpu_percent())
                                                  : "not known yet (needs a minute)");
   text += Line("smaps", SmapsText(status.smaps(), raw));
+  if (status.has_budget()) text += Line("budget", BudgetText(status.budget(), raw));
   if (!status.storage_error().empty()) text += Line("TROUBLE", "not storing: " + TerminalSafe(status.storage_error()));
   return text + HooksText(status);
 }
@@ -178,6 +206,7 @@ std::string StatusJson(const v1::Status& status) {
   object.Number("rss_bytes", status.rss_bytes());
   AppendJsonArray(status.hooks(), object.Key("hooks"), AppendHook);
   AppendSmaps(status.smaps(), object.Key("smaps"));
+  if (status.has_budget()) AppendBudget(status.budget(), object.Key("budget"));
   if (status.accounted_known()) {
     object.Number("accounted_cpu_percent", status.accounted_cpu_percent());
   } else {

@@ -131,6 +131,7 @@ void DrawMarks(const State& state, const Bar& bar, std::initializer_list<Mark::K
       const int last = std::min(bar.CellOf(mark.end_ns), cells->width() - 1);
       for (int x = std::max(0, bar.CellOf(mark.begin_ns)); x <= last; ++x) {
         if (kind == Mark::Kind::kGap) cells->Put(x, y, "░", Style::kDim);
+        if (kind == Mark::Kind::kDegraded) cells->Put(x, y + 1, "~", Style::kMark);
         if (kind == Mark::Kind::kAnomaly) cells->Put(x, y + 1, "!", Style::kMark);
         if (kind == Mark::Kind::kOom) cells->Put(x, y + 1, "X", Style::kAlarm);
       }
@@ -158,7 +159,7 @@ void DrawTimeBar(const State& state, int64_t now_ns, int y, CellBuffer* cells) {
   const Bar bar(state.bar, cells->width());
   DrawActivity(state, bar, now_ns, y, cells);
   // On a bar full of anomalies the times must stay readable; an OOM kill must be seen even so.
-  DrawMarks(state, bar, {Mark::Kind::kGap, Mark::Kind::kAnomaly}, y, cells);
+  DrawMarks(state, bar, {Mark::Kind::kGap, Mark::Kind::kDegraded, Mark::Kind::kAnomaly}, y, cells);
   DrawTimes(state, bar, y + 1, cells);
   DrawMarks(state, bar, {Mark::Kind::kOom}, y, cells);
   if (state.mode == Mode::kLive) return;

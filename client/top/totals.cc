@@ -97,7 +97,7 @@ std::string TotalText(Total total, double value) {
 }
 
 const std::vector<v1::EventType>& MarkTypes() {
-  static const std::vector<v1::EventType> kTypes = {v1::OOM_KILL, v1::THRESHOLD, v1::GAP};
+  static const std::vector<v1::EventType> kTypes = {v1::OOM_KILL, v1::THRESHOLD, v1::GAP, v1::DEGRADATION};
   return kTypes;
 }
 
@@ -108,6 +108,10 @@ std::optional<Mark> MarkOf(const v1::Event& event) {
     case v1::THRESHOLD:
       if (event.ends()) return std::nullopt;
       mark.kind = Mark::Kind::kAnomaly;
+      break;
+    case v1::DEGRADATION:
+      if (event.ends()) return std::nullopt;
+      mark.kind = Mark::Kind::kDegraded;
       break;
     case v1::GAP:
       mark.kind = Mark::Kind::kGap;

@@ -37,7 +37,7 @@ std::string_view TotalName(Total total);           // "CPU"
 std::string TotalText(Total total, double value);  // "137%", "1.2G/s"
 
 struct Mark {
-  enum class Kind { kGap, kAnomaly, kOom };  // in the order of their weight
+  enum class Kind { kGap, kDegraded, kAnomaly, kOom };  // in the order of their weight
   Kind kind = Kind::kGap;
   int64_t begin_ns = 0;
   int64_t end_ns = 0;

@@ -43,11 +43,14 @@ struct EventRow {
   Row row;
 };
 
-// Counters always, so that a missing one is seen to be missing; of the others what the sample has.
-std::vector<v1::Metric> FinalMetrics(const TaskSample& sample) {
+// Counters always, so that a missing one is seen to be missing; of the others what the sample has. Whether it has what
+// the caller may not see is not for him to know: that is listed always, too.
+std::vector<v1::Metric> FinalMetrics(const Row& row) {
   std::vector<v1::Metric> metrics;
   for (const MetricDesc& metric : AllMetrics()) {
-    if (metric.kind == v1::COUNTER || (sample.valid[metric.id] && !IsDerived(metric.id))) metrics.push_back(metric.id);
+    if (metric.kind != v1::COUNTER && IsDerived(metric.id)) continue;
+    const bool known = row.sample->valid[metric.id];
+    if (metric.kind == v1::COUNTER || known || IsRedacted(row, metric.id)) metrics.push_back(metric.id);
   }
   return metrics;
 }
@@ -60,7 +63,7 @@ void EncodeExit(const Event& event, const EventRow& life, v1::Event* out) {
     out->set_core_dumped(WCOREDUMP(status));
   }
   if (event.final_sample == nullptr) return;
-  const std::vector<v1::Metric> metrics = FinalMetrics(life.sample);
+  const std::vector<v1::Metric> metrics = FinalMetrics(life.row);
   for (v1::Metric metric : metrics) out->add_metrics(metric);
   EncodeValues(life.row, metrics, out);
 }
@@ -223,6 +226,7 @@ v1::Event EncodeEvent(const Event& event, const Caller& caller) {
   out.set_detail(MendUtf8(event.detail));
   out.set_lost(event.lost);
   out.set_rule(MendUtf8(event.rule));
+  if (event.type == EventType::kDegraded) out.set_ends(!event.begins);
   if (event.task == nullptr) return out;
   const EventRow life(event, caller);
   EncodeTaskInfo(*event.task, "", life.row.names_visible(), out.mutable_task());

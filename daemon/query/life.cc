@@ -61,6 +61,20 @@ const storage::Life* Choose(const std::vector<storage::Life>& lives, int64_t at_
   return chosen;
 }
 
+// The family of a thread is that of its process. NotFound: that is not stored.
+absl::StatusOr<storage::Life> ProcessOf(const storage::Life& task, storage::RingReader* reader) {
+  if (!task.info->key.thread) return task;
+  absl::StatusOr<std::vector<storage::Life>> lives = reader->Lives(task.info->tgid);
+  if (!lives.ok()) return lives.status();
+  for (storage::Life& life : *lives) {
+    const TaskInfo& info = *life.info;
+    if (!info.key.thread && info.key.start_ns == task.info->process_start_ns && info.boot_id == task.info->boot_id) {
+      return std::move(life);
+    }
+  }
+  return absl::NotFoundError("the process of the thread is not stored");
+}
+
 }  // namespace
 
 absl::StatusOr<v1::Life> Engine::GetLife(const v1::LifeRequest& request_untrusted, const Caller& caller) const {
@@ -90,11 +104,13 @@ absl::StatusOr<v1::Life> Engine::GetLife(const v1::LifeRequest& request_untruste
   for (const storage::Life& each : *lives) {
     if (each.info->key.start_ns != chosen->info->key.start_ns) life.set_other_lives(life.other_lives() + 1);
   }
-  if (chosen->info->key.thread) return life;
-  absl::StatusOr<std::optional<storage::Life>> parent = (*reader)->Parent(*chosen);
+  absl::StatusOr<storage::Life> process = ProcessOf(*chosen, reader->get());
+  if (absl::IsNotFound(process.status())) return life;
+  if (!process.ok()) return process.status();
+  absl::StatusOr<std::optional<storage::Life>> parent = (*reader)->Parent(*process);
   if (!parent.ok()) return parent.status();
   if (parent->has_value()) EncodeRelative(**parent, caller, life.mutable_parent());
-  absl::StatusOr<storage::Children> children = (*reader)->ChildrenOf(*chosen, kMaxChildren);
+  absl::StatusOr<storage::Children> children = (*reader)->ChildrenOf(*process, kMaxChildren);
   if (!children.ok()) return children.status();
   for (const storage::Life& child : children->lives) EncodeRelative(child, caller, life.add_children());
   life.set_more_children(children->more);

@@ -174,7 +174,10 @@ absl::Status WindowFolder::AddTick(const Snapshot& snapshot, TestMemory* memory)
   ++tick_number_;
   if (++ticks_ == 1) first_tick_ = tick_number_;
   for (size_t i = 0; i < snapshot.tasks.size(); ++i) {
-    if (!plan_.Includes(snapshot, i)) continue;
+    if (!plan_.Includes(snapshot, i)) {
+      members_.erase(snapshot.tasks[i]->info->key);  // its threads have rows now
+      continue;
+    }
     const Row row = MakeRow(snapshot, *snapshot.tasks[i], caller_);
     if (!plan_.expression().Matches(row, memory)) {
       members_.erase(row.info().key);
@@ -194,10 +197,21 @@ absl::Status WindowFolder::AddTick(const Snapshot& snapshot, TestMemory* memory)
   return absl::OkStatus();
 }
 
+// Whether an end is that of a row as the plan has them. Among threads a process stands for its threads while these have
+// no rows; of one that nobody saw it stands for its only one, or each thread ends by itself.
+bool WindowFolder::HasRowOfItsOwn(const Event& end) const {
+  const TaskInfo& info = *end.task;
+  if (!plan_.threads()) return !info.key.thread && info.key.tid == info.tgid;
+  const bool stands = members_.contains({info.process_start_ns, info.tgid, false});
+  if (info.key.thread || stands) return info.key.thread != stands;
+  const TaskSample& final = *end.final_sample;
+  return final.valid[v1::TASK_THREAD_CREATE_COUNT] && final.values[v1::TASK_THREAD_CREATE_COUNT] == 0;
+}
+
 absl::Status WindowFolder::AddEnd(const Event& event) {
   if (event.type != EventType::kExit || event.task == nullptr || event.final_sample == nullptr) return absl::OkStatus();
   const TaskInfo& info = *event.task;
-  if (info.key.thread || info.key.tid != info.tgid || plan_.threads()) return absl::OkStatus();
+  if (!HasRowOfItsOwn(event)) return absl::OkStatus();
   if (plan_.tid() != 0 && plan_.tid() != info.key.tid) return absl::OkStatus();
   TaskSample sample = *event.final_sample;
   sample.info = event.task;

@@ -70,6 +70,7 @@ class WindowFolder {
   bool any() const { return ticks_ > 0; }
 
  private:
+  bool HasRowOfItsOwn(const Event& end) const;
   struct Cell {
     std::shared_ptr<const TaskInfo> info;
     std::vector<int64_t> values;  // parallel to metrics_

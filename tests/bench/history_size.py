@@ -26,7 +26,7 @@ def parts_of(path):
     database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     sampled, = database.execute("SELECT coalesce(sum(bytes), 0) FROM chunk WHERE tier = 0").fetchone()
     coarser, = database.execute("SELECT coalesce(sum(bytes), 0) FROM chunk WHERE tier IN (1, 2)").fetchone()
-    lives, = database.execute("SELECT count(*) FROM event WHERE type = 3").fetchone()
+    lives, = database.execute("SELECT count(*) FROM task WHERE duration_ns IS NOT NULL").fetchone()
     free, = database.execute("SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size").fetchone()
     database.close()
     return sampled, coarser, lives, free
@@ -61,7 +61,7 @@ def main():
             print(f"  taskmond, as sampled         {sampled / rows:8.2f} bytes a task and tick")
             print(f"  taskmond, 10 s and 1 min     {coarser / rows:8.2f}")
             print(f"  taskmond, names and lives    {(size - sampled - coarser - free) / rows:8.2f}   "
-                  f"({lives:,} lives ended)")
+                  f"({lives:,} lives ended, {(size - sampled - coarser - free) / max(lives, 1):.0f} bytes each)")
             print(f"  taskmond, the whole file     {size / rows:8.2f}")
             if atop:
                 atop.wait()

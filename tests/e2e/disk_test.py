@@ -75,6 +75,45 @@ class Disk(unittest.TestCase):
         self.assertTrue([row for row in rows if row.get("gap") == "not running"], "the stop is a row")
         self.check_integrity()
 
+    def test_a_directory_that_becomes_read_only_stops_the_history_and_nothing_else(self):
+        self.recorder.start()
+        self.recorder.ticks(3)
+        # The kernel makes no file system read-only while files on it are open for writing. A directory where nothing may
+        # be made any more is told by the next file that is wanted there, since the one before was taken away.
+        database = os.path.join(self.recorder.state, "history.db")
+        os.rename(database, os.path.join(self.mount, "taken"))
+        subprocess.run(["chattr", "+i", self.recorder.state], check=True)
+        self.addCleanup(subprocess.run, ["chattr", "-i", self.recorder.state], capture_output=True, check=False)
+        wait_for(self.error, "the directory to be read-only")
+        before = self.recorder.status()["ticks"]
+        self.recorder.ticks(5)
+        self.assertTrue(self.recorder.json("ps", f"tid == {os.getpid()}"), "live questions are answered")
+        self.assertGreaterEqual(self.recorder.status()["ticks"], before + 5)
+        subprocess.run(["chattr", "-i", self.recorder.state], check=True)
+        wait_for(lambda: not self.error(), "writing to resume")
+        self.recorder.ticks(3)
+        self.check_gap_is_told()
+        self.check_integrity()
+
+    def test_a_state_directory_that_vanishes_is_made_up_for_when_it_is_back(self):
+        self.recorder.start()
+        self.recorder.ticks(3)
+        os.rename(self.recorder.state, self.recorder.state + ".away")
+        wait_for(self.error, "the directory to be missed")
+        self.recorder.ticks(5)
+        self.assertTrue(self.recorder.json("ps", f"tid == {os.getpid()}"), "live questions are answered")
+        os.rename(self.recorder.state + ".away", self.recorder.state)
+        wait_for(lambda: not self.error(), "writing to resume")
+        self.recorder.ticks(3)
+        self.check_gap_is_told()
+        rows = self.recorder.json("history", "--tid", str(os.getpid()), "-b", "2m", "-f", "rss")
+        self.assertTrue([row for row in rows if row.get("gap") == "not stored"], "what was recorded before is there")
+        self.check_integrity()
+
+    def check_gap_is_told(self):
+        gaps = self.recorder.json("events", "--type", "gap", "-b", "2m")
+        self.assertTrue([gap for gap in gaps if "not stored" in gap.get("detail", "")], gaps)
+
     def check_integrity(self):
         database = sqlite3.connect(f"file:{self.recorder.state}/history.db?mode=ro", uri=True)
         self.assertEqual(database.execute("PRAGMA integrity_check").fetchone(), ("ok",))

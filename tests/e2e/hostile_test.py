@@ -11,10 +11,11 @@ import unittest
 
 import recorder as support
 from recorder import RecorderCase, wait_for
+from waiting import SLOWDOWN
 
 HOSTILE = 64996
 MANY = 10_000
-RSS_MARGIN = 256 << 20
+RSS_MARGIN = (256 << 20) * SLOWDOWN
 
 # Opens as many connections as it is told to and keeps them, with some bytes in each.
 CROWD = """
@@ -32,6 +33,45 @@ for _ in range(count):
     sockets.append(s)
 print("here", flush=True)
 sys.stdin.read()
+"""
+
+# Stands between clients and the daemon: what clients say is passed on at once, what they get a byte a second.
+TRICKLE = """
+import socket, sys, threading, time
+daemon, path = sys.argv[1:]
+def pump(source, sink, size, pause):
+    try:
+        while data := source.recv(size):
+            sink.sendall(data)
+            time.sleep(pause)
+    except OSError:
+        pass
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(path)
+listener.listen(100)
+print("here", flush=True)
+while True:
+    client, _ = listener.accept()
+    server = socket.socket(socket.AF_UNIX)
+    server.connect(daemon)
+    for source, sink, size, pause in ((client, server, 65536, 0), (server, client, 1, 1)):
+        threading.Thread(target=pump, args=(source, sink, size, pause), daemon=True).start()
+"""
+
+# Says the first words of HTTP/2 on so many connections, a byte a second.
+MUMBLE = """
+import socket, sys, time
+sockets = [socket.socket(socket.AF_UNIX) for _ in range(int(sys.argv[1]))]
+for s in sockets:
+    s.connect(sys.argv[2])
+print("here", flush=True)
+for byte in b"PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n" + bytes(1000):
+    for s in sockets:
+        try:
+            s.send(bytes([byte]))
+        except OSError:
+            pass
+    time.sleep(1)
 """
 
 
@@ -94,6 +134,7 @@ class Hostile(RecorderCase):
         self.assertGreaterEqual(refused, self.many - 1024)
 
     def test_garbage_ends_the_connection_it_came_on(self):
+        logged = len(self.recorder.log_text())
         for data in (os.urandom(4096), b"GET / HTTP/1.1\r\n\r\n", b"\0" * 65536,
                      b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\xff" * 4096):
             with socket.socket(socket.AF_UNIX) as client:
@@ -107,6 +148,7 @@ class Hostile(RecorderCase):
                     pass
         self.crowd(200, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + os.urandom(500))
         self.assert_well()
+        self.assertEqual(self.recorder.log_text()[logged:], "")  # nobody fills it
 
     def test_watchers_that_do_not_read_keep_their_share_and_no_more(self):
         command = [f"{self.bin}/taskmonctl", "--socket", self.recorder.socket, "watch", "-f", "all", "-o", "json"]
@@ -116,6 +158,20 @@ class Hostile(RecorderCase):
         wait_for(lambda: self.recorder.status()["dropped"]["streams_refused"] > self.before["dropped"]["streams_refused"],
                  "refusals")
         self.assert_well()
+
+    def test_clients_of_a_byte_a_second_hold_up_themselves(self):
+        place = tempfile.mkdtemp(prefix="taskmon-slow-")
+        self.addCleanup(shutil.rmtree, place)
+        os.chown(place, HOSTILE, HOSTILE)
+        slow = f"{place}/socket"
+        for script in ([TRICKLE, self.recorder.socket, slow], [MUMBLE, "60", self.recorder.socket]):
+            child = self.hostile(["/usr/bin/python3", "-c", *script], stdout=subprocess.PIPE)
+            self.assertEqual(child.stdout.readline(), b"here\n")
+        readers = [self.hostile([f"{self.bin}/taskmonctl", "--socket", slow, *command, "-f", "all", "-o", "json"],
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                   for command in (("watch",), ("history", "-H", "-b", "10s"), ("ps", "-H")) for _ in range(15)]
+        self.assert_well()
+        self.assertEqual([reader.poll() for reader in readers], [None] * len(readers))  # not one has its answer yet
 
     def test_clients_that_vanish_leave_nothing(self):
         command = [f"{self.bin}/taskmonctl", "--socket", self.recorder.socket, "watch", "--interval", "1s"]

@@ -7,6 +7,7 @@ import time
 import unittest
 
 from recorder import BIN, RecorderCase
+from waiting import SLOWDOWN
 
 NOBODY = {"user": 65534, "group": 65534, "extra_groups": []}
 
@@ -111,7 +112,8 @@ class Windows(RecorderCase):
         codes = [reader.wait(timeout=120) for reader in readers]
         self.assertEqual(codes, [0] * 50)
         # All readers together and this test share the CPUs with the sampler: a tick may be late by a time slice.
-        self.assertLessEqual(self.recorder.status()["late_ticks"] - late, 3)
+        if SLOWDOWN == 1:  # else a tick takes longer than the interval
+            self.assertLessEqual(self.recorder.status()["late_ticks"] - late, 3)
 
 
 if __name__ == "__main__":

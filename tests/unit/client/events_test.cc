@@ -70,7 +70,25 @@ TEST(EventDetail, SpeaksOfEveryType) {
 
 TEST(EventTypes, HaveTheNamesOfTheContract) {
   EXPECT_THAT(EventTypeNames(),
-              testing::ElementsAre("fork", "exec", "exit", "oom", "threshold", "rule", "gap", "rename"));
+              testing::ElementsAre("fork", "exec", "exit", "oom", "threshold", "rule", "gap", "rename", "degraded"));
+}
+
+TEST(EventsJson, WhatTaskmondLeavesOutBeginsAndEnds) {
+  FakeAnswers answers;
+  v1::EventBatch& batch = answers.events.emplace_back();
+  for (const bool ends : {false, true}) {
+    v1::Event* event = batch.add_events();
+    event->set_type(v1::DEGRADATION);
+    event->set_time_ns(kNow);
+    event->set_detail("smaps values are not read");
+    event->set_ends(ends);
+  }
+  const auto rows = ReadRows(Invoke({"events", "--type", "degraded", "-o", "json"}, &answers).out);
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(Text(rows[0], "type"), "degraded");
+  EXPECT_TRUE(rows[0].fields().at("begins").bool_value());
+  EXPECT_FALSE(rows[1].fields().at("begins").bool_value());
+  EXPECT_EQ(Text(rows[0], "detail"), "smaps values are not read");
 }
 
 TEST(EventsJson, ExitRowsCarryTheFinalCounters) {

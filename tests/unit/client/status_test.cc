@@ -63,6 +63,22 @@ TEST(StatusText, SaysWhatIsLostAndWhatIsWrong) {
   EXPECT_THAT(out, testing::HasSubstr("1 of 1 attached"));
 }
 
+TEST(StatusText, SaysWhatIsShed) {
+  FakeAnswers answers = Healthy();
+  v1::BudgetStatus* budget = answers.status.mutable_budget();
+  budget->set_cpu_percent(14);
+  EXPECT_THAT(Invoke({"status"}, &answers).out, testing::HasSubstr("budget     kept; nothing is shed"));
+  budget->add_shed("smaps");
+  budget->add_shed("thread rows");
+  budget->set_since_time_ns(kNow);
+  EXPECT_THAT(Invoke({"status"}, &answers).out, testing::HasSubstr("left out: smaps, thread rows"));
+  const auto row = ReadJson(Invoke({"status", "-o", "json"}, &answers).out).struct_value();
+  const auto json = row.fields().at("budget").struct_value();
+  EXPECT_EQ(json.fields().at("shed").list_value().values(1).string_value(), "thread rows");
+  EXPECT_TRUE(json.fields().at("bpf_percent").has_null_value()) << "not measured";
+  EXPECT_EQ(Text(json, "since_time"), "2026-11-22T08:15:30.000000000Z");
+}
+
 TEST(StatusText, TellsHowReadingSmapsGoes) {
   FakeAnswers answers = Healthy();
   EXPECT_THAT(Invoke({"status"}, &answers).out, testing::HasSubstr("smaps      0 reads\n"));

@@ -114,6 +114,11 @@ TEST_F(BuilderRulesTest, ThreadsAreStoredAsTheRuleSays) {
   auto result = tick("sh", 10, 10);
   EXPECT_THAT(Rows(*result.stored), ElementsAre("100", "100t", "101t"));
   EXPECT_EQ(result.stored, result.snapshot) << "nothing is left out, nothing is copied";
+  builder_->SetStoreThreads(false);
+  result = tick("sh", 10, 11);
+  EXPECT_THAT(Rows(*result.stored), ElementsAre("100")) << "over the budget, whatever the rule says";
+  EXPECT_THAT(Rows(*result.snapshot), ElementsAre("100", "100t", "101t"));
+  builder_->SetStoreThreads(true);
   Ring(RenameRecord(kShell, "top"));
   result = tick("top", 11, 20);
   EXPECT_THAT(Rows(*result.snapshot), ElementsAre("100", "100t", "101t"));

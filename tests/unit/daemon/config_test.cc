@@ -39,6 +39,11 @@ keep_versions = 5
 max_bytes = "16MiB"
 [baseline]
 keep = "none"
+[budget]
+cpu_percent = 2.5
+bpf_percent = 0
+stall_per_second = "20ms"
+window = "1m"
 )",
                                         "taskmond.toml", &config);
   ASSERT_TRUE(status.ok()) << status;
@@ -58,6 +63,10 @@ keep = "none"
   EXPECT_EQ(config.rules_keep_versions, 5u);
   EXPECT_EQ(config.rules_max_bytes, 16u << 20);
   EXPECT_EQ(config.baseline, Config::Baseline::kNone);
+  EXPECT_EQ(config.budget_cpu_percent, 2.5);
+  EXPECT_EQ(config.budget_bpf_percent, 0);
+  EXPECT_EQ(config.budget_stall_per_second_ns, 20'000'000u);
+  EXPECT_EQ(config.budget_window_ns, 60'000'000'000u);
   EXPECT_TRUE(CheckConfig(config).ok());
 }
 
@@ -73,7 +82,19 @@ TEST(Config, WrongTypeSaysWhatWouldBeRight) {
   EXPECT_THAT(ErrorOf("[history]\nmax_bytes = \"1 gig\""), HasSubstr("expected a size"));
   EXPECT_THAT(ErrorOf("[history]\nmax_bytes = -5"), HasSubstr("expected a size"));
   EXPECT_THAT(ErrorOf("[kernel]\nhooks = [\"sched\", \"nett\"]"), HasSubstr("unknown hook group 'nett'"));
+  EXPECT_THAT(ErrorOf("[budget]\ncpu_percent = \"10%\""), HasSubstr("budget.cpu_percent: expected a percentage"));
+  EXPECT_THAT(ErrorOf("[budget]\ncpu_percent = -1"), HasSubstr("expected a percentage"));
+  EXPECT_THAT(ErrorOf("[budget]\ncpu_percent = nan"), HasSubstr("expected a percentage"));
   EXPECT_THAT(ErrorOf("history = 5"), HasSubstr("unknown key 'history'"));
+}
+
+TEST(Config, NoTimeAtAllIsAChoiceWhereItMeansSomething) {
+  Config config;
+  ASSERT_TRUE(ApplyToml("[smaps]\nper_second = \"0s\"\n[budget]\nstall_per_second = \"0s\"", "x", &config).ok());
+  EXPECT_EQ(config.smaps_per_second_ns, 0u);
+  EXPECT_EQ(config.budget_stall_per_second_ns, 0u);
+  EXPECT_TRUE(CheckConfig(config).ok());
+  EXPECT_THAT(ErrorOf("interval = \"0s\""), HasSubstr("must be longer than 0"));
 }
 
 TEST(Config, BrokenTomlIsAnErrorWithItsLine) {
@@ -90,6 +111,9 @@ TEST(Config, ValuesOutOfRangeAreRefused) {
   config = {};
   config.socket_path = std::string(120, 'x');
   EXPECT_THAT(std::string(CheckConfig(config).message()), HasSubstr("socket"));
+  config = {};
+  config.budget_window_ns = 1;
+  EXPECT_THAT(std::string(CheckConfig(config).message()), HasSubstr("budget.window must lie between 1s and 1h"));
   config = {};
   config.log_level = "loud";
   EXPECT_THAT(std::string(CheckConfig(config).message()), HasSubstr("log_level"));

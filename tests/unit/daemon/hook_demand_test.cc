@@ -50,6 +50,24 @@ TEST(HookDemand, EveryHookNameOfTheCatalogueIsAGroup) {
   }
 }
 
+TEST(HookDemand, ShedsWatchersFirstThenAllButTheLifeCycle) {
+  HookDemand demand(HookGroups().set(TM_HOOKS_SCHED));
+  demand.SetRules({{"web", HookGroups().set(TM_HOOKS_NET)}});
+  const HookDemand::Claim claim = demand.Watch(kSyscallFails);
+  demand.SetShed(HookDemand::Shed::kWatched);
+  EXPECT_EQ(demand.Wanted(1), HookGroups().set(TM_HOOKS_LIFECYCLE).set(TM_HOOKS_SCHED).set(TM_HOOKS_NET));
+  EXPECT_EQ(demand.Reason(TM_HOOKS_SYSCALL), "shed: taskmond is over its budget");
+  EXPECT_EQ(demand.Reason(TM_HOOKS_NET), "wanted by rule web");
+  demand.SetShed(HookDemand::Shed::kAll);
+  EXPECT_EQ(demand.Wanted(2), HookGroups().set(TM_HOOKS_LIFECYCLE));
+  EXPECT_EQ(demand.Reason(TM_HOOKS_SCHED), "shed: taskmond is over its budget");
+  EXPECT_EQ(demand.Reason(TM_HOOKS_LIFECYCLE), "always attached");
+  EXPECT_THAT(demand.Reason(TM_HOOKS_SIGNAL), HasSubstr("not wanted")) << "nobody misses it";
+  demand.SetShed(HookDemand::Shed::kNothing);
+  EXPECT_TRUE(demand.Wanted(3).test(TM_HOOKS_SYSCALL));
+  EXPECT_TRUE(demand.Wanted(3).test(TM_HOOKS_SCHED));
+}
+
 TEST(HookDemand, RulesAreReasonsByName) {
   HookDemand demand{HookGroups()};
   EXPECT_FALSE(demand.Wanted(0).test(TM_HOOKS_NET));

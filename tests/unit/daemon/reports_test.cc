@@ -49,6 +49,40 @@ TEST(ReportsTest, DoctorNamesWhatAMissingCapabilityCosts) {
   EXPECT_EQ(HealthOf(doctor, v1::TASK_PSS_SIZE).health(), v1::DEGRADED);
 }
 
+v1::Check CheckOf(const v1::Doctor& doctor, const std::string& name) {
+  for (const v1::Check& check : doctor.checks()) {
+    if (check.name() == name) return check;
+  }
+  ADD_FAILURE() << "no check " << name;
+  return {};
+}
+
+TEST(ReportsTest, DoctorSaysWhatIsShedAndWhatItCosts) {
+  Figures figures;
+  figures.sampler.budget.cpu_percent = 3.25;
+  v1::Check check = CheckOf(MakeDoctor(Config(), figures, "6.12"), "budget");
+  EXPECT_EQ(check.health(), v1::WORKS);
+  EXPECT_EQ(
+      check.reason(),
+      "3.2% of a CPU of 10% allowed, hooks not measured of 5% allowed, smaps stall 0.0 ms a second of 10 ms allowed");
+  figures.sampler.budget.shed = {Shed::kSmaps, Shed::kInterval2};
+  const v1::Doctor doctor = MakeDoctor(Config(), figures, "6.12");
+  check = CheckOf(doctor, "budget");
+  EXPECT_EQ(check.health(), v1::DEGRADED);
+  EXPECT_NE(check.reason().find("left out: smaps, interval x2"), std::string::npos) << check.reason();
+  EXPECT_EQ(HealthOf(doctor, v1::TASK_PSS_SIZE).health(), v1::DEGRADED);
+}
+
+TEST(ReportsTest, StatusTellsTheIntervalInForce) {
+  Figures figures;
+  figures.sampler.budget.interval_factor = 4;
+  figures.sampler.budget.bpf_percent = 0.5;
+  const v1::Status status = MakeStatus(Config(), figures);
+  EXPECT_EQ(status.interval_ms(), 1000u);
+  EXPECT_EQ(status.budget().interval_ms(), 4000u);
+  EXPECT_TRUE(status.budget().bpf_known());
+}
+
 TEST(ReportsTest, LimitWithoutMetricsIsAboutItsGroup) {
   Figures figures;
   figures.sampler.hooks = {Attached("mark_victim", TM_HOOKS_OOM)};

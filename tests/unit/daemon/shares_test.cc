@@ -34,6 +34,15 @@ TEST(Shares, ManyUsersLeaveAnEighthToAdministrators) {
   EXPECT_EQ(TakeAll(&shares, kRoot).size(), 8u);
 }
 
+TEST(Shares, OfAFewOneIsKeptForAdministrators) {
+  Shares shares(4);
+  std::vector<std::vector<Shares::Share>> taken;
+  size_t sum = 0;
+  for (uint32_t uid = 1000; uid < 1010; ++uid) sum += taken.emplace_back(TakeAll(&shares, {.uid = uid})).size();
+  EXPECT_EQ(sum, 3u);
+  EXPECT_EQ(TakeAll(&shares, kRoot).size(), 1u);
+}
+
 TEST(Shares, WhatIsGivenBackIsGrantedAgain) {
   Shares shares(4);
   { const auto share = shares.Take({.uid = 1000}); }

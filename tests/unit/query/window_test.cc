@@ -77,6 +77,54 @@ TEST(Window, GroupsAreSumsWithThoseThatLivedBetweenTwoTicks) {
   EXPECT_EQ(result.rows[0].sample->info->key.tid, 0);
 }
 
+// A thread of process 20, born 5 ms before it ended; its row, and its end with this run time.
+Event EndOfThread(int32_t tid, uint64_t seq, int64_t runtime) {
+  Event event = End(tid, seq, runtime, 5 * kMs);
+  auto info = std::make_shared<TaskInfo>(*event.task);
+  info->key.thread = true;
+  info->tgid = 20;
+  info->process_start_ns = TaskBuilder(20).Build(1)->info->key.start_ns;
+  event.task = std::move(info);
+  return event;
+}
+
+TEST(Window, AmongThreadsCountThoseThatLivedBetweenTwoTicks) {
+  v1::Selection selection;
+  selection.set_threads(true);
+  const Plan plan = *Plan::Make(selection);
+  WindowFolder folder(plan, kRoot, GroupBy::kComm);
+  const auto counts_threads = [](Event event, int64_t threads) {
+    auto sample = std::make_shared<TaskSample>(*event.final_sample);
+    sample->valid.set(v1::TASK_THREAD_CREATE_COUNT);
+    sample->values[v1::TASK_THREAD_CREATE_COUNT] = threads;
+    event.final_sample = std::move(sample);
+    return event;
+  };
+  ASSERT_TRUE(folder.AddTick(World(2, {Worker(7, 300, 300, 4096)}), nullptr).ok());
+  ASSERT_TRUE(folder.AddEnd(EndOfThread(21, 3, 40)).ok());
+  ASSERT_TRUE(folder.AddEnd(EndOfThread(22, 3, 50)).ok());
+  ASSERT_TRUE(folder.AddEnd(counts_threads(End(20, 3, 90, 5 * kMs), 1)).ok());  // told by its threads
+  ASSERT_TRUE(folder.AddEnd(counts_threads(End(30, 3, 7, 5 * kMs), 0)).ok());   // is its only thread
+  const WindowResult result = folder.Take();
+  ASSERT_EQ(result.rows.size(), 1u);
+  EXPECT_EQ(Value(result.rows[0], result, v1::TASK_RUNTIME_NS), 300 + 40 + 50 + 7);
+  EXPECT_EQ(result.rows[0].tasks, 4u);
+}
+
+TEST(Window, AProcessThatStandsForItsThreadsHasTheirTimeAlready) {
+  v1::Selection selection;
+  selection.set_threads(true);
+  const Plan plan = *Plan::Make(selection);
+  WindowFolder folder(plan, kRoot, GroupBy::kComm);
+  folder.Seed(World(1, {Worker(20, 100, 0, 4096)}));
+  ASSERT_TRUE(folder.AddTick(World(2, {Worker(20, 400, 300, 4096)}), nullptr).ok());
+  ASSERT_TRUE(folder.AddEnd(EndOfThread(21, 3, 40)).ok());
+  ASSERT_TRUE(folder.AddTick(World(3, {Worker(20, 450, 50, 4096)}), nullptr).ok());
+  const WindowResult result = folder.Take();
+  ASSERT_EQ(result.rows.size(), 1u);
+  EXPECT_EQ(Value(result.rows[0], result, v1::TASK_RUNTIME_NS), 350);
+}
+
 TEST(Window, AGroupWithATaskThatMayNotBeSeenIsRedactedAsAWhole) {
   const Plan plan = PlanFor();
   WindowFolder folder(plan, kAlice, GroupBy::kComm);

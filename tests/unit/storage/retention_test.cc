@@ -54,9 +54,10 @@ void ExpectCapHolds(uint64_t cap, const WorldOptions& world_options, int ticks, 
   EXPECT_EQ(IntegrityCheck(options.path), "ok");
   // What is left as sampled is the newest of it, complete, and makes use of the room.
   std::vector<Snapshot> left = ReadAll(options.path);
-  const auto elapsed = left.back().tick.elapsed_ns;
-  const auto coarser = [&](const Snapshot& s) { return s.tick.seq > 1 && s.tick.elapsed_ns != elapsed; };
-  left.erase(left.begin(), std::find_if(left.rbegin(), left.rend(), coarser).base());
+  auto db = Database::Open(options.path, Database::Mode::kReadOnly);
+  const auto finest = static_cast<uint64_t>(*db->QueryInt(
+      "SELECT min(s) FROM (SELECT min(first_seq) s FROM chunk WHERE tier = 0 UNION ALL SELECT min(seq) FROM journal)"));
+  std::erase_if(left, [&](const Snapshot& s) { return s.tick.seq < finest; });
   ASSERT_GE(left.size(), 5u);
   EXPECT_GT(FileBytes(options.path), cap / 3);
   for (size_t i = 1; i <= std::min(left.size(), recorded.snapshots.size()); ++i) {
@@ -98,10 +99,13 @@ TEST(Retention, DropsChunksOlderThanTheAgeLimitWithTheirTasksAndEvents) {
   EXPECT_EQ(writer->stats().newest_wall_ns, left.back().tick.wall_ns);
   auto db = Database::Open(options.path, Database::Mode::kReadOnly);
   const auto first = static_cast<int64_t>(left.front().tick.seq);
-  EXPECT_EQ(*db->QueryInt("SELECT count(*) FROM task_info WHERE task NOT IN (SELECT id FROM task)"), 0);
-  EXPECT_EQ(*db->QueryInt("SELECT count(*) FROM event WHERE info NOT IN (SELECT id FROM task_info)"), 0);
+  EXPECT_EQ(*db->QueryInt("SELECT count(*) FROM task WHERE names NOT IN (SELECT id FROM names)"), 0);
+  EXPECT_EQ(*db->QueryInt("SELECT count(*) FROM event WHERE names NOT IN (SELECT id FROM names)"), 0);
+  EXPECT_EQ(*db->QueryInt("SELECT count(*) FROM names WHERE comm NOT IN (SELECT id FROM text)"), 0);
+  EXPECT_EQ(*db->QueryInt("SELECT count(*) FROM event_data WHERE id NOT IN (SELECT id FROM event_block)"), 0);
   EXPECT_GE(*db->QueryInt("SELECT min(last_seq) FROM task"), first);
   EXPECT_GE(*db->QueryInt("SELECT min(seq) FROM event"), first - 1);
+  EXPECT_GE(*db->QueryInt("SELECT min(last_seq) FROM event_block"), first);
 }
 
 TEST(Retention, AClockThatJumpsAheadForAMomentCostsLittle) {

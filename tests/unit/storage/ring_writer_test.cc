@@ -116,8 +116,9 @@ TEST(RingWriter, KeepsTheExitRecordOfATask) {
   auto db = Database::Open(dir.Path("h.db"), Database::Mode::kReadOnly);
   for (const Event& event : recorded.events) {
     if (event.type != EventType::kExit) continue;
-    auto row =
-        db->Prepare("SELECT wait_status, duration_ns, exit_wall_ns, last_seq IS NOT NULL FROM task WHERE tid = ?");
+    auto row = db->Prepare(
+        "SELECT wait_status, duration_ns, start_ns + wall_offset_ns + start_skew_ns + duration_ns +"
+        " exit_skew_ns, last_seq IS NOT NULL FROM task JOIN boot ON boot.id = boot WHERE tid = ?");
     ASSERT_TRUE(*row->Bind(event.task->key.tid).Step());
     EXPECT_EQ(row->Int(0), event.wait_status);
     EXPECT_EQ(static_cast<uint64_t>(row->Int(1)), event.duration_ns);

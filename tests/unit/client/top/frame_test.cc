@@ -93,6 +93,10 @@ TEST(Marks, OnlyWhatAPersonShouldLookAt) {
   event.set_type(v1::THRESHOLD);
   event.set_ends(true);
   EXPECT_FALSE(MarkOf(event)) << "back to normal";
+  event.set_type(v1::DEGRADATION);
+  EXPECT_FALSE(MarkOf(event)) << "taken back";
+  event.set_ends(false);
+  EXPECT_EQ(MarkOf(event)->kind, Mark::Kind::kDegraded);
   event.set_type(v1::GAP);
   event.set_duration_ns(5);
   EXPECT_EQ(MarkOf(event)->begin_ns, kNow - 5);

@@ -110,6 +110,7 @@ TEST_F(ScreenTest, TheTimeBarShowsActivityGapsAndMarks) {
       bar.points.push_back(point);
     }
     bar.marks = {{Mark::Kind::kOom, begin_ns + part_ns * 50, begin_ns + part_ns * 50, "oom"},
+                 {Mark::Kind::kDegraded, begin_ns + part_ns * 54, begin_ns + part_ns * 54, "smaps"},
                  {Mark::Kind::kAnomaly, begin_ns + part_ns * 52, begin_ns + part_ns * 52, "cpu"}};
     bar.stored_begin_ns = begin_ns;
     bar.stored_end_ns = bar.question.end_ns;
@@ -123,6 +124,7 @@ TEST_F(ScreenTest, TheTimeBarShowsActivityGapsAndMarks) {
   EXPECT_EQ(cells.at(50, y + 1).glyph, "X");
   EXPECT_EQ(cells.at(50, y + 1).style, Style::kAlarm);
   EXPECT_EQ(cells.at(52, y + 1).glyph, "!");
+  EXPECT_EQ(cells.at(54, y + 1).glyph, "~");
   EXPECT_THAT(cells.RowText(y + 1), HasSubstr("▲")) << "where the shown tick is";
 }
 

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""taskmond over its own budget leaves something out in the stated order, says so, and takes it back."""
+import os
+import subprocess
+import unittest
+
+from recorder import BIN, EVERYTHING, Recorder, wait_for
+
+ORDER = ["smaps", "thread rows", "hooks of watchers", "hooks", "interval x2", "interval x4", "interval x8"]
+INTERVAL_MS = 200
+# Long enough for a hold time of six windows for each step, doubled where one had to be shed again.
+DEADLINE_S = 150
+
+
+class Budget(unittest.TestCase):
+    def setUp(self):
+        if os.geteuid() != 0 or not os.path.exists("/sys/kernel/btf/vmlinux"):
+            self.skipTest("needs root and a kernel with BTF")
+        self.loops = []
+        self.recorder = None
+
+    def tearDown(self):
+        self.calm()
+        if self.recorder:
+            self.recorder.remove()
+
+    def storm(self):
+        """Lives as short as can be, which cost taskmond a record, an event and a row each."""
+        self.loops = [subprocess.Popen([f"{BIN}/storm", "forks", "3600", str(2 * os.cpu_count()), f"{BIN}/storm_leaf"])]
+
+    def calm(self):
+        for loop in self.loops:
+            loop.kill()
+            loop.wait()
+        self.loops = []
+
+    def start(self, cpu_percent):
+        self.recorder = Recorder(f"{INTERVAL_MS}ms", rules=EVERYTHING, config=(
+            f"[kernel]\nhooks = [\"signal\"]\n[budget]\ncpu_percent = {cpu_percent}\nbpf_percent = 0\n"
+            "stall_per_second = \"0s\"\nwindow = \"1s\"\n"))
+        return self.recorder.start()
+
+    def budget(self):
+        return self.recorder.status()["budget"]
+
+    def costs(self, count):
+        """What so many windows cost, one after the other."""
+        seen = []
+
+        def another():
+            cost = self.budget()["cpu_percent"]
+            if cost and (not seen or cost != seen[-1]):
+                seen.append(cost)
+            return len(seen) >= count
+        wait_for(another, "windows of the budget")
+        return seen
+
+    def budget_between_calm_and_storm(self):
+        self.start(0)
+        self.costs(2)  # the first ticks read every name
+        calm = max(self.costs(4))
+        self.storm()
+        self.costs(2)
+        storm = min(self.costs(4))
+        self.calm()
+        self.assertEqual(self.budget()["shed"], [], "0 is no limit")
+        self.recorder.remove()
+        self.recorder = None
+        print(f"taskmond's CPU time, % of a CPU: calm at most {calm:.2f}, in the storm at least {storm:.2f}")
+        self.assertGreater(storm, 3 * calm, "the storm is no storm on this machine")
+        return (calm * storm) ** 0.5
+
+    def budget_check(self):
+        check, = [check for check in self.recorder.json("doctor")["checks"] if check["name"] == "budget"]
+        return check
+
+    def hook(self, name):
+        hook, = [hook for hook in self.recorder.status()["hooks"] if hook["name"] == name]
+        return hook
+
+    def test_what_is_shed_is_told_and_comes_back(self):
+        limit = self.budget_between_calm_and_storm()
+        self.start(f"{limit:.3f}")
+        self.assertTrue(self.hook("signal_deliver")["attached"])
+        self.storm()
+        wait_for(lambda: "interval x2" in self.budget()["shed"], "load to be shed", DEADLINE_S)
+        status = self.recorder.status()
+        shed = status["budget"]["shed"]
+        self.assertEqual(shed, ORDER[:len(shed)], "in the stated order")
+        self.assertGreaterEqual(status["budget"]["interval_ms"], 2 * INTERVAL_MS)
+        self.assertEqual(status["interval_ms"], INTERVAL_MS, "as configured")
+        self.assertIsNotNone(status["budget"]["since_time"])
+        hook = wait_for(lambda: not (h := self.hook("signal_deliver"))["attached"] and h, "the hook to be detached")
+        self.assertEqual(hook["reason"], "shed: taskmond is over its budget")
+        self.assertTrue(self.hook("sched_process_fork")["attached"], "lives are always recorded")
+        check = self.budget_check()
+        self.assertEqual(check["health"], "degraded")
+        self.assertIn("thread rows", check["reason"])
+        self.assertIn("left out: smaps, thread rows", self.recorder.ctl("status").stdout)
+
+        self.calm()
+        wait_for(lambda: not self.budget()["shed"], "everything to be taken back", DEADLINE_S)
+        self.assertEqual(self.budget_check()["health"], "works")
+        self.assertEqual(self.budget()["interval_ms"], INTERVAL_MS)
+        self.assertIsNone(self.budget()["since_time"])
+        wait_for(lambda: self.hook("signal_deliver")["attached"], "the hook to be attached again")
+        self.check_history()
+
+    def check_history(self):
+        self.recorder.ticks(2)
+        events = self.recorder.json("events", "--type", "degraded", "-b", "10m")
+        print(*(f"{event['time']} {'-' if event['begins'] else '+'} {event['detail']}" for event in events), sep="\n")
+        out = []
+        for event in events:
+            self.assertNotIn("comm", event)
+            if event["begins"]:
+                self.assertIn("its budget is", event["detail"])
+                out.append(event["detail"].partition(":")[0])
+            else:
+                self.assertIn("again", event["detail"])
+                out.pop()
+        self.assertEqual(out, [], "each step was taken back")
+        self.assertEqual(sum(event["begins"] for event in events), self.budget()["times_shed"])
+
+
+if __name__ == "__main__":
+    unittest.main()

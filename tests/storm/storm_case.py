@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A storm against a taskmond of one's own, and the books afterwards: born, recorded, counted as lost."""
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+from recorder import BIN, EVERYTHING, Recorder, wait_for  # noqa: E402
+
+LONG = os.environ.get("STORM_FORM") == "long"
+SECONDS = 30 if LONG else 4
+WORKERS = os.cpu_count()
+LEAF = f"{BIN}/storm_leaf"
+FORK, EXEC, EXIT, GAP, RENAME = 1, 2, 3, 7, 8
+# What costs a record of a life or an event for good.
+LOSSES = ("ring_fork", "ring_exec", "ring_rename", "ring_final", "ring_oom", "lives", "process", "failed_passes",
+          "writer_queue_ticks", "unstored_ticks", "unstored_events")
+
+
+class StormCase(unittest.TestCase):
+    config = ""
+    interval = "1s"
+    rules = EVERYTHING
+
+    def setUp(self):
+        if os.geteuid() != 0 or not os.path.exists("/sys/kernel/btf/vmlinux"):
+            self.skipTest("needs root and a kernel with BTF")
+        self.recorder = Recorder(self.interval, rules=self.rules, config=self.config)
+        self.addCleanup(self.recorder.remove)
+
+    def start(self):
+        self.recorder.start()
+        self.before = self.recorder.status()
+
+    def launch(self, kind, *args):
+        storm = subprocess.Popen([f"{BIN}/storm", kind, *map(str, args)], stdin=subprocess.PIPE,
+                                 stdout=subprocess.PIPE, text=True)
+
+        def end():
+            storm.kill()
+            storm.wait()
+            storm.stdin.close()
+            storm.stdout.close()
+        self.addCleanup(end)
+        return storm
+
+    def outcome(self, storm):
+        did = json.loads(storm.stdout.readline())
+        print(f"{storm.args[1]}: {did['done']:,} in {did['seconds']:.1f} s, "
+              f"{did['done'] / max(did['seconds'], 1e-3):,.0f} a second, {did['failed']:,} failed")
+        return did
+
+    def storm(self, kind, seconds=SECONDS, *args):
+        storm = self.launch(kind, seconds, WORKERS, *args)
+        did = self.outcome(storm)
+        self.assertEqual(storm.wait(), 0)
+        return did
+
+    def losses(self):
+        """What was turned away since start(), by kind."""
+        dropped, before = self.recorder.status()["dropped"], self.before["dropped"]
+        return {kind: dropped[kind] - before[kind] for kind in LOSSES if dropped[kind] != before[kind]}
+
+    def on_time_again(self):
+        """Five ticks in a row none of which is late."""
+        def undisturbed():
+            late = self.recorder.status()["late_ticks"]
+            self.recorder.ticks(5)
+            return self.recorder.status()["late_ticks"] == late
+        wait_for(undisturbed, "ticks on time", 120)
+
+    def stop(self):
+        """With all that is still on its way to the disk; an orderly end of the daemon is part of every storm."""
+        code = self.recorder.process
+        code.send_signal(signal.SIGTERM)
+        self.assertEqual(code.wait(timeout=120), 0)
+
+    def stored(self, event_type, comm):
+        """By SQLite itself, not by taskmon's own readers."""
+        return self.sql("SELECT count(*) FROM event e JOIN task_info i ON i.id = e.info WHERE e.type = ? AND i.comm = ?",
+                        event_type, comm)[0][0]
+
+    def sql(self, query, *values):
+        database = sqlite3.connect(f"file:{self.recorder.state}/history.db?mode=ro", uri=True)
+        try:
+            return database.execute(query, values).fetchall()
+        finally:
+            database.close()
+
+    def account(self, what, happened, recorded, lost):
+        print(f"{what}: {happened:,} happened, {recorded:,} recorded, {lost:,} counted as lost")
+        with self.subTest(what):
+            self.assertLessEqual(recorded, happened, "nothing is recorded twice")
+            self.assertGreaterEqual(recorded + lost, happened, "nothing is lost uncounted")
+
+    def print_cost(self, label):
+        status = self.recorder.status()
+        print(f"{label}: {status['rss_bytes'] / 2**20:.1f} MiB resident, the last tick took "
+              f"{status['last_tick_ns'] / 1e6:.1f} ms, {status['late_ticks'] - self.before['late_ticks']} ticks late, "
+              f"lost: {self.losses() or 'nothing'}")
+        return status
