@@ -27,14 +27,17 @@ using Formats = std::vector<Format>;
 
 const Formats kRowFormats = {Format::kTable, Format::kWide, Format::kJson, Format::kJsonl, Format::kCsv};
 const Formats kDocumentFormats = {Format::kTable, Format::kJson, Format::kJsonl};
+const Formats kScrapeFormats = {Format::kOpenMetrics, Format::kPrometheus};
 const Formats kMetricsFormats = {Format::kTable, Format::kWide, Format::kJson,
                                  Format::kJsonl, Format::kCsv,  Format::kMarkdown};
+
+constexpr uint32_t kMostGroups = 1000;
 
 // Texts as they were typed, before they are checked.
 struct Raw {
   std::vector<std::string> words;
-  std::string step, interval, count, top, tid, types, before, after;
-  std::string format = "table";
+  std::string step, interval, count, top, tid, types, before, after, what;
+  std::string format;  // empty: the first that the command knows
   RawRule rule;
 };
 
@@ -50,8 +53,10 @@ class Parser {
   explicit Parser(const std::string& socket_variable);
 
   ParsedCommandLine Parse(const std::vector<std::string>& arguments);
+  CommandNode Describe() const { return Describe(app_); }
 
  private:
+  CommandNode Describe(const CLI::App& app) const;
   CLI::App* Add(Command command, const char* name) { return AddBelow(&app_, command, name); }
   CLI::App* AddBelow(CLI::App* parent, Command command, const char* name);
   static CLI::Option* Text(CLI::App* app, const char* names, std::string* into, const char* type, const char* help);
@@ -65,6 +70,7 @@ class Parser {
   void AddOutput(CLI::App* app, const Formats& formats, bool rows);
   void AddCommands();
   void AddReaders();
+  void AddExport();
   void AddRule();
   void AddSocket(CLI::App* app);
 
@@ -72,6 +78,7 @@ class Parser {
   absl::Status CheckFormat();
   absl::Status CheckTypes();
   absl::Status CheckWindows();
+  absl::Status CheckExport();
 
   std::string Explain(const CLI::ParseError& error) const;
   std::string ExplainExtra(const CLI::App& command, const std::string& extra) const;
@@ -136,7 +143,7 @@ void Parser::AddFields(CLI::App* app) {
 }
 
 void Parser::AddBy(CLI::App* app) {
-  Text(app, "--by", &options_.by, "GROUP", "Sums of groups: app, unit, user, comm [task]");
+  Text(app, "--by", &options_.by, "GROUP", "Sums of groups: app, unit, user, comm, rule [task]");
 }
 
 void Parser::AddThreads(CLI::App* app) { app->add_flag("-H,--threads", options_.threads, "Threads, not processes"); }
@@ -155,6 +162,7 @@ void Parser::AddOutput(CLI::App* app, const Formats& formats, bool rows) {
 
 void Parser::AddCommands() {
   AddReaders();
+  AddExport();
   AddRule();
   CLI::App* status = Add(Command::kStatus, "status");
   AddOutput(status, kDocumentFormats, false);
@@ -166,15 +174,51 @@ void Parser::AddCommands() {
   AddOutput(metrics, kMetricsFormats, false);
   metrics->add_flag_callback(
       "--no-headers", [this] { options_.header = false; }, "No header line");
+  Add(Command::kCompletion, "completion")
+      ->add_option("SHELL", options_.names, "bash, zsh or fish")
+      ->type_name("")
+      ->expected(1)
+      ->required();
   Add(Command::kVersion, "version");
 }
 
 // Before and after the command's name.
 void Parser::AddSocket(CLI::App* app) {
-  if (app->get_name() != "version") {
+  if (app->get_name() != "version" && app->get_name() != "completion") {
     Text(app, "--socket", &options_.socket, "PATH", "Where taskmond listens (also TASKMON_SOCKET)");
   }
   for (CLI::App* below : app->get_subcommands({})) AddSocket(below);
+}
+
+void Parser::AddExport() {
+  CLI::App* app = Add(Command::kExport, "export");
+  app->add_option("WHAT", raw_.what, "openmetrics")->type_name("")->required();
+  app->add_flag("--once", options_.once, "Print it and end; counters begin when taskmond did");
+  Text(app, "--listen", &options_.listen, "ADDR", "Be scraped at 127.0.0.1:9843, until Ctrl-C");
+  Text(app, "--by", &options_.by, "GROUP", "app, unit, user, rule [app]");
+  Text(app, "--top", &raw_.top, "K", "So many groups by name, the rest as \"other\" [20]");
+  AddOutput(app, kScrapeFormats, false);
+}
+
+absl::Status Parser::CheckExport() {
+  if (options_.command != Command::kExport) return absl::OkStatus();
+  if (raw_.what != "openmetrics") {
+    return absl::InvalidArgumentError(
+        fmt::format("cannot export '{}'{}", raw_.what, SuggestOr(raw_.what, {"openmetrics"}, "try openmetrics")));
+  }
+  if (options_.once != options_.listen.empty()) {
+    return absl::InvalidArgumentError("say one of --once and --listen ADDR; see `taskmonctl export --help`");
+  }
+  if (options_.top > kMostGroups) {
+    return absl::InvalidArgumentError(
+        fmt::format("--top takes 1 to {}: each group is {}", kMostGroups, "some 60 series"));
+  }
+  static const std::vector<std::string> kGroups = {"app", "unit", "user", "rule"};
+  if (options_.by.empty() || std::find(kGroups.begin(), kGroups.end(), options_.by) != kGroups.end()) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(fmt::format("cannot export by '{}'{}", options_.by,
+                                                SuggestOr(options_.by, kGroups, "--by takes app, unit, user, rule")));
 }
 
 void Parser::AddRule() {
@@ -264,6 +308,10 @@ void Parser::AddReaders() {
 absl::Status Parser::CheckFormat() {
   const auto known = formats_.find(Chosen());
   if (known == formats_.end()) return absl::OkStatus();
+  if (raw_.format.empty()) {
+    options_.format = known->second.front();
+    return absl::OkStatus();
+  }
   const std::optional<Format> format = ParseFormat(raw_.format);
   if (format && std::find(known->second.begin(), known->second.end(), *format) != known->second.end()) {
     options_.format = *format;
@@ -319,7 +367,7 @@ absl::Status Parser::Check() {
        {CheckFormat(), CheckTypes(), ParseNumberInto("--top", raw_.top, &options_.top),
         ParseNumberInto("--count", raw_.count, &options_.count), ParseNumberInto("TID", raw_.tid, &options_.tid),
         ParseDurationInto("--step", raw_.step, &options_.step_ns),
-        ParseDurationInto("--interval", raw_.interval, &options_.interval_ns), CheckWindows(),
+        ParseDurationInto("--interval", raw_.interval, &options_.interval_ns), CheckWindows(), CheckExport(),
         CheckRule(raw_.rule, &options_)}) {
     if (!status.ok()) return status;
   }
@@ -377,6 +425,26 @@ std::string Parser::Explain(const CLI::ParseError& error) const {
   return fmt::format("{}; see `{} --help`", what, InvocationOf(*command));
 }
 
+CommandNode Parser::Describe(const CLI::App& app) const {
+  CommandNode node{.name = app.get_name(), .summary = app.get_description(), .examples = app.get_footer()};
+  if (const auto formats = formats_.find(&app); formats != formats_.end()) node.formats = formats->second;
+  for (const CLI::Option* option : app.get_options()) {
+    OptionNode each{.help = option->get_description(), .required = option->get_required()};
+    each.positional = option->get_positional();
+    each.many = option->get_items_expected_max() > 1;
+    if (each.positional) {
+      each.names = {option->get_name(/*positional=*/true)};
+    } else {
+      for (const std::string& name : option->get_snames()) each.names.push_back("-" + name);
+      for (const std::string& name : option->get_lnames()) each.names.push_back("--" + name);
+      if (option->get_items_expected_max() > 0) each.type = option->get_type_name();
+    }
+    node.options.push_back(std::move(each));
+  }
+  for (const CLI::App* below : app.get_subcommands({})) node.commands.push_back(Describe(*below));
+  return node;
+}
+
 ParsedCommandLine Parser::Parse(const std::vector<std::string>& arguments) {
   ParsedCommandLine parsed;
   try {
@@ -404,6 +472,18 @@ ParsedCommandLine ParseCommandLine(const std::vector<std::string>& arguments, co
   if (arguments.size() == 1 && (arguments[0] == "--version" || arguments[0] == "-V")) {
     return ParseCommandLine({"version"}, socket_variable);
   }
+  // Not parsed: what is being typed is rarely right yet.
+  if (!arguments.empty() && arguments[0] == "__complete") {
+    ParsedCommandLine parsed;
+    parsed.options.command = Command::kComplete;
+    if (!socket_variable.empty()) parsed.options.socket = socket_variable;
+    const size_t first = arguments.size() > 1 && arguments[1] == "--" ? 2 : 1;
+    parsed.options.names.assign(arguments.begin() + static_cast<ptrdiff_t>(first), arguments.end());
+    for (size_t i = 0; i + 2 < parsed.options.names.size(); ++i) {
+      if (parsed.options.names[i] == "--socket") parsed.options.socket = parsed.options.names[i + 1];
+    }
+    return parsed;
+  }
   if (!arguments.empty() && arguments[0] == "help") {
     std::vector<std::string> rest(arguments.begin() + 1, arguments.end());
     rest.push_back("--help");
@@ -411,5 +491,7 @@ ParsedCommandLine ParseCommandLine(const std::vector<std::string>& arguments, co
   }
   return Parser(socket_variable).Parse(arguments);
 }
+
+CommandNode DescribeCommandLine() { return Parser("").Describe(); }
 
 }  // namespace taskmon::client

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "client/command_tree.h"
 #include "client/options.h"
 
 namespace taskmon::client {
@@ -21,5 +22,8 @@ struct ParsedCommandLine {
 
 // `arguments` without the program's name; `socket_variable` is TASKMON_SOCKET's value, empty when unset.
 ParsedCommandLine ParseCommandLine(const std::vector<std::string>& arguments, const std::string& socket_variable);
+
+// All of it, as data.
+CommandNode DescribeCommandLine();
 
 }  // namespace taskmon::client

@@ -63,17 +63,21 @@ std::string InvocationOf(const CLI::App& app) {
 const char kProgramSummary[] = "What is every process and thread doing now, what was it doing at 03:12, and why.";
 
 const char kProgramFooter[] =
-    "Exit codes: 0 matched, 1 nothing matched, 2 usage, bad expression or bad time,\n"
-    "  3 taskmond not reachable, 4 permission, 5 partial answer (with --strict),\n"
-    "  6 no data for that time, 70 internal\n"
+    "Exit codes: 0 matched, 1 nothing matched, 2 usage, bad expression or time,\n"
+    "  too much asked for, 3 taskmond not reachable, 4 permission, 5 partial answer\n"
+    "  (with --strict), 6 no data for that time, 70 internal, 130 interrupted\n"
     "`taskmonctl COMMAND --help` explains a command.";
 
 const CommandHelp& HelpOf(Command command) {
   static const CommandHelp kHelp[] = {
       {"How taskmond is: what it sees, stores, loses and costs",
        "  taskmonctl status\n"
+       "  taskmonctl status --raw\n"
        "  taskmonctl status -o json | jq .dropped"},
-      {"What works on this machine, what does not, and what would help", "  taskmonctl doctor"},
+      {"What works on this machine, what does not, and what would help",
+       "  taskmonctl doctor\n"
+       "  taskmonctl doctor -o jsonl\n"
+       "  taskmonctl doctor -o json | jq '.checks[] | select(.health != \"works\")'"},
       {"Every metric: its names, unit, kind and meaning",
        "  taskmonctl metrics\n"
        "  taskmonctl metrics offcpu_max task_pm_size\n"
@@ -86,9 +90,11 @@ const CommandHelp& HelpOf(Command command) {
        "  taskmonctl ps -b 03:00 -e 03:30 --top 10   # the dead too; counters: increases"},
       {"Everything about one task, alive or dead, and its family",
        "  taskmonctl show 4711\n"
-       "  taskmonctl show 4711 --at 10m"},
+       "  taskmonctl show 4711 --at 10m\n"
+       "  taskmonctl show 4711 --file incident.db -o json"},
       {"Each new tick as it is taken, until Ctrl-C",
        "  taskmonctl watch 'cpu > 50%'\n"
+       "  taskmonctl watch -H 'app == nginx' -f tid,cpu,offcpu_max\n"
        "  taskmonctl watch --count 3 --interval 1s -o jsonl"},
       {"What tasks did between two times, tick by tick",
        "  taskmonctl history --tid 4711 -b 2h --step 10s -f cpu,rss,offcpu_max -o csv\n"
@@ -98,7 +104,7 @@ const CommandHelp& HelpOf(Command command) {
        "  taskmonctl events --type exec,exit -b 10s\n"
        "  taskmonctl events --type fork,exit -b 1h --histogram\n"
        "  taskmonctl events -F 'user == \"www-data\"' -o jsonl"},
-      {"A stretch of the history as a file of its own, to look into anywhere",
+      {"A stretch of the history as a file, to look into anywhere",
        "  taskmonctl snapshot -b 03:00 -e 03:30 --output incident.db\n"
        "  taskmonctl snapshot -b 1h --output for-the-vendor.db --anonymize\n"
        "  taskmonctl ps --at 03:12 --file incident.db"},
@@ -110,6 +116,15 @@ const CommandHelp& HelpOf(Command command) {
        "  taskmonctl top\n"
        "  taskmonctl top 'user == \"www-data\"' --at \"yesterday 03:12\"\n"
        "  taskmonctl top --file incident.db"},
+      {"All of it for Prometheus and its kin, by groups of tasks",
+       "  taskmonctl export openmetrics --listen 127.0.0.1:9843\n"
+       "  taskmonctl export openmetrics --listen 127.0.0.1:9843 --by unit --top 50\n"
+       "  taskmonctl export openmetrics --once -o prometheus | promtool check metrics"},
+      {"What a shell needs to complete command lines of taskmonctl",
+       "  eval \"$(taskmonctl completion bash)\"\n"
+       "  taskmonctl completion zsh > \"${fpath[1]}/_taskmonctl\"\n"
+       "  taskmonctl completion fish > ~/.config/fish/completions/taskmonctl.fish"},
+      {"", ""},  // hidden
       {"Rules say which tasks are recorded in detail: read, edit, try them",
        "  taskmonctl rule list\n"
        "  taskmonctl rule add web 'comm == nginx || app == apache' --threads top:5\n"

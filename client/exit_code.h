@@ -6,6 +6,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include <absl/status/status.h>
 
@@ -23,8 +24,15 @@ enum ExitCode : int {
   kInterrupted = 130,
 };
 
+struct ExitCodeText {
+  int code;
+  const char* meaning;
+};
+const std::vector<ExitCodeText>& ExitCodeTexts();
+
 // InvalidArgument and Aborted → kUsage, Unavailable → kNotReachable, PermissionDenied → kPermission, OutOfRange and
-// NotFound → kNoData, Cancelled → kInterrupted, OK → kMatched, everything else → kInternal.
+// NotFound → kNoData, ResourceExhausted → kUsage: what was asked for is too much, Cancelled → kInterrupted, OK →
+// kMatched, everything else → kInternal.
 ExitCode ExitCodeFor(const absl::Status& status);
 
 // "taskmonctl: <what>\n": always one line, control characters made visible.

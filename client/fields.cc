@@ -172,12 +172,13 @@ std::vector<Field> AllFields(bool time) {
 
 absl::StatusOr<std::optional<Attribute>> ParseBy(std::string_view by) {
   if (by.empty() || by == "task") return std::optional<Attribute>();
+  if (by == "rule") return std::optional<Attribute>(Attribute::kRules);
   for (const Attribute attribute : {Attribute::kApp, Attribute::kUnit, Attribute::kUser, Attribute::kComm}) {
     if (NameOf(attribute).key == by) return std::optional<Attribute>(attribute);
   }
-  const std::vector<std::string> names = {"app", "unit", "user", "comm", "task"};
+  const std::vector<std::string> names = {"app", "unit", "user", "comm", "rule", "task"};
   return absl::InvalidArgumentError(fmt::format(
-      "cannot group by '{}'{}", by, SuggestOr(std::string(by), names, "--by takes app, unit, user, comm, task")));
+      "cannot group by '{}'{}", by, SuggestOr(std::string(by), names, "--by takes app, unit, user, comm, rule, task")));
 }
 
 absl::StatusOr<Field> ParseField(std::string_view name) {

@@ -16,6 +16,7 @@
 #include "client/exit_code.h"
 #include "client/file_backend.h"
 #include "client/grpc_backend.h"
+#include "client/pager.h"
 
 namespace taskmon::client {
 namespace {
@@ -32,7 +33,8 @@ absl::StatusOr<std::unique_ptr<Backend>> OpenBackend(const Options& options) {
 
 // What has something to put in order when it is stopped.
 bool StreamsUntilStopped(const Options& options) {
-  return options.command == Command::kWatch || options.command == Command::kSnapshot || options.follow;
+  return options.command == Command::kWatch || options.command == Command::kSnapshot ||
+         options.command == Command::kExport || options.follow;
 }
 
 // Flushes, and says so when what was printed did not arrive. A reader that went away is no failure to speak of: the
@@ -60,7 +62,13 @@ int Run(const Options& options, Output* out, Output* err) {
                   .open_backend = OpenBackend,
                   .now_wall_ns = WallClock,
                   .interrupt = interrupt ? &*interrupt : nullptr};
+  std::optional<Pager> pager;  // before gRPC starts its threads
+  if (context.terminal.is_terminal && WantsPager(options)) {
+    pager.emplace(PagerCommand(std::getenv("TASKMON_PAGER"), std::getenv("PAGER")));
+  }
   const int code = RunCommand(options, &context);
+  out->Flush();
+  pager.reset();
   const bool stopped = code == kInterrupted && interrupt && interrupt->signal() != 0;
   return stopped ? 128 + interrupt->signal() : code;
 }

@@ -27,7 +27,10 @@ enum class Command {
   kSnapshot,
   kDiff,
   kTop,
-  kRule,  // its commands follow
+  kExport,
+  kCompletion,
+  kComplete,  // what the completion scripts ask; hidden
+  kRule,      // its commands follow
   kRuleList,
   kRuleShow,
   kRuleAdd,
@@ -70,17 +73,19 @@ struct Options {
   std::string output;  // of snapshot: the file to write
   bool anonymize = false;
   std::string fields;                    // empty: the default ones
-  std::string by;                        // app, unit, user, comm, task; empty: task
+  std::string by;                        // app, unit, user, comm, rule, task; empty: task
   std::string before_begin, before_end;  // of diff
   std::string after_begin, after_end;
   std::string sort;
   bool follow = false;
   std::vector<v1::EventType> types;
-  std::vector<std::string> names;  // metrics to explain
+  std::vector<std::string> names;  // metrics to explain, a shell, the words to complete
   Format format = Format::kTable;
   bool header = true;
   bool raw = false;
   bool strict = false;
+  bool once = false;       // export: print and end
+  std::string listen;      // export: the address to be scraped at
   bool plot = false;       // history: graphs instead of rows
   bool histogram = false;  // events: how many instead of which
   RuleOptions rule;

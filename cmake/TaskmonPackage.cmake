@@ -6,15 +6,15 @@ set(TASKMON_PACKAGING ${CMAKE_SOURCE_DIR}/packaging)
 install(FILES ${TASKMON_PACKAGING}/taskmond.toml DESTINATION /etc/taskmon)
 install(DIRECTORY DESTINATION /etc/taskmon/apps.d)
 install(FILES ${TASKMON_PACKAGING}/systemd/taskmond.service ${TASKMON_PACKAGING}/systemd/taskmond.socket
+              ${TASKMON_PACKAGING}/systemd/taskmon-exporter.service
         DESTINATION lib/systemd/system)
 install(FILES ${TASKMON_PACKAGING}/sysusers.d/taskmon.conf DESTINATION lib/sysusers.d)
 install(FILES ${TASKMON_PACKAGING}/tmpfiles.d/taskmon.conf DESTINATION lib/tmpfiles.d)
-install(FILES ${TASKMON_PACKAGING}/man/taskmonctl.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
-install(FILES ${TASKMON_PACKAGING}/man/taskmond.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
 install(FILES ${CMAKE_SOURCE_DIR}/README.md ${CMAKE_SOURCE_DIR}/CHANGELOG.md ${CMAKE_SOURCE_DIR}/SECURITY.md
         DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/taskmon)
 install(FILES ${TASKMON_PACKAGING}/deb/copyright DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/taskmon)
 install(FILES ${TASKMON_PACKAGING}/rules.toml ${TASKMON_PACKAGING}/apps.toml
+              ${TASKMON_PACKAGING}/prometheus/prometheus.yml ${TASKMON_PACKAGING}/prometheus/taskmon-alerts.yml
         DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/taskmon/examples)
 
 set(CPACK_GENERATOR DEB)

@@ -247,4 +247,11 @@ absl::Status CheckConfig(const Config& config) {
   return absl::OkStatus();
 }
 
+std::vector<std::string> ConfigKeys() {
+  Config config;
+  std::vector<std::string> names;
+  for (const auto& [name, setter] : Keys(&config)) names.push_back(name);
+  return names;
+}
+
 }  // namespace taskmon::daemon

@@ -71,6 +71,9 @@ struct Config {
 absl::Status ApplyToml(const std::string& text, const std::string& origin, Config* config);
 
 // Reads and applies a file. NotFound when there is none.
+// Every key there is, "history.max_age".
+std::vector<std::string> ConfigKeys();
+
 absl::Status ApplyConfigFile(const std::string& path, Config* config);
 
 // InvalidArgument names the value that is out of range.

@@ -8,6 +8,7 @@
 #include "client/commands/answer.h"
 #include "client/commands/commands.h"
 #include "client/exit_code.h"
+#include "client/group_name.h"
 #include "client/output/diff_printer.h"
 
 namespace taskmon::client {
@@ -24,7 +25,7 @@ struct Window {
 std::string KeyOf(const TaskRow& row, const std::optional<Attribute>& by) {
   const v1::TaskInfo& info = *row.info;
   if (!by) return fmt::format("{} {} {} {}", info.boot_id(), info.tid(), info.start_ns(), info.thread());
-  return fmt::format("{} {} {} {} {}", info.app(), info.unit(), info.comm(), info.user(), info.uid());
+  return fmt::format("{} {}", GroupNameOf(info, *by), info.uid());  // the uid is set in groups of users only
 }
 
 absl::Status ReadWindow(v1::ListTasksRequest request, const std::string& begin, const std::string& end,

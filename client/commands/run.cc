@@ -35,6 +35,9 @@ int RunCommand(const Options& options, Context* context) {
     case Command::kEvents: return RunEvents(options, context);
     case Command::kDiff: return RunDiff(options, context);
     case Command::kSnapshot: return RunSnapshot(options, context);
+    case Command::kCompletion: return RunCompletion(options, context);
+    case Command::kComplete: return RunComplete(options, context);
+    case Command::kExport: return RunExport(options, context);
     case Command::kTop: return RunTop(options, context);
     default: return RunRule(options, context);
   }

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "client/group_name.h"
 #include "client/output/cell.h"
 #include "client/output/escape.h"
 #include "client/output/records.h"
@@ -21,13 +22,7 @@ const v1::TaskInfo& InfoOf(const DiffRow& row) { return row.after ? row.after->i
 std::string NameText(const DiffLayoutInfo& info, const DiffRow& row) {
   const v1::TaskInfo& task = InfoOf(row);
   if (!info.layout.group) return TerminalSafe(CommandText(task));
-  std::string name;
-  switch (*info.layout.group) {
-    case Attribute::kApp: name = task.app(); break;
-    case Attribute::kUnit: name = task.unit(); break;
-    case Attribute::kUser: name = task.user().empty() ? std::to_string(task.uid()) : task.user(); break;
-    default: name = task.comm();
-  }
+  const std::string name = GroupNameOf(task, *info.layout.group);
   return name.empty() ? "(none)" : TerminalSafe(name);
 }
 
@@ -94,13 +89,11 @@ void PrintTable(const DiffLayoutInfo& info, const std::vector<DiffRow>& rows, co
 void IdentityJson(const DiffLayoutInfo& info, const DiffRow& row, JsonObject* object) {
   const v1::TaskInfo& task = InfoOf(row);
   if (info.layout.group) {
-    switch (*info.layout.group) {
-      case Attribute::kApp: object->String("app", task.app()); break;
-      case Attribute::kUnit: object->String("unit", task.unit()); break;
-      case Attribute::kUser:
-        object->String("user", task.user().empty() ? std::to_string(task.uid()) : task.user());
-        break;
-      default: object->String("comm", task.comm());
+    const std::string_view key = FieldKey({.attribute = *info.layout.group});
+    if (*info.layout.group == Attribute::kRules) {
+      AppendJsonArray(task.rules(), object->Key(key), AppendJsonString);
+    } else {
+      object->String(key, GroupNameOf(task, *info.layout.group));
     }
     object->Number("tasks_before", row.before ? row.before->tasks : 0);
     object->Number("tasks_after", row.after ? row.after->tasks : 0);

@@ -10,9 +10,10 @@
 
 namespace taskmon::client {
 
-enum class Format { kTable, kWide, kJson, kJsonl, kCsv, kMarkdown };
+enum class Format { kTable, kWide, kJson, kJsonl, kCsv, kMarkdown, kOpenMetrics, kPrometheus };
 
-inline constexpr std::string_view kFormatNames[] = {"table", "wide", "json", "jsonl", "csv", "markdown"};
+inline constexpr std::string_view kFormatNames[] = {"table", "wide",     "json",        "jsonl",
+                                                    "csv",   "markdown", "openmetrics", "prometheus"};
 
 inline std::string_view FormatName(Format format) { return kFormatNames[static_cast<int>(format)]; }
 

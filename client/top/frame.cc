@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/query/row.h"
+
 namespace taskmon::client::top {
 namespace {
 
@@ -50,7 +52,8 @@ Value FrameMaker::RateOf(size_t metric, int64_t total, const Counters* before, c
                          const v1::Tick& tick) const {
   const uint64_t elapsed_ns = Elapsed(tick);
   const bool born = info.start_ns() + elapsed_ns >= tick.boot_ns();
-  if ((before == nullptr && !born) || elapsed_ns == 0) return {.presence = Presence::kUnavailable};
+  const bool too_short = elapsed_ns < query::kShortestForRateNs && !born;
+  if ((before == nullptr && !born) || elapsed_ns == 0 || too_short) return {.presence = Presence::kUnavailable};
   const int64_t increase = std::max<int64_t>(0, total - (before == nullptr ? 0 : (*before)[metric]));
   const double seconds = static_cast<double>(elapsed_ns) / 1e9;
   return {.presence = Presence::kPresent, .number = Scaled(metrics_[metric], increase) / seconds};

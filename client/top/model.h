@@ -147,6 +147,7 @@ class Model {
   void PressInList(const Key& key);
   void PressChar(char32_t ch);
   bool PressTime(char32_t ch);
+  void SeekHit(int direction);
   void PressInDetails(const Key& key);
   void PressInPrompt(const Key& key);
   bool Enter(const std::string& text);

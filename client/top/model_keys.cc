@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "client/output/cell.h"
+#include "client/top/hits.h"
 #include "client/top/model.h"
 #include "daemon/query/expression.h"
 #include "daemon/query/field.h"
@@ -86,6 +87,11 @@ bool Model::PressTime(char32_t ch) {
       if (!state_.file) GoLive();
       if (state_.file) Pause(), this->Seek(Seek::kLast, 0);
       return true;
+    case 'n': SeekHit(1); return true;
+    case 'N':
+      if (live) return false;  // sorts by network
+      SeekHit(-1);
+      return true;
     case 'j':
     case 'J':
     case 'b': OpenPrompt(Prompt::Kind::kJump); return true;
@@ -112,6 +118,19 @@ bool Model::PressTime(char32_t ch) {
       return true;
     default: return false;
   }
+}
+
+// To the next or previous thing on the bar: an OOM kill, an anomaly, a gap's end, or where the CPUs begin to be busy.
+void Model::SeekHit(int direction) {
+  if (state_.frame == nullptr) return;
+  const int64_t from_ns = direction > 0 ? state_.shown_ns() : state_.frame->begin_ns();
+  const std::optional<int64_t> hit = NextHit(state_.bar.points, state_.bar.marks, from_ns, direction);
+  if (!hit) {
+    Advise(fmt::format("nothing {} on the bar; w shows a longer time", direction > 0 ? "later" : "earlier"));
+    return;
+  }
+  Pause();
+  Seek(MomentQuestion::Seek::kNext, *hit - 1);  // the tick in which it was
 }
 
 void Model::PressInList(const Key& key) {

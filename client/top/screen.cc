@@ -52,6 +52,7 @@ constexpr HelpLine kHelp[] = {
     {"Space z", "pause; again: live (a file: play)"},
     {"T t  ← →", "previous, next tick"},
     {"j J b", "jump: 14:30, -10m, +1h, \"yesterday 03:12\", now"},
+    {"n N", "next, previous hit on the bar (N: when time stands still)"},
     {"r Z", "first tick; last tick or live"},
     {"p  [ ]", "play from here; slower, faster"},
     {"w W", "longer, shorter time bar; click it to go there"},

@@ -3,6 +3,7 @@
 // The top of the screen: graphs of what all tasks do together, and the time bar.
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <limits>
 
 #include <fmt/format.h>
@@ -123,8 +124,8 @@ void DrawTimes(const State& state, const Bar& bar, int y, CellBuffer* cells) {
   cells->PutRight(0, y, end, Style::kDim, width);
 }
 
-void DrawMarks(const State& state, const Bar& bar, int y, CellBuffer* cells) {
-  for (const Mark::Kind kind : {Mark::Kind::kGap, Mark::Kind::kDegraded, Mark::Kind::kAnomaly, Mark::Kind::kOom}) {
+void DrawMarks(const State& state, const Bar& bar, std::initializer_list<Mark::Kind> kinds, int y, CellBuffer* cells) {
+  for (const Mark::Kind kind : kinds) {
     for (const Mark& mark : state.bar.marks) {
       if (mark.kind != kind || mark.end_ns < state.bar.begin_ns || mark.begin_ns > state.bar.end_ns) continue;
       const int last = std::min(bar.CellOf(mark.end_ns), cells->width() - 1);
@@ -157,8 +158,10 @@ void DrawTimeBar(const State& state, int64_t now_ns, int y, CellBuffer* cells) {
   if (state.bar.end_ns <= state.bar.begin_ns) return;
   const Bar bar(state.bar, cells->width());
   DrawActivity(state, bar, now_ns, y, cells);
+  // On a bar full of anomalies the times must stay readable; an OOM kill must be seen even so.
+  DrawMarks(state, bar, {Mark::Kind::kGap, Mark::Kind::kDegraded, Mark::Kind::kAnomaly}, y, cells);
   DrawTimes(state, bar, y + 1, cells);
-  DrawMarks(state, bar, y, cells);
+  DrawMarks(state, bar, {Mark::Kind::kOom}, y, cells);
   if (state.mode == Mode::kLive) return;
   const int64_t shown_ns = state.shown_ns();
   if (shown_ns < state.bar.begin_ns || shown_ns > state.bar.end_ns) return;

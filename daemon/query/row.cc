@@ -68,6 +68,12 @@ int64_t WaitedInTick(const Row& row, v1::Metric metric, v1::Metric since) {
   return std::min(Delta(row, metric) + std::min(OpenWait(row, since), elapsed), elapsed * threads);
 }
 
+bool LongEnough(const Row& row) {
+  const Tick& tick = row.snapshot->tick;
+  const bool whole_life = row.info().key.start_ns + tick.elapsed_ns >= tick.boot_ns;
+  return tick.elapsed_ns > 0 && (tick.elapsed_ns >= kShortestForRateNs || whole_life);
+}
+
 int64_t Increase(const Row& row, v1::Metric metric) {
   switch (metric) {
     case v1::TASK_OFFCPU_TIME: return WaitedInTick(row, metric, v1::TASK_OFFCPU_SINCE);
@@ -105,7 +111,7 @@ std::optional<int64_t> ResolveValue(const Row& row, v1::Metric metric) {
 std::optional<double> ResolveRate(const Row& row, v1::Metric metric) {
   const MetricDesc& desc = Describe(metric);
   const uint64_t elapsed_ns = row.snapshot->tick.elapsed_ns;
-  if (desc.kind != v1::COUNTER || !row.sample->valid[metric] || elapsed_ns == 0) return std::nullopt;
+  if (desc.kind != v1::COUNTER || !row.sample->valid[metric] || !LongEnough(row)) return std::nullopt;
   const double increase = static_cast<double>(Increase(row, metric)) / static_cast<double>(desc.scale);
   return increase / (static_cast<double>(elapsed_ns) / kNsPerSecond);
 }

@@ -35,9 +35,14 @@ struct Row {
 //   task_cpu_percent: delta of task_runtime_ns over the tick;  task_mem_percent: of memory_total_bytes
 std::optional<int64_t> ResolveValue(const Row& row, v1::Metric metric);
 
+// Ticks that are shorter tell no rates: waits are booked whole when they end, and over a few
+// ms they would make minutes a second. taskmond takes such a tick when it stops.
+inline constexpr uint64_t kShortestForRateNs = 20'000'000;
+
 // A counter's increase per second over the time that really passed (Tick.elapsed_ns, not the interval), in catalogue
-// units; nullopt: unavailable, not a counter, first tick. The two waiting times count a wait still open for its part of
-// the tick, and at most the tick for each thread, because a wait that ends is booked whole.
+// units; nullopt: unavailable, not a counter, first tick, a tick too short (but for a task whose whole life it is). The
+// two waiting times count a wait still open for its part of the tick, and at most the tick for each thread, because a
+// wait that ends is booked whole.
 std::optional<double> ResolveRate(const Row& row, v1::Metric metric);
 
 // What ResolveRate is made of: what a counter grew by in the row's tick, in held units; 0 at a first tick. nullopt: as

@@ -14,7 +14,9 @@ namespace taskmon::query {
 namespace {
 
 const std::string& NameOf(const TaskInfo& info, GroupBy by) {
+  static const std::string kNone;
   switch (by) {
+    case GroupBy::kRule: return info.rules.empty() ? kNone : info.rules.front();  // the first that matched decides
     case GroupBy::kApp: return info.app;
     case GroupBy::kUnit: return info.unit;
     case GroupBy::kUser: return info.user;
@@ -36,6 +38,9 @@ std::shared_ptr<const TaskInfo> GroupInfo(const TaskInfo& info, GroupBy by) {
   switch (by) {
     case GroupBy::kApp: group->app = info.app; break;
     case GroupBy::kUnit: group->unit = info.unit; break;
+    case GroupBy::kRule:
+      if (!info.rules.empty()) group->rules = {info.rules.front()};
+      break;
     case GroupBy::kUser: group->user = info.user, group->uid = info.uid; break;
     default: group->comm = info.comm;
   }
@@ -50,12 +55,12 @@ bool IsSize(const MetricDesc& metric) {
 }  // namespace
 
 absl::StatusOr<GroupBy> ParseGroupBy(std::string_view text_untrusted) {
-  static const std::vector<std::string> kNames = {"task", "app", "unit", "user", "comm"};
+  static const std::vector<std::string> kNames = {"task", "app", "unit", "user", "comm", "rule"};
   if (text_untrusted.empty()) return GroupBy::kTask;
   const auto at = std::find(kNames.begin(), kNames.end(), text_untrusted);
   if (at != kNames.end()) return static_cast<GroupBy>(at - kNames.begin());
   return absl::InvalidArgumentError(
-      fmt::format("cannot group by '{}'; by app, unit, user, comm or task", text_untrusted.substr(0, 40)));
+      fmt::format("cannot group by '{}'; by app, unit, user, comm, rule or task", text_untrusted.substr(0, 40)));
 }
 
 WindowFolder::WindowFolder(const Plan& plan, const Caller& caller, GroupBy by) : plan_(plan), caller_(caller), by_(by) {

@@ -25,9 +25,9 @@
 
 namespace taskmon::query {
 
-enum class GroupBy : uint8_t { kTask, kApp, kUnit, kUser, kComm };
+enum class GroupBy : uint8_t { kTask, kApp, kUnit, kUser, kComm, kRule };
 
-// InvalidArgument: none of app, unit, user, comm, task; empty is task.
+// InvalidArgument: none of app, unit, user, comm, rule, task; empty is task.
 absl::StatusOr<GroupBy> ParseGroupBy(std::string_view text_untrusted);
 
 struct WindowRow {

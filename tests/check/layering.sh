@@ -36,12 +36,13 @@ home storage '#include <sqlite3.h>'
 home storage '#include <zstd.h>'
 home daemon/query '#include <re2/'
 home client/top '#include <curses.h>'
+home client/export '#include <microhttpd.h>'
 home daemon/rules '#include <toml\+\+/'
 home daemon/privileges '#include <cap-ng.h>'
 home daemon/service_manager '#include <systemd/'
 
 while read -r file; do
   head -n 3 "$file" | grep -q 'SPDX-License-Identifier:' || complain "$file: no SPDX-License-Identifier in the first lines"
-done < <(find proto bpf storage daemon client tests cmake -type f \( -name '*.cc' -o -name '*.h' -o -name '*.c' \
+done < <(find proto bpf storage daemon client tests cmake packaging/man -type f \( -name '*.cc' -o -name '*.h' -o -name '*.c' \
   -o -name '*.proto' -o -name '*.cmake' -o -name 'CMakeLists.txt' -o -name '*.sh' -o -name '*.py' \))
 exit $failed

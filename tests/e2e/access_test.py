@@ -113,12 +113,12 @@ class Matrix(AccessCase):
         return {
             "ps": ("ps", f"tid == {tid}", "-f", fields),
             "ps -H": ("ps", f"tgid == {tid}", "-H", "-f", fields),
-            "ps --at": ("ps", f"tid == {tid}", "--at", "1s", "-f", fields),
+            "ps --at": ("ps", f"tid == {tid}", "--at", "2s", "-f", fields),
             "show": ("show", str(tid)),
             "watch": ("watch", f"tid == {tid}", "--count", "2", "-f", fields),
-            "history": ("history", "--tid", str(tid), "-b", "2s", "-f", fields),
-            "history --step": ("history", "--tid", str(tid), "-b", "2s", "--step", "1s", "-f", fields),
-            "ps over a window": ("ps", f"tid == {tid}", "-b", "2s", "-e", "now", "-f", fields),
+            "history": ("history", "--tid", str(tid), "-b", "20s", "-f", fields),
+            "history --step": ("history", "--tid", str(tid), "-b", "20s", "--step", "1s", "-f", fields),
+            "ps over a window": ("ps", f"tid == {tid}", "-b", "20s", "-e", "now", "-f", fields),
         }
 
     def test_every_reading_command_gives_each_role_its_fields(self):
@@ -138,10 +138,10 @@ class Matrix(AccessCase):
                 windows = ("--before", "2s..1s", "--after", "1s..now")
                 for row in self.rows(role, "diff", f"tid == {tid}", *windows, "-f", "rchar"):
                     self.assertEqual(bool(row["task_rchar_bytes"]), whole, f"{role}, {whose}: {row}")
-                for row in self.rows(role, "history", f"tid == {tid}", "-b", "2s", "--by", "user", "-f", "rchar"):
+                for row in self.rows(role, "history", f"tid == {tid}", "-b", "20s", "--by", "user", "-f", "rchar"):
                     self.assertEqual("task_rchar_bytes" in row, whole, f"{role}, {whose}: {row}")
                     self.assertEqual("task_rchar_bytes" in row.get("redacted", []), not whole, f"{role}: {row}")
-                plot = self.ask(role, "history", f"tid == {tid}", "-b", "2s", "--plot", "-f", "rchar")
+                plot = self.ask(role, "history", f"tid == {tid}", "-b", "20s", "--plot", "-f", "rchar")
                 self.assertEqual(plot.returncode, 0, plot.stderr)
                 self.assertEqual("not for this user" in plot.stdout, not whole, f"{role}: {plot.stdout}")
 
@@ -231,8 +231,8 @@ class WaysRound(AccessCase):
     def test_filters_on_guarded_fields_are_never_true_or_false(self):
         for test in self.TESTS:
             asked = f"{self.both} && ({test})"
-            for command in (("ps", asked), ("ps", asked, "-H"), ("ps", asked, "--at", "1s"), ("history", asked, "-b", "2s"),
-                            ("history", asked, "-b", "2s", "--step", "1s"), ("watch", asked, "--count", "3")):
+            for command in (("ps", asked), ("ps", asked, "-H"), ("ps", asked, "--at", "2s"), ("history", asked, "-b", "20s"),
+                            ("history", asked, "-b", "20s", "--step", "1s"), ("watch", asked, "--count", "3")):
                 self.assertEqual(self.rows("other", *command), [], command)
 
     def test_a_filter_shows_what_its_public_part_says_for_both_alike(self):
@@ -253,7 +253,7 @@ class WaysRound(AccessCase):
 
     def test_a_trial_of_a_rule_does_not_tell(self):
         for test in self.TESTS:
-            done = self.ask("other", "rule", "test", f"{self.both} && ({test})", "-b", "3s", "-o", "json")
+            done = self.ask("other", "rule", "test", f"{self.both} && ({test})", "-b", "20s", "-o", "json")
             self.assertIn(done.returncode, (0, 1), done.stderr)
             answer = json.loads(done.stdout)
             self.assertEqual((answer["tasks"], answer["rows"]), (0, 0), test)

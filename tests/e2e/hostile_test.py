@@ -11,10 +11,11 @@ import unittest
 
 import recorder as support
 from recorder import RecorderCase, wait_for
+from waiting import SLOWDOWN
 
 HOSTILE = 64996
 MANY = 10_000
-RSS_MARGIN = 256 << 20
+RSS_MARGIN = (256 << 20) * SLOWDOWN
 
 # Opens as many connections as it is told to and keeps them, with some bytes in each.
 CROWD = """

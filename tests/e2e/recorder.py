@@ -8,10 +8,10 @@ import subprocess
 import tempfile
 import unittest
 
-from waiting import wait_for
+from waiting import SLOWDOWN, wait_for
 
 BIN = os.environ["TASKMON_BIN"]
-DEADLINE_S = 30
+DEADLINE_S = 30 * SLOWDOWN
 
 # Rules by which every thread of every process is stored.
 EVERYTHING = "[[rule]]\nname = \"everything\"\nexpr = \"uid >= 0\"\nthreads = \"all\"\n"

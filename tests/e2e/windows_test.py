@@ -7,6 +7,7 @@ import time
 import unittest
 
 from recorder import BIN, RecorderCase
+from waiting import SLOWDOWN
 
 NOBODY = {"user": 65534, "group": 65534, "extra_groups": []}
 
@@ -111,7 +112,8 @@ class Windows(RecorderCase):
         codes = [reader.wait(timeout=120) for reader in readers]
         self.assertEqual(codes, [0] * 50)
         # All of them and this test share the CPUs with the sampler, which goes first (nice -20).
-        self.assertEqual(self.recorder.status()["late_ticks"] - late, 0)
+        if SLOWDOWN == 1:  # else a tick takes longer than the interval
+            self.assertEqual(self.recorder.status()["late_ticks"] - late, 0)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ namespace {
 
 TEST(ExitCodes, FollowTheContract) {
   const std::pair<absl::Status, int> kCases[] = {{absl::InvalidArgumentError("column 3: expected a value"), 2},
+                                                 {absl::ResourceExhaustedError("more than 100000 tasks"), 2},
                                                  {absl::UnavailableError("not reachable"), 3},
                                                  {absl::PermissionDeniedError("no"), 4},
                                                  {absl::OutOfRangeError("nothing stored for"), 6},
