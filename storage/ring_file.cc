@@ -25,8 +25,6 @@ constexpr uint64_t kPastRowBytes = 256;
 constexpr uint64_t kMaxJournalBytes = 8u << 20;
 // zstd's for the events of a tick, which are packed anew with those of their chunk.
 constexpr int kTickLevel = 1;
-// Names that nothing has had for so many ticks are taken for new ones when they come back.
-constexpr uint64_t kNamesTicks = 3600;
 
 }  // namespace
 
@@ -337,7 +335,7 @@ absl::Status RingFile::CloseChunk() {
     if (!status.ok()) return status;
   }
   begin_chunk_ = true;
-  open_ticks_ = 0;
+  closed_ticks_ = std::exchange(open_ticks_, 0);
   open_bytes_ = 0;
   close_at_ = 0;
   return absl::OkStatus();
@@ -353,12 +351,14 @@ absl::Status RingFile::Tidy() {
   return absl::OkStatus();
 }
 
+// Names that nothing had in the chunk just closed are taken for new ones when they come back: names that are in use are
+// never dropped, so that they may not become many.
 absl::Status RingFile::RetireNames() {
   std::unordered_set<int64_t> in_use;
   for (const Entry& entry : entries_) in_use.insert(entry.ids.info);
   absl::StatusOr<Transaction> transaction = Transaction::Begin(&db_, Transaction::Kind::kWrite);
   if (!transaction.ok()) return transaction.status();
-  absl::Status status = tasks_->RetireNames(std::move(in_use), last_seq_, kNamesTicks);
+  absl::Status status = tasks_->RetireNames(std::move(in_use), last_seq_, closed_ticks_);
   if (status.ok()) status = retention_->Commit(&*transaction);
   if (!status.ok()) ForgetState();
   return status;

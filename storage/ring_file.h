@@ -89,7 +89,8 @@ class RingFile {
   std::string boot_id_;
   int64_t boot_ = 0;
   uint32_t open_ticks_ = 0;
-  uint32_t close_at_ = 0;  // after a failure to close: not before so many ticks
+  uint32_t closed_ticks_ = 0;  // of the chunk closed last
+  uint32_t close_at_ = 0;      // after a failure to close: not before so many ticks
   uint64_t open_bytes_ = 0;
   uint64_t open_used_bytes_ = 0;  // pages in use when the chunk began
   uint64_t last_tick_bytes_ = 0;

@@ -50,7 +50,7 @@ class TaskTable {
   absl::StatusOr<TaskTimes> Times(int64_t task) const;
   // Before the commit: writes the rows that changed, and lets go of those that only events have named.
   absl::Status EndTick();
-  // Names that have not been used for `ticks` need not be kept in mind, but for those that `in_use` has.
+  // Names that have not been asked for in the last `ticks` need not be kept in mind, but for those that `in_use` has.
   absl::Status RetireNames(std::unordered_set<int64_t> in_use, uint64_t seq, uint64_t ticks);
   void Forget();
 

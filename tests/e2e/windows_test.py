@@ -111,9 +111,9 @@ class Windows(RecorderCase):
         readers = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(50)]
         codes = [reader.wait(timeout=120) for reader in readers]
         self.assertEqual(codes, [0] * 50)
-        # All readers together and this test share the CPUs with the sampler: a tick may be late by a time slice.
+        # All of them and this test share the CPUs with the sampler, which goes first (nice -20).
         if SLOWDOWN == 1:  # else a tick takes longer than the interval
-            self.assertLessEqual(self.recorder.status()["late_ticks"] - late, 3)
+            self.assertEqual(self.recorder.status()["late_ticks"] - late, 0)
 
 
 if __name__ == "__main__":

@@ -72,7 +72,7 @@ Journal MakeJournal(const WorldOptions& options, int ticks, int complete_every) 
 }
 
 void ExpectGivesBack(const Journal& journal, TickSource* source, const ScanFilter& filter = {}, size_t skipped = 0) {
-  SnapshotAssembler assembler(source, filter, "boot-a", [&](int64_t id) {
+  SnapshotAssembler assembler(source, filter, "boot-a", [&](int64_t, int64_t id) {
     auto info = std::make_shared<TaskInfo>(*journal.infos.at(static_cast<size_t>(id - 1)));
     info->boot_id = "boot-a";
     return absl::StatusOr<std::shared_ptr<const TaskInfo>>(std::move(info));
