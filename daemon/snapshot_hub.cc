@@ -8,7 +8,11 @@ namespace taskmon::daemon {
 void SnapshotHub::Publish(Publication publication) {
   absl::MutexLock lock(&mutex_);
   recent_.push_back({publication.snapshot->tick.seq, publication.events});
-  if (recent_.size() > kKeptTicks) recent_.pop_front();
+  recent_events_ += publication.events->size();
+  while (recent_.size() > kKeptTicks || (recent_.size() > 2 && recent_events_ > kKeptEvents)) {
+    recent_events_ -= recent_.front().events->size();
+    recent_.pop_front();
+  }
   newest_ = std::move(publication);
 }
 

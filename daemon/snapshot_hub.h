@@ -42,6 +42,8 @@ class SnapshotHub {
 
  private:
   static constexpr size_t kKeptTicks = 64;
+  // About 1 KiB each; in a storm of short lives a tick has tens of thousands. The last two ticks are always kept.
+  static constexpr size_t kKeptEvents = 32'768;
 
   mutable absl::Mutex mutex_;
   Publication newest_ ABSL_GUARDED_BY(mutex_);
@@ -50,6 +52,7 @@ class SnapshotHub {
     std::shared_ptr<const std::vector<Event>> events;
   };
   std::deque<EventsOfTick> recent_ ABSL_GUARDED_BY(mutex_);
+  size_t recent_events_ ABSL_GUARDED_BY(mutex_) = 0;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

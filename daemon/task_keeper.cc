@@ -225,7 +225,8 @@ Process* TaskKeeper::BirthOf(const tm_fork_record& record) {
 }
 
 void TaskKeeper::OnFork(const tm_fork_record& record) {
-  if (table_.FindThread(record.id.tid, record.id.start_ns) != nullptr) return;  // a pass was faster
+  if (Thread* seen = table_.FindThread(record.id.tid, record.id.start_ns); seen != nullptr)
+    return OnLateFork(record, seen);
   Process* process = table_.FindProcess(record.id.tgid, record.id.process_start_ns);
   if (process == nullptr) process = BirthOf(record);
   Thread* thread = ThreadOf(process, record.id);
@@ -234,6 +235,15 @@ void TaskKeeper::OnFork(const tm_fork_record& record) {
   thread->changed = true;
   process->changed = true;
   const bool is_process = record.id.tid == record.id.tgid;
+  AddEvent(EventType::kFork, record.header.time_ns, is_process ? rows_.ProcessInfo(process) : rows_.ThreadInfo(thread));
+}
+
+// A pass was faster than the ring: it is known, but nobody has told of its birth.
+void TaskKeeper::OnLateFork(const tm_fork_record& record, Thread* thread) {
+  Process* process = thread->process;
+  const bool is_process = record.id.tid == record.id.tgid;
+  if (thread->sample == nullptr) thread->born_in_tick = true;
+  if (is_process && process->sample == nullptr) process->born_in_tick = true;
   AddEvent(EventType::kFork, record.header.time_ns, is_process ? rows_.ProcessInfo(process) : rows_.ThreadInfo(thread));
 }
 

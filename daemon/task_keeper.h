@@ -55,6 +55,7 @@ class TaskKeeper {
 
  private:
   void OnFork(const tm_fork_record& record);
+  void OnLateFork(const tm_fork_record& record, Thread* thread);
   void OnExec(const tm_exec_record& record);
   void OnRename(const tm_rename_record& record);
   void OnFinal(const tm_task_record& record);

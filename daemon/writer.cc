@@ -41,7 +41,9 @@ void Writer::Stop() {
 void Writer::Post(std::shared_ptr<const Snapshot> snapshot, std::shared_ptr<const std::vector<Event>> events,
                   std::vector<storage::PastTick> past) {
   absl::MutexLock lock(&mutex_);
-  if (queue_.size() < kQueueTicks) {
+  const bool room = queue_.empty() || queued_events_ + events->size() <= kQueueEvents;
+  if (queue_.size() < kQueueTicks && room) {
+    queued_events_ += events->size();
     queue_.push_back({std::move(snapshot), std::move(events), std::move(past)});
     return;
   }
@@ -68,6 +70,7 @@ void Writer::Run() {
       if (queue_.empty()) break;
       item = std::move(queue_.front());
       queue_.pop_front();
+      queued_events_ -= item.events->size();
     }
     Store(item);
     StorePast(item);

@@ -46,6 +46,8 @@ class Writer {
 
  private:
   static constexpr size_t kQueueTicks = 16;
+  // Of all ticks that wait, about 1 KiB each; one tick may have more.
+  static constexpr size_t kQueueEvents = 100'000;
 
   struct Item {
     std::shared_ptr<const Snapshot> snapshot;
@@ -62,6 +64,7 @@ class Writer {
   std::thread thread_;
   mutable absl::Mutex mutex_;
   std::deque<Item> queue_ ABSL_GUARDED_BY(mutex_);
+  size_t queued_events_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   Stats stats_ ABSL_GUARDED_BY(mutex_);
   // The gap that the next stored tick reports.

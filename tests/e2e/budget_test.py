@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """taskmond over its own budget leaves something out in the stated order, says so, and takes it back."""
 import os
+import signal
 import subprocess
 import unittest
 
@@ -25,12 +26,14 @@ class Budget(unittest.TestCase):
             self.recorder.remove()
 
     def storm(self):
-        """Lives as short as can be, which cost taskmond a record, an event and a row each."""
-        self.loops = [subprocess.Popen([f"{BIN}/storm", "forks", "3600", str(2 * os.cpu_count()), f"{BIN}/storm_leaf"])]
+        """Questions that are dear to answer, one after the other. Their answers are nobody's: what counts is the work."""
+        ask = f"while :; do {BIN}/taskmonctl --socket {self.recorder.socket} history -H -b 10m -o jsonl >/dev/null; done"
+        self.loops = [subprocess.Popen(["sh", "-c", ask], start_new_session=True, stderr=subprocess.DEVNULL)
+                      for _ in range(2 * os.cpu_count())]
 
     def calm(self):
         for loop in self.loops:
-            loop.kill()
+            os.killpg(loop.pid, signal.SIGKILL)
             loop.wait()
         self.loops = []
 
@@ -67,8 +70,8 @@ class Budget(unittest.TestCase):
         self.recorder.remove()
         self.recorder = None
         print(f"taskmond's CPU time, % of a CPU: calm at most {calm:.2f}, in the storm at least {storm:.2f}")
-        self.assertGreater(storm, 3 * calm, "the storm is no storm on this machine")
-        return (calm * storm) ** 0.5
+        self.assertGreater(storm, 4 * calm, "the storm is no storm on this machine")
+        return storm / 2
 
     def budget_check(self):
         check, = [check for check in self.recorder.json("doctor")["checks"] if check["name"] == "budget"]
@@ -112,7 +115,7 @@ class Budget(unittest.TestCase):
         print(*(f"{event['time']} {'-' if event['begins'] else '+'} {event['detail']}" for event in events), sep="\n")
         out = []
         for event in events:
-            self.assertNotIn("comm", event)
+            self.assertIsNone(event["comm"])
             if event["begins"]:
                 self.assertIn("its budget is", event["detail"])
                 out.append(event["detail"].partition(":")[0])

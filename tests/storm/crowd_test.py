@@ -42,7 +42,7 @@ class Crowd(StormCase):
         status = self.print_cost(f"{TASKS:,} tasks")
         self.assertEqual(self.losses(), {})
         rows = self.recorder.json("ps", "comm == storm && threads > 100", "-f", "threads")
-        self.assertEqual(sum(row["task_threads"] for row in rows), TASKS)
+        self.assertEqual(sum(row["task_thread_count"] for row in rows), TASKS)
         print(f"{(status['rss_bytes'] - alone['rss_bytes']) / TASKS:,.0f} bytes of memory a task")
         crowd.stdin.close()
         crowd.wait()

@@ -38,6 +38,14 @@ class MemoryGroup:
         with open(os.path.join(self.path, self.limit_file), "w", encoding="utf-8") as file:
             file.write(str(limit))
 
+    def squeeze(self):
+        """Sets the lowest limit that the kernel takes: version 1 refuses one that it cannot reclaim down to."""
+        for mib in range(4, LIMIT >> 20, 2):
+            with contextlib.suppress(OSError):
+                self.set(mib << 20)
+                return mib << 20
+        raise AssertionError("no limit is taken")
+
     def enter(self):
         """In the child, before exec."""
         with open(os.path.join(self.path, "cgroup.procs"), "w", encoding="utf-8") as file:
@@ -92,22 +100,14 @@ class Memory(StormCase):
         self.start()
         self.recorder.ticks(3)
         newest = self.recorder.status()["newest_time"]
-        # Less than it has: the kernel ends it at its next page, as it would end one that leaks.
-        crowd = self.launch("crowd", TASKS)
+        # No more than it has, and then something new to remember: the kernel ends it, as it would end one that leaks.
+        limit = self.group.squeeze()
+        crowd = self.launch("crowd", 4 * TASKS)
         self.outcome(crowd)
-        with contextlib.suppress(OSError):  # EBUSY: the kernel could not reclaim so much; the limit of v1 stays
-            self.group.set(8 << 20)
-        pressed = self.recorder.process.poll() is not None
-        if not pressed:
-            with contextlib.suppress(AssertionError):
-                wait_for(lambda: self.recorder.process.poll() is not None, "the OOM killer", 10)
-        ended_by = self.recorder.process.poll()
-        print("ended by", "nobody: the limit could not be lowered" if ended_by is None else f"signal {-ended_by}")
-        if ended_by is None:
-            self.recorder.process.send_signal(signal.SIGKILL)
-            self.recorder.process.wait()
-        else:
-            self.assertEqual(ended_by, -signal.SIGKILL)
+        wait_for(lambda: self.recorder.process.poll() is not None, "the OOM killer", 60)
+        print(f"ended by signal {-self.recorder.process.poll()} at a limit of {limit >> 20} MiB")
+        self.assertEqual(self.recorder.process.poll(), -signal.SIGKILL)
+        self.recorder.log.close()
         crowd.stdin.close()
         crowd.wait()
         self.group.set(LIMIT)

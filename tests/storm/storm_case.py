@@ -15,7 +15,7 @@ LONG = os.environ.get("STORM_FORM") == "long"
 SECONDS = 30 if LONG else 4
 WORKERS = os.cpu_count()
 LEAF = f"{BIN}/storm_leaf"
-FORK, EXEC, EXIT, GAP, RENAME = 1, 2, 3, 7, 8
+FORK, EXEC, EXIT, GAP = 1, 2, 3, 7
 # What costs a record of a life or an event for good.
 LOSSES = ("ring_fork", "ring_exec", "ring_rename", "ring_final", "ring_oom", "lives", "process", "failed_passes",
           "writer_queue_ticks", "unstored_ticks", "unstored_events")
@@ -75,9 +75,9 @@ class StormCase(unittest.TestCase):
 
     def stop(self):
         """With all that is still on its way to the disk; an orderly end of the daemon is part of every storm."""
-        code = self.recorder.process
-        code.send_signal(signal.SIGTERM)
-        self.assertEqual(code.wait(timeout=120), 0)
+        self.recorder.process.send_signal(signal.SIGTERM)
+        self.assertEqual(self.recorder.process.wait(timeout=120), 0)
+        self.recorder.log.close()
 
     def stored(self, event_type, comm):
         """By SQLite itself, not by taskmon's own readers."""

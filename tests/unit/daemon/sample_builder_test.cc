@@ -125,6 +125,16 @@ TEST_F(SampleBuilderTest, TaskBornAfterThePassHasNoRowUntilItsFirstRecord) {
   EXPECT_EQ(result.snapshot->tasks[0]->deltas[v1::TASK_RUNTIME_NS], 7);
 }
 
+TEST_F(SampleBuilderTest, BirthIsToldAlsoWhereAPassWasFaster) {
+  TickWith({});
+  builder_.BeginPass(false);
+  builder_.OnTask(TaskRecord(kShell, "sh", 7));
+  Ring(ForkRecord(kShell, 1, "sh"));
+  auto result = TickWith({TaskRecord(kShell, "sh", 7)});
+  EXPECT_THAT(Types(result.events), ElementsAre(EventType::kFork));
+  EXPECT_EQ(result.snapshot->tasks[0]->deltas[v1::TASK_RUNTIME_NS], 7);
+}
+
 TEST_F(SampleBuilderTest, LifeBetweenTwoTicksIsToldByEvents) {
   TickWith({TaskRecord(kShell, "sh", 7)});
   const Who child = Leader(200, 6 * kSecond);

@@ -51,6 +51,17 @@ TEST(SnapshotHub, FollowerGetsEveryTicksEventsOnce) {
   EXPECT_TRUE(hub.EventsAfter(&after, &missed).empty());
 }
 
+TEST(SnapshotHub, InAStormOfEventsTheOldestGoAndAreMissed) {
+  SnapshotHub hub;
+  for (uint64_t seq = 1; seq <= 10; ++seq) hub.Publish(At(seq, 10'000));
+  uint64_t after = 0;
+  uint64_t missed = 0;
+  EXPECT_EQ(hub.EventsAfter(&after, &missed).size(), 3u);
+  EXPECT_EQ(missed, 7u);
+  for (uint64_t seq = 11; seq <= 12; ++seq) hub.Publish(At(seq, 100'000));
+  EXPECT_EQ(hub.EventsAfter(&after, &missed).size(), 2u) << "two ticks are kept however large they are";
+}
+
 TEST(SnapshotHub, SlowFollowerIsToldWhatItMissed) {
   SnapshotHub hub;
   for (uint64_t seq = 1; seq <= 100; ++seq) hub.Publish(At(seq, 1));

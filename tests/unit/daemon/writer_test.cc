@@ -79,6 +79,26 @@ TEST(Writer, FullQueueTurnsTicksAwayAndCountsThem) {
   EXPECT_EQ(log.stored.size() + turned_away, 40u);
 }
 
+TEST(Writer, QueueIsBoundedByItsEventsToo) {
+  Log log;
+  absl::Notification gate;
+  log.gate = &gate;
+  Writer writer(std::make_unique<FakeRing>(&log));
+  const auto events = std::make_shared<const std::vector<Event>>(90'000);
+  for (uint64_t seq = 1; seq <= 3; ++seq) {
+    auto snapshot = std::make_shared<Snapshot>();
+    snapshot->tick.seq = seq;
+    writer.Post(snapshot, events);
+  }
+  EXPECT_EQ(writer.stats().ticks_turned_away, 2u) << "the first has room whatever it holds";
+  EXPECT_EQ(writer.stats().events_lost, 180'000u);
+  gate.Notify();
+  writer.Start();
+  writer.Stop();
+  absl::MutexLock lock(&log.mutex);
+  EXPECT_EQ(log.stored, (std::vector<uint64_t>{1}));
+}
+
 TEST(Writer, RefusedTicksBecomeAGapWhenWritingResumes) {
   Log log;
   log.refuse = 3;
