@@ -51,9 +51,9 @@ class Crowd(StormCase):
         losses = self.losses()
         self.on_time_again()
         self.stop()
-        ends = self.sql("SELECT count(*) FROM event e JOIN task_info i ON i.id = e.info WHERE e.type = 3 AND i.comm = 'storm'")
+        ends = self.stored("exit", "comm == storm", "-H")
         lost = sum(losses.get(kind, 0) for kind in ("ring_final", "lives", "unstored_events"))
-        self.account("ends of tasks", TASKS, min(ends[0][0], TASKS), lost)
+        self.account("ends of tasks", TASKS, min(ends, TASKS), lost)
 
 
 if __name__ == "__main__":
