@@ -51,7 +51,7 @@ class Crowd(StormCase):
         losses = self.losses()
         self.on_time_again()
         self.stop()
-        ends = self.stored("exit", "comm == storm", "-H")
+        ends = self.stored("exit", "comm == storm", threads="only")
         lost = sum(losses.get(kind, 0) for kind in ("ring_final", "lives", "unstored_events"))
         self.account("ends of tasks", TASKS, min(ends, TASKS), lost)
 

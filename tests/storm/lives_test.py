@@ -33,9 +33,9 @@ class Lives(StormCase):
         self.on_time_again()
         self.stop()
         unstored = losses.get("unstored_events", 0)
-        self.account("births of threads", born, self.stored("fork", "comm == storm && thread", "-H"), losses.get("ring_fork", 0) + unstored)
+        self.account("births of threads", born, self.stored("fork", "comm == storm", threads="only"), losses.get("ring_fork", 0) + unstored)
         dead = losses.get("ring_final", 0) + losses.get("lives", 0)
-        self.account("ends of threads", born, self.stored("exit", "comm == storm && thread", "-H"), dead + unstored)
+        self.account("ends of threads", born, self.stored("exit", "comm == storm", threads="only"), dead + unstored)
 
 
 if __name__ == "__main__":

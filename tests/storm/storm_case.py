@@ -77,12 +77,12 @@ class StormCase(unittest.TestCase):
         self.assertEqual(self.recorder.process.wait(timeout=120), 0)
         self.recorder.log.close()
 
-    def stored(self, event_type, expression, *options):
+    def stored(self, event_type, expression, threads=None):
         """How many events the file holds; counted as lines, because there may be hundreds of thousands."""
         command = [f"{BIN}/taskmonctl", "events", expression, "--type", event_type, "-b", "1h", "-o", "jsonl",
-                   "--file", f"{self.recorder.state}/history.db", *options]
+                   "--file", f"{self.recorder.state}/history.db", *([] if threads is None else ["-H"])]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as events:
-            count = sum(1 for _ in events.stdout)
+            count = sum(threads is None or b'"thread":true' in line for line in events.stdout)
         self.assertIn(events.returncode, (0, 1))
         return count
 
