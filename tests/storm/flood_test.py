@@ -2,7 +2,7 @@
 """A few tasks that do one thing without end: execs, renames, signals. All is counted, nothing is lost silently."""
 import unittest
 
-from storm_case import EXEC, EXIT, WORKERS, StormCase
+from storm_case import WORKERS, StormCase
 
 
 class Flood(StormCase):
@@ -16,7 +16,7 @@ class Flood(StormCase):
         losses = self.losses()
         self.on_time_again()
         self.stop()
-        self.account("execs", did, self.stored(EXEC, "exe"), losses.get("ring_exec", 0) + losses.get("unstored_events", 0))
+        self.account("execs", did, self.stored("exec", "comm == exe"), losses.get("ring_exec", 0) + losses.get("unstored_events", 0))
 
     def test_after_a_storm_of_renames_the_last_name_is_known(self):
         """Renames are no events, they only change what a task is called: the last one counts."""
@@ -29,7 +29,7 @@ class Flood(StormCase):
         self.on_time_again()
         self.stop()
         # Each worker ends under the name that it gave itself at last; a record that was lost is told by the final one.
-        self.account("workers under their last name", WORKERS + 1, self.stored(EXIT, "storm"),
+        self.account("workers under their last name", WORKERS + 1, self.stored("exit", "comm == storm"),
                      losses.get("ring_final", 0))
 
     def test_every_signal_is_counted(self):

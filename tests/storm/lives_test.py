@@ -2,7 +2,7 @@
 """Processes and threads that live for a moment, as many as the machine can make: each is recorded, or counted as lost."""
 import unittest
 
-from storm_case import EXEC, EXIT, FORK, LEAF, LONG, SECONDS, StormCase
+from storm_case import LEAF, LONG, SECONDS, StormCase
 
 
 class Lives(StormCase):
@@ -21,8 +21,8 @@ class Lives(StormCase):
         self.stop()
         unstored = losses.get("unstored_events", 0)
         dead = losses.get("ring_final", 0) + losses.get("lives", 0) + losses.get("process", 0)
-        self.account("execs", born, self.stored(EXEC, "storm_leaf"), losses.get("ring_exec", 0) + unstored)
-        self.account("ends", born, self.stored(EXIT, "storm_leaf"), dead + unstored)
+        self.account("execs", born, self.stored("exec", "comm == storm_leaf"), losses.get("ring_exec", 0) + unstored)
+        self.account("ends", born, self.stored("exit", "comm == storm_leaf"), dead + unstored)
 
     def test_every_thread_is_recorded_or_counted(self):
         self.start()
@@ -33,11 +33,9 @@ class Lives(StormCase):
         self.on_time_again()
         self.stop()
         unstored = losses.get("unstored_events", 0)
-        query = ("SELECT count(*) FROM event e JOIN task_info i ON i.id = e.info JOIN task t ON t.id = i.task "
-                 "WHERE e.type = ? AND i.comm = 'storm' AND t.tid != i.tgid")
-        self.account("births of threads", born, self.sql(query, FORK)[0][0], losses.get("ring_fork", 0) + unstored)
+        self.account("births of threads", born, self.stored("fork", "comm == storm", threads="only"), losses.get("ring_fork", 0) + unstored)
         dead = losses.get("ring_final", 0) + losses.get("lives", 0)
-        self.account("ends of threads", born, self.sql(query, EXIT)[0][0], dead + unstored)
+        self.account("ends of threads", born, self.stored("exit", "comm == storm", threads="only"), dead + unstored)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import os
 import signal
 import unittest
 
-from storm_case import EXEC, EXIT, GAP, LEAF, LONG, StormCase, wait_for
+from storm_case import LEAF, LONG, StormCase, wait_for
 
 STOPPED_S = 10 if LONG else 4
 
@@ -44,8 +44,8 @@ class Overrun(PausedCase):
         self.assertEqual(sum(row["lost"] for row in rows if row.get("gap") == "lost"), kernel, "and the history's rows")
         self.on_time_again()
         self.stop()
-        self.account("execs", born, self.stored(EXEC, "storm_leaf"), losses["ring_exec"])
-        self.account("ends", born, self.stored(EXIT, "storm_leaf"), losses["ring_final"] + losses.get("lives", 0))
+        self.account("execs", born, self.stored("exec", "comm == storm_leaf"), losses["ring_exec"])
+        self.account("ends", born, self.stored("exit", "comm == storm_leaf"), losses["ring_final"] + losses.get("lives", 0))
 
 
 class Pause(PausedCase):
@@ -65,7 +65,6 @@ class Pause(PausedCase):
         self.on_time_again()
         self.assertEqual(self.losses(), {}, "there was room in the ring for what happened")
         self.stop()
-        self.assertEqual(self.sql("SELECT count(*) FROM event WHERE type = ? AND detail LIKE 'no tick%'", GAP)[0][0], 1)
 
 
 if __name__ == "__main__":
