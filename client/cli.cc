@@ -275,7 +275,7 @@ void Parser::AddReaders() {
   AddThreads(events);
   AddRange(events);
   events->add_flag("-F,--follow", options_.follow, "Go on with new events as they come");
-  events->add_option("--type", raw_.types, fmt::format("{}", fmt::join(EventTypeNames(), ", ")))
+  events->add_option("--type", raw_.types, fmt::format("{}", fmt::join(EventTypeNames(), ",")))
       ->type_name("LIST")
       ->join(',');
   events->add_flag("--histogram", options_.histogram, "Draw how many there were over time");
