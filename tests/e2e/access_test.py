@@ -113,7 +113,7 @@ class Matrix(AccessCase):
         return {
             "ps": ("ps", f"tid == {tid}", "-f", fields),
             "ps -H": ("ps", f"tgid == {tid}", "-H", "-f", fields),
-            "ps --at": ("ps", f"tid == {tid}", "--at", "2s", "-f", fields),
+            "ps --at": ("ps", f"tid == {tid}", "--at", "1s", "-f", fields),
             "show": ("show", str(tid)),
             "watch": ("watch", f"tid == {tid}", "--count", "2", "-f", fields),
             "history": ("history", "--tid", str(tid), "-b", "20s", "-f", fields),
@@ -231,7 +231,7 @@ class WaysRound(AccessCase):
     def test_filters_on_guarded_fields_are_never_true_or_false(self):
         for test in self.TESTS:
             asked = f"{self.both} && ({test})"
-            for command in (("ps", asked), ("ps", asked, "-H"), ("ps", asked, "--at", "2s"), ("history", asked, "-b", "20s"),
+            for command in (("ps", asked), ("ps", asked, "-H"), ("ps", asked, "--at", "1s"), ("history", asked, "-b", "20s"),
                             ("history", asked, "-b", "20s", "--step", "1s"), ("watch", asked, "--count", "3")):
                 self.assertEqual(self.rows("other", *command), [], command)
 
