@@ -133,10 +133,10 @@ bool SameOnBoth(const Machine& one, const Machine& other, std::string_view call,
 int Try(std::string_view input) {
   static const auto complaints = google::protobuf::SetLogHandler(nullptr);
   (void)complaints;
-  static const Machine& plain = *new Machine(1, false);
-  static const Machine& other = *new Machine(2, false);
-  static const Machine& hiding = *new Machine(1, true);
-  static const Machine& hiding_other = *new Machine(2, true);
+  static const Machine plain(1, false);
+  static const Machine other(2, false);
+  static const Machine hiding(1, true);
+  static const Machine hiding_other(2, true);
   const size_t line = std::min(input.find('\n'), input.size());
   const size_t blank = std::min(input.find(' '), line);
   const std::string_view call = input.substr(0, blank);
