@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
 #include <set>
 
 #include "bpf/kernel_support.h"
@@ -130,16 +131,18 @@ TEST_F(LifecycleTest, AKillingSignalIsInTheFinalRecord) {
 }
 
 TEST_F(LifecycleTest, ACoreDumpIsToldAsWaitTellsIt) {
-  Child child([] {
-    char directory[] = "/tmp/taskmon-core-XXXXXX";
+  char directory[] = "/tmp/taskmon-core-XXXXXX";
+  ASSERT_NE(mkdtemp(directory), nullptr);
+  Child child([&] {
     const rlimit unlimited{RLIM_INFINITY, RLIM_INFINITY};
-    if (mkdtemp(directory) == nullptr || chdir(directory) != 0 || setrlimit(RLIMIT_CORE, &unlimited) != 0) return 1;
+    if (chdir(directory) != 0 || setrlimit(RLIMIT_CORE, &unlimited) != 0) return 1;
     prctl(PR_SET_DUMPABLE, 1);
     raise(SIGABRT);
     return 1;
   });
   child.Go();
   const int status = child.Wait();
+  std::filesystem::remove_all(directory);
   const auto final = AwaitFinals(child.tid(), 1).front();
   EXPECT_EQ(WTERMSIG(status), SIGABRT);
   EXPECT_EQ(final.exit_code, status);
