@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/shares.h"
 
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -16,6 +17,15 @@ std::vector<Shares::Share> TakeAll(Shares* shares, const query::Caller& caller) 
   return taken;
 }
 
+// Ten ordinary users, one after the other.
+std::vector<Shares::Share> TakeAllAsMany(Shares* shares) {
+  std::vector<Shares::Share> taken;
+  for (uint32_t uid = 1000; uid < 1010; ++uid) {
+    for (Shares::Share& share : TakeAll(shares, {.uid = uid})) taken.push_back(std::move(share));
+  }
+  return taken;
+}
+
 TEST(Shares, OneUserGetsAQuarter) {
   Shares shares(64);
   const auto of_one = TakeAll(&shares, {.uid = 1000});
@@ -27,19 +37,15 @@ TEST(Shares, OneUserGetsAQuarter) {
 
 TEST(Shares, ManyUsersLeaveAnEighthToAdministrators) {
   Shares shares(64);
-  std::vector<std::vector<Shares::Share>> taken;
-  size_t sum = 0;
-  for (uint32_t uid = 1000; uid < 1010; ++uid) sum += taken.emplace_back(TakeAll(&shares, {.uid = uid})).size();
-  EXPECT_EQ(sum, 56u);
+  const auto taken = TakeAllAsMany(&shares);
+  EXPECT_EQ(taken.size(), 56u);
   EXPECT_EQ(TakeAll(&shares, kRoot).size(), 8u);
 }
 
 TEST(Shares, OfAFewOneIsKeptForAdministrators) {
   Shares shares(4);
-  std::vector<std::vector<Shares::Share>> taken;
-  size_t sum = 0;
-  for (uint32_t uid = 1000; uid < 1010; ++uid) sum += taken.emplace_back(TakeAll(&shares, {.uid = uid})).size();
-  EXPECT_EQ(sum, 3u);
+  const auto taken = TakeAllAsMany(&shares);
+  EXPECT_EQ(taken.size(), 3u);
   EXPECT_EQ(TakeAll(&shares, kRoot).size(), 1u);
 }
 
