@@ -49,12 +49,7 @@ absl::Status ChunkLoader::Prepare() {
       {&head_, fmt::format("SELECT ticks, {} FROM chunk WHERE id = ?", *version >= 2 ? "format" : "1")},
       {&part_, "SELECT data FROM part WHERE key = ?"},
   };
-  for (const auto& [statement, sql] : all) {
-    absl::StatusOr<Statement> prepared = db_->Prepare(sql);
-    if (!prepared.ok()) return prepared.status();
-    *statement = *std::move(prepared);
-  }
-  return absl::OkStatus();
+  return db_->PrepareAll(all);
 }
 
 absl::StatusOr<std::optional<ChunkRef>> ChunkLoader::Take(Statement* select) {

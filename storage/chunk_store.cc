@@ -57,12 +57,7 @@ absl::Status ChunkStore::Prepare() {
       {&delete_chunk_, "DELETE FROM chunk WHERE id = ?"},
       {&delete_parts_, "DELETE FROM part WHERE key = ?"},
   };
-  for (const auto& [statement, sql] : all) {
-    absl::StatusOr<Statement> prepared = db_->Prepare(sql);
-    if (!prepared.ok()) return prepared.status();
-    *statement = *std::move(prepared);
-  }
-  return absl::OkStatus();
+  return db_->PrepareAll(all);
 }
 
 absl::Status ChunkStore::Insert(const EncodedChunk& chunk, int64_t boot, int tier, bool merged) {

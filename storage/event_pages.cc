@@ -28,11 +28,7 @@ absl::Status EventPages::Prepare() {
       {&read_journal_,
        "SELECT events, last_event FROM journal WHERE last_event > ? AND events IS NOT NULL ORDER BY seq"},
   };
-  for (const auto& [statement, sql] : all) {
-    absl::StatusOr<Statement> prepared = db_->Prepare(sql);
-    if (!prepared.ok()) return prepared.status();
-    *statement = *std::move(prepared);
-  }
+  if (absl::Status status = db_->PrepareAll(all); !status.ok()) return status;
   return times_.Prepare(db_);
 }
 

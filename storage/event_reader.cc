@@ -34,11 +34,7 @@ absl::Status EventReader::Prepare() {
                                  " FROM event_block), 0), coalesce((SELECT max(last_event) FROM journal), 0))"
                                : "SELECT coalesce(max(id), 0) FROM event"},
   };
-  for (const auto& [statement, sql] : all) {
-    absl::StatusOr<Statement> prepared = db_->Prepare(sql);
-    if (!prepared.ok()) return prepared.status();
-    *statement = *std::move(prepared);
-  }
+  if (absl::Status status = db_->PrepareAll(all); !status.ok()) return status;
   return pages_.Prepare();
 }
 

@@ -47,11 +47,7 @@ absl::Status EventStore::Prepare() {
       {&insert_data_, "INSERT OR REPLACE INTO event_data(id, data) VALUES(?, ?)"},
       {&select_journal_, "SELECT events FROM journal WHERE events IS NOT NULL ORDER BY seq"},
   };
-  for (const auto& [statement, sql] : all) {
-    absl::StatusOr<Statement> prepared = db_->Prepare(sql);
-    if (!prepared.ok()) return prepared.status();
-    *statement = *std::move(prepared);
-  }
+  if (absl::Status status = db_->PrepareAll(all); !status.ok()) return status;
   return times_.Prepare(db_);
 }
 

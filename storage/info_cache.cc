@@ -49,12 +49,7 @@ absl::Status InfoCache::Prepare() {
                      " exe, user, cgroup, unit, container, app, rules FROM names WHERE id = ?");
     all.emplace_back(&text_, "SELECT value FROM text WHERE id = ?");
   }
-  for (const auto& [statement, sql] : all) {
-    absl::StatusOr<Statement> prepared = db_->Prepare(sql);
-    if (!prepared.ok()) return prepared.status();
-    *statement = *std::move(prepared);
-  }
-  return absl::OkStatus();
+  return db_->PrepareAll(all);
 }
 
 void InfoCache::Trim() {

@@ -48,11 +48,7 @@ absl::Status LifeReader::Prepare() {
                      "SELECT final, boot_ns FROM event WHERE wall_ns = ? AND type = 3 AND final IS NOT NULL"
                      " AND info IN (SELECT id FROM task_info WHERE task = ?)");
   }
-  for (const auto& [statement, sql] : all) {
-    absl::StatusOr<Statement> prepared = db_->Prepare(sql);
-    if (!prepared.ok()) return prepared.status();
-    *statement = *std::move(prepared);
-  }
+  if (absl::Status status = db_->PrepareAll(all); !status.ok()) return status;
   return pages_.Prepare();
 }
 

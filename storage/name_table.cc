@@ -82,12 +82,7 @@ absl::Status NameTable::Prepare() {
       {&retire_names_, "UPDATE names SET last_seq = ? WHERE id = ?"},
       {&retire_text_, "UPDATE text SET last_seq = ? WHERE id = ?"},
   };
-  for (const auto& [statement, sql] : all) {
-    absl::StatusOr<Statement> prepared = db_->Prepare(sql);
-    if (!prepared.ok()) return prepared.status();
-    *statement = *std::move(prepared);
-  }
-  return absl::OkStatus();
+  return db_->PrepareAll(all);
 }
 
 absl::Status NameTable::Load() {

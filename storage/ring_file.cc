@@ -55,11 +55,7 @@ absl::Status RingFile::PrepareStatements() {
       {&insert_journal_, "INSERT INTO journal(seq, boot, wall_ns, data, events, last_event) VALUES(?, ?, ?, ?, ?, ?)"},
       {&select_journal_, "SELECT seq, wall_ns, data, boot FROM journal ORDER BY seq"},
   };
-  for (const auto& [statement, sql] : all) {
-    absl::StatusOr<Statement> prepared = db_.Prepare(sql);
-    if (!prepared.ok()) return prepared.status();
-    *statement = *std::move(prepared);
-  }
+  if (absl::Status status = db_.PrepareAll(all); !status.ok()) return status;
   absl::StatusOr<std::unique_ptr<TaskTable>> tasks = TaskTable::Open(&db_);
   if (!tasks.ok()) return tasks.status();
   tasks_ = *std::move(tasks);

@@ -120,11 +120,7 @@ absl::Status RingReaderImpl::Init(const std::vector<ColumnSpec>& columns) {
                                 " UNION ALL SELECT min(wall_ns) FROM journal WHERE wall_ns > ?1)",
                                 ticks)},
   };
-  for (const auto& [statement, sql] : all) {
-    absl::StatusOr<Statement> prepared = db_->Prepare(sql);
-    if (!prepared.ok()) return prepared.status();
-    *statement = *std::move(prepared);
-  }
+  if (absl::Status status = db_->PrepareAll(all); !status.ok()) return status;
   absl::StatusOr<std::unique_ptr<ChunkLoader>> chunks = ChunkLoader::Open(db_.get(), counters_);
   if (!chunks.ok()) return chunks.status();
   chunks_ = *std::move(chunks);

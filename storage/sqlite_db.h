@@ -78,6 +78,16 @@ class Database {
 
   absl::Status Exec(const char* sql);
   absl::StatusOr<Statement> Prepare(std::string_view sql);
+  // Of pairs of Statement* and SQL; ends at the first that is wrong.
+  template <typename Pairs>
+  absl::Status PrepareAll(const Pairs& all) {
+    for (const auto& [statement, sql] : all) {
+      absl::StatusOr<Statement> prepared = Prepare(sql);
+      if (!prepared.ok()) return prepared.status();
+      *statement = *std::move(prepared);
+    }
+    return absl::OkStatus();
+  }
   // The one integer that `sql` yields; 0 when it yields NULL or no row.
   absl::StatusOr<int64_t> QueryInt(std::string_view sql);
   sqlite3* handle() const { return db_.get(); }

@@ -43,11 +43,7 @@ absl::Status TaskTable::Prepare() {
        "UPDATE task SET names = ?, first_seq = ?, last_seq = ?, wait_status = ?, duration_ns = ?, exit_skew_ns = ?,"
        " seen = ? WHERE id = ?"},
   };
-  for (const auto& [statement, sql] : all) {
-    absl::StatusOr<Statement> prepared = db_->Prepare(sql);
-    if (!prepared.ok()) return prepared.status();
-    *statement = *std::move(prepared);
-  }
+  if (absl::Status status = db_->PrepareAll(all); !status.ok()) return status;
   absl::StatusOr<std::unique_ptr<NameTable>> names = NameTable::Open(db_);
   if (!names.ok()) return names.status();
   names_ = *std::move(names);
