@@ -38,6 +38,7 @@ struct Raw {
   std::vector<std::string> words;
   std::string step, interval, count, top, tid, types, before, after, what;
   std::string format;  // empty: the first that the command knows
+  bool schema = false;
   RawRule rule;
 };
 
@@ -45,6 +46,10 @@ std::string FormatList(const Formats& formats, const char* separator) {
   std::vector<std::string_view> names;
   for (const Format format : formats) names.push_back(FormatName(format));
   return fmt::format("{}", fmt::join(names, separator));
+}
+
+bool HasJson(const Formats& formats) {
+  return std::find(formats.begin(), formats.end(), Format::kJson) != formats.end();
 }
 
 // The parser of one invocation. CLI11 keeps pointers into `options_` and `raw_`.
@@ -73,9 +78,11 @@ class Parser {
   void AddExport();
   void AddRule();
   void AddSocket(CLI::App* app);
+  static void RequireNothing(CLI::App* app);
 
   absl::Status Check();
   absl::Status CheckFormat();
+  absl::Status CheckSchema();
   absl::Status CheckTypes();
   absl::Status CheckWindows();
   absl::Status CheckExport();
@@ -153,6 +160,7 @@ void Parser::AddRaw(CLI::App* app) { app->add_flag("--raw", options_.raw, "Plain
 void Parser::AddOutput(CLI::App* app, const Formats& formats, bool rows) {
   formats_[app] = formats;
   Text(app, "-o,--output", &raw_.format, "FMT", "")->description(FormatList(formats, ", "));
+  if (HasJson(formats)) app->add_flag("--json-schema", raw_.schema, "Only tell what -o json looks like, as a schema");
   if (!rows) return;
   AddRaw(app);
   app->add_flag_callback(
@@ -361,7 +369,19 @@ absl::Status Parser::CheckWindows() {
   return status.ok() ? ParseWindow("--after", raw_.after, &options_.after_begin, &options_.after_end) : status;
 }
 
+// A schema is the same for every task, rule and time; only what names fields and groups matters.
+absl::Status Parser::CheckSchema() {
+  options_.schema_of = InvocationOf(*Chosen());
+  if (raw_.format.empty()) options_.format = Format::kJson;
+  if (options_.format == Format::kJson || options_.format == Format::kJsonl) return absl::OkStatus();
+  return absl::InvalidArgumentError("--json-schema is about JSON; leave out -o");
+}
+
 absl::Status Parser::Check() {
+  if (raw_.schema) {
+    absl::Status status = CheckFormat();
+    return status.ok() ? CheckSchema() : status;
+  }
   options_.expression = fmt::format("{}", fmt::join(raw_.words, " "));
   for (const absl::Status& status :
        {CheckFormat(), CheckTypes(), ParseNumberInto("--top", raw_.top, &options_.top),
@@ -445,8 +465,14 @@ CommandNode Parser::Describe(const CLI::App& app) const {
   return node;
 }
 
+void Parser::RequireNothing(CLI::App* app) {
+  for (CLI::Option* option : app->get_options()) option->required(false);
+  for (CLI::App* below : app->get_subcommands({})) RequireNothing(below);
+}
+
 ParsedCommandLine Parser::Parse(const std::vector<std::string>& arguments) {
   ParsedCommandLine parsed;
+  if (std::find(arguments.begin(), arguments.end(), "--json-schema") != arguments.end()) RequireNothing(&app_);
   try {
     app_.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
     const absl::Status status = Check();

@@ -30,18 +30,29 @@ Interrupt::Interrupt() {
 }
 
 Interrupt::~Interrupt() {
+  Join();
+  close(signal_fd_);
+  close(stop_fd_);
+}
+
+void Interrupt::Join() {
+  if (!thread_.joinable()) return;
   const uint64_t one = 1;
   // Cannot fail: the counter holds one at most.
   [[maybe_unused]] const ssize_t written = write(stop_fd_, &one, sizeof(one));
   thread_.join();
-  close(signal_fd_);
-  close(stop_fd_);
+}
+
+void Interrupt::Release() {
+  Join();
+  const sigset_t watched = Watched();
+  pthread_sigmask(SIG_UNBLOCK, &watched, nullptr);
 }
 
 void Interrupt::OnSignal(std::function<void()> action) {
   const std::lock_guard lock(mutex_);
   action_ = std::move(action);
-  if (signal_ != 0) action_();
+  if (signal_ != 0 && action_) action_();
 }
 
 void Interrupt::Wait() {

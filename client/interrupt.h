@@ -23,10 +23,14 @@ class Interrupt {
   // ends the program on the spot.
   void OnSignal(std::function<void()> action);
 
+  // From now on signals do again what they did before, and actions are not called any more.
+  void Release();
+
   // The signal that came, or 0.
   int signal() const { return signal_; }
 
  private:
+  void Join();
   void Wait();
 
   std::atomic<int> signal_{0};

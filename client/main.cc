@@ -31,10 +31,19 @@ absl::StatusOr<std::unique_ptr<Backend>> OpenBackend(const Options& options) {
   return MakeGrpcBackend(options.socket);
 }
 
-// What has something to put in order when it is stopped.
-bool StreamsUntilStopped(const Options& options) {
-  return options.command == Command::kWatch || options.command == Command::kSnapshot ||
-         options.command == Command::kExport || options.follow;
+// What has something to put in order when it is stopped, or can be long in the history.
+bool WantsInterrupt(const Options& options) {
+  switch (options.command) {
+    case Command::kWatch:
+    case Command::kSnapshot:
+    case Command::kExport:
+    case Command::kHistory:
+    case Command::kEvents:
+    case Command::kDiff:
+    case Command::kPs:
+    case Command::kRuleTest: return true;
+    default: return false;
+  }
 }
 
 // Flushes, and says so when what was printed did not arrive. A reader that went away is no failure to speak of: the
@@ -54,7 +63,7 @@ int End(int code, Output* out, Output* err) {
 
 int Run(const Options& options, Output* out, Output* err) {
   std::optional<Interrupt> interrupt;  // before gRPC starts its threads
-  if (StreamsUntilStopped(options)) interrupt.emplace();
+  if (WantsInterrupt(options)) interrupt.emplace();
   Context context{.out = out,
                   .err = err,
                   .terminal = InspectTerminal(STDOUT_FILENO),

@@ -84,6 +84,7 @@ struct Options {
   bool header = true;
   bool raw = false;
   bool strict = false;
+  std::string schema_of;   // print the JSON Schema of what this command answers; empty: answer
   bool once = false;       // export: print and end
   std::string listen;      // export: the address to be scraped at
   bool plot = false;       // history: graphs instead of rows

@@ -44,6 +44,9 @@ Pager::Pager(const std::string& command) {
   child_ = fork();
   if (child_ == 0) {
     std::signal(SIGPIPE, SIG_DFL);
+    sigset_t none;  // whatever Interrupt has blocked here
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
     dup2(pipe_fds[0], STDIN_FILENO);
     setenv("LESS", "FRX", 0);  // end when it fits, let bold type through, leave the text on the screen
     execl("/bin/sh", "sh", "-c", command.c_str(), nullptr);

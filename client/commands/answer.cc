@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "client/exit_code.h"
+#include "client/output/json_schema.h"
 #include "daemon/query/time_spec.h"
 
 namespace taskmon::client {
@@ -117,6 +118,11 @@ absl::StatusOr<std::string> WireTime(const std::string& text, const Options& opt
   const bool moves_with_the_clock = !a_second_later.ok() || *a_second_later != *time;
   if (moves_with_the_clock || *time < 0) return text;
   return fmt::format("@{}.{:09}", *time / kNsPerSecond, *time % kNsPerSecond);
+}
+
+int PrintSchema(const std::vector<std::string>& schemas, const Options& options, Context* context) {
+  context->out->Write(SchemaDocument(options.schema_of, schemas));
+  return kMatched;
 }
 
 v1::Selection SelectionFor(const Options& options, const TaskLayout& layout) {

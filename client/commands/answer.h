@@ -64,6 +64,9 @@ absl::Status SetRange(const Options& options, Context* context, Request* request
   return absl::OkStatus();
 }
 
+// Prints the schema that each object of the answer fits one of.
+int PrintSchema(const std::vector<std::string>& schemas, const Options& options, Context* context);
+
 // The selection of the options, asking for the metrics that the layout shows.
 v1::Selection SelectionFor(const Options& options, const TaskLayout& layout);
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <optional>
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -10,6 +11,7 @@
 #include "client/exit_code.h"
 #include "client/group_name.h"
 #include "client/output/diff_printer.h"
+#include "client/waiting.h"
 
 namespace taskmon::client {
 namespace {
@@ -106,6 +108,7 @@ int RunDiff(const Options& options, Context* context) {
   if (!layout.ok()) return Fail(layout.status(), context);
   const absl::StatusOr<size_t> column = SortColumn(options, &*layout);
   if (!column.ok()) return Fail(column.status(), context);
+  if (!options.schema_of.empty()) return PrintSchema({DiffSchema(*layout)}, options, context);
   std::vector<std::string> times;
   for (const std::string* text :
        {&options.before_begin, &options.before_end, &options.after_begin, &options.after_end}) {
@@ -120,8 +123,13 @@ int RunDiff(const Options& options, Context* context) {
   request.set_by(options.by);
   Tally tally;
   Window before, after;
+  std::optional<Waiting> waiting(std::in_place, "adding up the time before", backend->get(), context);
   absl::Status status = ReadWindow(request, times[0], times[1], *layout, backend->get(), &tally, &before);
-  if (status.ok()) status = ReadWindow(request, times[2], times[3], *layout, backend->get(), &tally, &after);
+  if (status.ok()) {
+    waiting->At("done; the time after");
+    status = ReadWindow(request, times[2], times[3], *layout, backend->get(), &tally, &after);
+  }
+  waiting.reset();
   if (!status.ok()) return Fail(status, context);
   const DiffLayoutInfo info{
       .layout = *layout, .before_elapsed_ns = before.elapsed_ns, .after_elapsed_ns = after.elapsed_ns};

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/commands/commands.h"
 
+#include <optional>
+
 #include <fmt/format.h>
 
 #include "client/commands/answer.h"
 #include "client/output/event_printer.h"
+#include "client/waiting.h"
 
 namespace taskmon::client {
 namespace {
@@ -32,12 +35,12 @@ void Count(const v1::EventBatch& batch, Tally* tally, Context* context) {
 }  // namespace
 
 int RunEvents(const Options& options, Context* context) {
+  if (!options.schema_of.empty()) return PrintSchema({EventSchema()}, options, context);
   const absl::StatusOr<v1::EventsRequest> request = MakeRequest(options, context);
   if (!request.ok()) return Fail(request.status(), context);
   const absl::StatusOr<std::unique_ptr<Backend>> backend = context->open_backend(options);
   if (!backend.ok()) return Fail(backend.status(), context);
   if (options.histogram) return CountEvents(options, *request, backend->get(), context);
-  if (context->interrupt != nullptr) context->interrupt->OnSignal([&] { (*backend)->Cancel(); });
 
   const EventLayout layout{.format = options.format,
                            .header = options.header,
@@ -46,14 +49,19 @@ int RunEvents(const Options& options, Context* context) {
                            .now_ns = context->now_wall_ns()};
   Tally tally;
   const std::unique_ptr<EventPrinter> printer = MakeEventPrinter(layout, context->terminal, context->out);
+  std::optional<Waiting> waiting;
+  if (!options.follow) waiting.emplace("reading the events", backend->get(), context);
+  if (options.follow && context->interrupt != nullptr) context->interrupt->OnSignal([&] { (*backend)->Cancel(); });
   const absl::Status status = (*backend)->ReadEvents(*request, [&](const v1::EventBatch& batch) {
+    if (waiting && batch.events_size() > 0) waiting->At(batch.events(batch.events_size() - 1).time_ns());
     Count(batch, &tally, context);
     for (const v1::Event& event : batch.events()) printer->Add(event);
     if (options.follow) printer->Flush();
     return !context->out->failed();
   });
+  waiting.reset();
   printer->Finish(status.ok() || absl::IsCancelled(status));
-  if (context->interrupt != nullptr) context->interrupt->OnSignal([] {});
+  if (options.follow && context->interrupt != nullptr) context->interrupt->OnSignal([] {});
   return Conclude(status, tally, options, context);
 }
 

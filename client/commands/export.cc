@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <optional>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -10,6 +11,7 @@
 #include "client/exit_code.h"
 #include "client/export/exporter.h"
 #include "client/export/http_server.h"
+#include "client/waiting.h"
 
 namespace taskmon::client {
 namespace {
@@ -56,8 +58,11 @@ class Pages {
   std::string trouble_;  // that was told last
 };
 
-int PrintOnce(Exporter* exporter, const Options& options, Context* context) {
-  if (const absl::Status status = exporter->Refresh(); !status.ok()) return Fail(status, context);
+int PrintOnce(Exporter* exporter, Backend* backend, const Options& options, Context* context) {
+  std::optional<Waiting> waiting(std::in_place, "adding up since the start", backend, context);
+  const absl::Status status = exporter->Refresh();
+  waiting.reset();
+  if (!status.ok()) return Fail(status, context);
   context->out->Write(
       exporter->Page(options.format == Format::kPrometheus ? Dialect::kPrometheus : Dialect::kOpenMetrics));
   return kMatched;
@@ -121,7 +126,7 @@ int RunExport(const Options& options, Context* context) {
                      .top = options.top == 0 ? kDefaultTop : options.top,
                      .since_start = options.once},
                     backend->get());
-  if (options.once) return PrintOnce(&exporter, options, context);
+  if (options.once) return PrintOnce(&exporter, backend->get(), options, context);
   return Serve(&exporter, backend->get(), options, context);
 }
 

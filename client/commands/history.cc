@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/commands/commands.h"
 
+#include <optional>
 #include "client/commands/answer.h"
+#include "client/waiting.h"
 
 namespace taskmon::client {
 namespace {
@@ -21,6 +23,7 @@ int RunHistory(const Options& options, Context* context) {
   const absl::StatusOr<TaskLayout> layout =
       LayoutFor(options, options.tid != 0 && !options.threads ? RowKind::kTaskHistory : RowKind::kHistory);
   if (!layout.ok()) return Fail(layout.status(), context);
+  if (!options.schema_of.empty()) return PrintSchema({TaskSchema(*layout), GapSchema()}, options, context);
   const absl::StatusOr<v1::HistoryRequest> request = MakeRequest(options, *layout, context);
   if (!request.ok()) return Fail(request.status(), context);
   const absl::StatusOr<std::unique_ptr<Backend>> backend = context->open_backend(options);
@@ -30,7 +33,9 @@ int RunHistory(const Options& options, Context* context) {
   Tally tally;
   const std::unique_ptr<TaskPrinter> printer = MakeTaskPrinter(*layout, context->terminal, context->out);
   absl::Status broken;
+  std::optional<Waiting> waiting(std::in_place, "reading the history", backend->get(), context);
   absl::Status status = (*backend)->ReadHistory(*request, [&](const v1::TaskBatch& batch) {
+    if (batch.ticks_size() > 0) waiting->At(batch.ticks(batch.ticks_size() - 1).time_ns());
     tally.missed += batch.missed_ticks();
     broken = ForEachRow(
         batch,
@@ -44,7 +49,9 @@ int RunHistory(const Options& options, Context* context) {
         });
     return broken.ok() && !context->out->failed();
   });
+  waiting.reset();
   status.Update(broken);
+  if (absl::IsCancelled(status) && IsTable(options.format)) return Fail(status, context);
   printer->Finish(status.ok());
   ExplainMarks(*printer, context);
   return Conclude(status, tally, options, context);

@@ -15,6 +15,7 @@
 #include "client/output/units.h"
 #include "client/plot/graph.h"
 #include "client/plot/spark.h"
+#include "client/waiting.h"
 #include "daemon/query/time_spec.h"
 
 namespace taskmon::client {
@@ -238,10 +239,12 @@ int PlotHistory(const Options& options, const v1::HistoryRequest& request, Backe
   totals.set_begin(request.begin());
   totals.set_end(request.end());
   totals.set_step_ns(StepFor(request, *context, width));
+  std::optional<Waiting> waiting(std::in_place, "reading the history", backend, context);
   const absl::Status status = backend->ReadTotals(totals, [&](const v1::Totals& some) {
     Take(some, &drawn);
     return true;
   });
+  waiting.reset();
   Tally tally{.rows = drawn.most_tasks};
   for (const Curve& curve : drawn.curves) tally.redacted |= curve.redacted;
   if (status.ok() && drawn.most_tasks > 0) {
@@ -259,12 +262,14 @@ int PlotHistory(const Options& options, const v1::HistoryRequest& request, Backe
 
 int CountEvents(const Options& options, const v1::EventsRequest& request, Backend* backend, Context* context) {
   Counted counted;
+  std::optional<Waiting> waiting(std::in_place, "reading the events", backend, context);
   const absl::Status status = backend->ReadEvents(request, [&](const v1::EventBatch& batch) {
     for (const v1::Event& event : batch.events()) {
       if (counted.events.size() < kMostEvents) counted.events.emplace_back(event.time_ns(), event.type());
     }
     return true;
   });
+  waiting.reset();
   const Tally tally{.rows = counted.events.size()};
   if (status.ok() && !counted.events.empty()) {
     std::sort(counted.events.begin(), counted.events.end());

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/commands/commands.h"
 
+#include <optional>
 #include "client/commands/answer.h"
+#include "client/waiting.h"
 
 namespace taskmon::client {
 namespace {
@@ -42,6 +44,7 @@ int RunPs(const Options& options, Context* context) {
   const absl::StatusOr<TaskLayout> layout =
       LayoutFor(options, options.threads ? RowKind::kThreads : RowKind::kProcesses);
   if (!layout.ok()) return Fail(layout.status(), context);
+  if (!options.schema_of.empty()) return PrintSchema({TaskSchema(*layout)}, options, context);
   const absl::StatusOr<v1::ListTasksRequest> request = MakeRequest(options, *layout, context);
   if (!request.ok()) return Fail(request.status(), context);
   const absl::StatusOr<std::unique_ptr<Backend>> backend = context->open_backend(options);
@@ -50,6 +53,7 @@ int RunPs(const Options& options, Context* context) {
   Tally tally;
   const std::unique_ptr<TaskPrinter> printer = MakeTaskPrinter(*layout, context->terminal, context->out);
   absl::Status broken;
+  std::optional<Waiting> waiting(std::in_place, "adding up", backend->get(), context);
   absl::Status status = (*backend)->ListTasks(*request, [&](const v1::TaskBatch& batch) {
     broken = ForEachRow(batch, [&](const TaskRow& row) {
       tally.Count(row, layout->fields);
@@ -57,6 +61,7 @@ int RunPs(const Options& options, Context* context) {
     });
     return broken.ok() && !context->out->failed();
   });
+  waiting.reset();
   status.Update(broken);
   printer->Finish(status.ok());
   ExplainMarks(*printer, context);

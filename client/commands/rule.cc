@@ -3,12 +3,15 @@
 // The commands that read rules or ask about them. Those that edit are in rule_edit.cc.
 #include "client/commands/commands.h"
 
+#include <optional>
+
 #include <fmt/format.h>
 
 #include "client/commands/answer.h"
 #include "client/exit_code.h"
 #include "client/output/rule_answer_text.h"
 #include "client/output/rule_text.h"
+#include "client/waiting.h"
 
 namespace taskmon::client {
 namespace {
@@ -88,7 +91,9 @@ int Test(const Options& options, Backend* backend, Context* context) {
   v1::TestRuleRequest request;
   request.set_expression(options.expression);
   if (absl::Status status = SetRange(options, context, &request); !status.ok()) return Fail(status, context);
+  std::optional<Waiting> waiting(std::in_place, "trying the rule on the history", backend, context);
   const absl::StatusOr<v1::RuleTrial> trial = backend->TestRule(request);
+  waiting.reset();
   if (!trial.ok()) return Fail(trial.status(), context);
   if (options.format == Format::kTable) {
     PrintRuleTrial(*trial, context->terminal, context->out);
@@ -98,9 +103,22 @@ int Test(const Options& options, Backend* backend, Context* context) {
   return trial->rows() > 0 ? kMatched : kNothingMatched;
 }
 
+// A task's explanation or that of an expression: which, only the argument tells.
+std::vector<std::string> SchemasOf(Command command) {
+  switch (command) {
+    case Command::kRuleList:
+    case Command::kRuleShow: return {RuleSchema()};
+    case Command::kRuleVersions: return {RuleVersionSchema()};
+    case Command::kRuleTest: return {RuleTrialSchema()};
+    case Command::kRuleExplain: return {TaskExplanationSchema(), ExpressionExplanationSchema()};
+    default: return {RuleEditSchema()};
+  }
+}
+
 }  // namespace
 
 int RunRule(const Options& options, Context* context) {
+  if (!options.schema_of.empty()) return PrintSchema(SchemasOf(options.command), options, context);
   const absl::StatusOr<std::unique_ptr<Backend>> opened = context->open_backend(options);
   if (!opened.ok()) return Fail(opened.status(), context);
   Backend* backend = opened->get();

@@ -100,6 +100,14 @@ std::map<v1::Metric, CounterRate> LifeRates(const TaskRow& row, const v1::Life& 
   return rates;
 }
 
+TaskLayout LayoutOf(const Options& options) {
+  return {.format = options.format, .fields = AllFields(true), .time = true, .whole = true};
+}
+
+void WithLife(const v1::Life* life, JsonObject* object) {
+  object->When(life != nullptr, [&] { LifeKeys(life == nullptr ? v1::Life() : *life, object); });
+}
+
 // `life` is null where nothing is stored of it.
 void Print(const Options& options, const TaskRow& row, const std::map<v1::Metric, CounterRate>& rates,
            const v1::Life* life, Context* context) {
@@ -108,11 +116,8 @@ void Print(const Options& options, const TaskRow& row, const std::map<v1::Metric
     if (life != nullptr) context->out->Write(LifeText(*life, context->terminal));
     return;
   }
-  const TaskLayout layout{.format = options.format, .fields = AllFields(true), .time = true, .whole = true};
   JsonRecords records(options.format == Format::kJsonl, context->out);
-  records.Add(TaskJson(layout, row, [&](JsonObject* object) {
-    if (life != nullptr) LifeJson(*life, object);
-  }));
+  records.Add(TaskJson(LayoutOf(options), row, [&](JsonObject* object) { WithLife(life, object); }));
   records.Finish(true);
 }
 
@@ -127,6 +132,10 @@ int NoSuchTask(const Options& options, Context* context) {
 }  // namespace
 
 int RunShow(const Options& options, Context* context) {
+  if (!options.schema_of.empty()) {
+    const auto with_life = [](JsonObject* object) { WithLife(nullptr, object); };
+    return PrintSchema({TaskSchema(LayoutOf(options), with_life)}, options, context);
+  }
   const absl::StatusOr<std::string> at = WireTime(options.at, options, context);
   if (!at.ok()) return Fail(at.status(), context);
   const absl::StatusOr<std::unique_ptr<Backend>> backend = context->open_backend(options);

@@ -12,6 +12,7 @@
 #include "client/output/cell.h"
 #include "client/output/escape.h"
 #include "client/output/units.h"
+#include "client/waiting.h"
 
 namespace taskmon::client {
 namespace {
@@ -74,31 +75,12 @@ class Target {
   bool kept_ = false;
 };
 
-// One line on a terminal that is written over and over.
-class ProgressLine {
- public:
-  explicit ProgressLine(Context* context) : err_(context->err_is_terminal ? context->err : nullptr) {}
-  ~ProgressLine() { Show(""); }
-
-  void Cutting(const v1::SnapshotProgress& progress) {
-    const double whole = static_cast<double>(progress.end_time_ns() - progress.begin_time_ns());
-    const double done = static_cast<double>(progress.at_time_ns() - progress.begin_time_ns());
-    Show(fmt::format("cutting: {} ({:.0f} %)", LocalTime(progress.at_time_ns(), false),
-                     whole > 0 ? 100 * done / whole : 0));
-  }
-  void Receiving(uint64_t bytes) { Show("receiving: " + HumanBytes(static_cast<double>(bytes))); }
-
- private:
-  void Show(const std::string& text) {
-    if (err_ == nullptr || (text.empty() && !any_)) return;
-    any_ = true;
-    err_->Write("\r\033[K" + text);
-    err_->Flush();
-  }
-
-  Output* const err_;
-  bool any_ = false;
-};
+// How far the cut has got: "2026-11-27 03:12:44 (42 %)".
+std::string CuttingText(const v1::SnapshotProgress& progress) {
+  const double whole = static_cast<double>(progress.end_time_ns() - progress.begin_time_ns());
+  const double done = static_cast<double>(progress.at_time_ns() - progress.begin_time_ns());
+  return fmt::format("{} ({:.0f} %)", LocalTime(progress.at_time_ns(), false), whole > 0 ? 100 * done / whole : 0);
+}
 
 absl::StatusOr<v1::SnapshotRequest> MakeRequest(const Options& options, Context* context) {
   v1::SnapshotRequest request;
@@ -109,17 +91,17 @@ absl::StatusOr<v1::SnapshotRequest> MakeRequest(const Options& options, Context*
 
 absl::StatusOr<v1::SnapshotSummary> Receive(const v1::SnapshotRequest& request, Backend* backend, Target* target,
                                             Context* context) {
-  ProgressLine line(context);
+  Waiting waiting("cutting", backend, context);
   v1::SnapshotSummary summary;
   uint64_t received = 0;
   absl::Status written;
   absl::Status status = backend->CutSnapshot(request, [&](const v1::SnapshotPiece& piece) {
-    if (piece.has_progress()) line.Cutting(piece.progress());
+    if (piece.has_progress()) waiting.At(CuttingText(piece.progress()));
     if (piece.has_summary()) summary = piece.summary();
     if (piece.data().empty()) return true;
     written = target->Write(piece.data());
     received += piece.data().size();
-    if ((received >> 20) != ((received - piece.data().size()) >> 20)) line.Receiving(received);
+    waiting.At(HumanBytes(static_cast<double>(received)) + " received");
     return written.ok();
   });
   status.Update(written);
@@ -137,9 +119,7 @@ int RunSnapshot(const Options& options, Context* context) {
   if (!backend.ok()) return Fail(backend.status(), context);
   Target target(options.output);
   if (!target.opened().ok()) return Fail(target.opened(), context);
-  if (context->interrupt != nullptr) context->interrupt->OnSignal([&] { (*backend)->Cancel(); });
   const absl::StatusOr<v1::SnapshotSummary> summary = Receive(*request, backend->get(), &target, context);
-  if (context->interrupt != nullptr) context->interrupt->OnSignal([] {});
   if (!summary.ok()) return Fail(summary.status(), context);
   if (const absl::Status kept = target.Keep(); !kept.ok()) return Fail(kept, context);
   context->out->Write(fmt::format("{}: {} to {} {}, {} ticks, {} events, {}\n", TerminalSafe(options.output),

@@ -8,6 +8,7 @@
 namespace taskmon::client {
 
 int RunStatus(const Options& options, Context* context) {
+  if (!options.schema_of.empty()) return PrintSchema({StatusSchema()}, options, context);
   const absl::StatusOr<std::unique_ptr<Backend>> backend = context->open_backend(options);
   if (!backend.ok()) return Fail(backend.status(), context);
   const absl::StatusOr<v1::Status> status = (*backend)->GetStatus();

@@ -45,19 +45,18 @@ std::string Joined(const google::protobuf::RepeatedPtrField<std::string>& items)
   return fmt::format("{}", fmt::join(items, " "));
 }
 
-// Attributes that are numbers; both CSV and tables print them alike.
-std::string NumberText(Attribute attribute, const TaskRow& row) {
+int64_t NumberOf(Attribute attribute, const TaskRow& row) {
   const v1::TaskInfo& info = *row.info;
   switch (attribute) {
-    case Attribute::kTimeNs: return std::to_string(row.tick->time_ns());
-    case Attribute::kTid: return std::to_string(info.tid());
-    case Attribute::kTgid: return std::to_string(info.tgid());
-    case Attribute::kPpid: return std::to_string(info.ppid());
-    case Attribute::kStartNs: return std::to_string(info.start_ns());
-    case Attribute::kUid: return std::to_string(info.uid());
-    case Attribute::kGid: return std::to_string(info.gid());
-    case Attribute::kTasks: return std::to_string(row.sample->group_tasks());
-    default: return "";
+    case Attribute::kTimeNs: return row.tick->time_ns();
+    case Attribute::kTid: return info.tid();
+    case Attribute::kTgid: return info.tgid();
+    case Attribute::kPpid: return info.ppid();
+    case Attribute::kStartNs: return static_cast<int64_t>(info.start_ns());
+    case Attribute::kUid: return info.uid();
+    case Attribute::kGid: return info.gid();
+    case Attribute::kTasks: return row.sample->group_tasks();
+    default: return 0;
   }
 }
 
@@ -115,7 +114,7 @@ Shape ShapeOf(Attribute attribute) {
 
 std::string AttributeText(Attribute attribute, const TaskRow& row, bool raw) {
   switch (ShapeOf(attribute)) {
-    case Shape::kNumber: return NumberText(attribute, row);
+    case Shape::kNumber: return std::to_string(NumberOf(attribute, row));
     case Shape::kFlag: return Flag(attribute, *row.info) ? "yes" : "no";
     case Shape::kTime: {
       const int64_t time_ns = WallTime(attribute, row);
@@ -129,6 +128,25 @@ std::string AttributeText(Attribute attribute, const TaskRow& row, bool raw) {
   std::string text = TerminalSafe(FreeText(attribute, *row.info));
   // Of groups one is of those that have no such name.
   return text.empty() && row.sample->group_tasks() > 0 ? "(none)" : text;
+}
+
+bool CanBeMissing(const Field& field) {
+  return field.metric != nullptr || field.attribute == Attribute::kState || field.attribute == Attribute::kCmdline ||
+         field.attribute == Attribute::kExe;
+}
+
+void ValueKey(const Field& field, const TaskRow& row, JsonObject* object) {
+  if (field.attribute == Attribute::kNone) return object->Metric(*field.metric, row.Get(field.metric->id).value);
+  const std::string_view key = FieldKey(field);
+  switch (ShapeOf(field.attribute)) {
+    case Shape::kNumber: return object->Number(key, NumberOf(field.attribute, row));
+    case Shape::kFlag: return object->Bool(key, Flag(field.attribute, *row.info));
+    case Shape::kTime: return object->Time(key, WallTime(field.attribute, row));
+    case Shape::kState:
+      return object->String(key, PlainNumber(Describe(v1::TASK_STATE), row.Get(v1::TASK_STATE).value));
+    case Shape::kList: return object->Strings(key, row.info->rules());
+    case Shape::kText: return object->String(key, FreeText(field.attribute, *row.info));
+  }
 }
 
 }  // namespace
@@ -159,7 +177,7 @@ std::string CellCsv(const Field& field, const TaskRow& row) {
   if (PresenceOf(field, row) != Presence::kPresent) return "";
   if (field.attribute == Attribute::kNone) return PlainNumber(*field.metric, row.Get(field.metric->id).value);
   switch (ShapeOf(field.attribute)) {
-    case Shape::kNumber: return NumberText(field.attribute, row);
+    case Shape::kNumber: return std::to_string(NumberOf(field.attribute, row));
     case Shape::kFlag: return Flag(field.attribute, *row.info) ? "1" : "0";
     case Shape::kTime: return query::FormatRfc3339(WallTime(field.attribute, row));
     case Shape::kState: return PlainNumber(Describe(v1::TASK_STATE), row.Get(v1::TASK_STATE).value);
@@ -167,20 +185,10 @@ std::string CellCsv(const Field& field, const TaskRow& row) {
   }
 }
 
-void CellJson(const Field& field, const TaskRow& row, JsonObject* object) {
-  if (PresenceOf(field, row) != Presence::kPresent) return;
-  if (field.attribute == Attribute::kNone) return object->Metric(*field.metric, row.Get(field.metric->id).value);
-  const std::string_view key = FieldKey(field);
-  switch (ShapeOf(field.attribute)) {
-    case Shape::kNumber: object->Key(key)->append(NumberText(field.attribute, row)); break;
-    case Shape::kFlag: object->Bool(key, Flag(field.attribute, *row.info)); break;
-    case Shape::kTime: object->String(key, query::FormatRfc3339(WallTime(field.attribute, row))); break;
-    case Shape::kState:
-      AppendJsonValue(Describe(v1::TASK_STATE), row.Get(v1::TASK_STATE).value, object->Key(key));
-      break;
-    case Shape::kList: AppendJsonArray(row.info->rules(), object->Key(key), AppendJsonString); break;
-    case Shape::kText: object->String(key, FreeText(field.attribute, *row.info)); break;
-  }
+void CellKey(const Field& field, const TaskRow& row, JsonObject* object) {
+  const bool present = PresenceOf(field, row) == Presence::kPresent;
+  if (CanBeMissing(field)) return object->When(present, [&] { ValueKey(field, row, object); });
+  ValueKey(field, row, object);
 }
 
 std::string CommandText(const v1::TaskInfo& info) {

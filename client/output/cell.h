@@ -28,7 +28,7 @@ std::string CellText(const Field& field, const TaskRow& row, bool raw, Marks* ma
 std::string CellCsv(const Field& field, const TaskRow& row);
 
 // Writes the member unless the field is unavailable or redacted.
-void CellJson(const Field& field, const TaskRow& row, JsonObject* object);
+void CellKey(const Field& field, const TaskRow& row, JsonObject* object);
 
 // Never kNotAsked: a field that the answer lacks is unavailable.
 Presence PresenceOf(const Field& field, const TaskRow& row);

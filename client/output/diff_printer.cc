@@ -86,12 +86,12 @@ void PrintTable(const DiffLayoutInfo& info, const std::vector<DiffRow>& rows, co
 }
 
 // Whom the row is about, as in other rows of the kind.
-void IdentityJson(const DiffLayoutInfo& info, const DiffRow& row, JsonObject* object) {
+void IdentityKeys(const DiffLayoutInfo& info, const DiffRow& row, JsonObject* object) {
   const v1::TaskInfo& task = InfoOf(row);
   if (info.layout.group) {
     const std::string_view key = FieldKey({.attribute = *info.layout.group});
     if (*info.layout.group == Attribute::kRules) {
-      AppendJsonArray(task.rules(), object->Key(key), AppendJsonString);
+      object->Strings(key, task.rules());
     } else {
       object->String(key, GroupNameOf(task, *info.layout.group));
     }
@@ -106,22 +106,26 @@ void IdentityJson(const DiffLayoutInfo& info, const DiffRow& row, JsonObject* ob
   object->Number("start_ns", task.start_ns());
 }
 
-std::string RowJson(const DiffLayoutInfo& info, const DiffRow& row) {
-  std::string text;
-  JsonObject object(&text);
-  IdentityJson(info, row, &object);
-  object.Bool("was_there", row.before.has_value());
-  object.Bool("is_there", row.after.has_value());
-  for (size_t i = 0; i < info.layout.fields.size(); ++i) {
-    JsonObject metric(object.Key(info.layout.fields[i].metric->name));
-    for (const auto& [name, value] :
-         {std::pair("before", ValueOf(row.before, i)), {"after", ValueOf(row.after, i)}, {"change", Change(row, i)}}) {
-      if (value) metric.Number(name, *value);
-    }
-    metric.Close();
+// One metric in both windows; what is not known is left out.
+struct Comparison {
+  std::optional<double> before, after, change;
+};
+
+void ComparisonKeys(const Comparison& comparison, JsonObject* object) {
+  for (const auto& [name, value] :
+       {std::pair("before", comparison.before), {"after", comparison.after}, {"change", comparison.change}}) {
+    object->When(value.has_value(), [&, &name = name, &value = value] { object->Number(name, value.value_or(0)); });
   }
-  object.Close();
-  return text;
+}
+
+void RowKeys(const DiffLayoutInfo& info, const DiffRow& row, JsonObject* object) {
+  IdentityKeys(info, row, object);
+  object->Bool("was_there", row.before.has_value());
+  object->Bool("is_there", row.after.has_value());
+  for (size_t i = 0; i < info.layout.fields.size(); ++i) {
+    const Comparison comparison{ValueOf(row.before, i), ValueOf(row.after, i), Change(row, i)};
+    object->Object(info.layout.fields[i].metric->name, comparison, ComparisonKeys);
+  }
 }
 
 void PrintCsv(const DiffLayoutInfo& info, const std::vector<DiffRow>& rows, Output* out) {
@@ -186,11 +190,19 @@ std::optional<double> Change(const DiffRow& row, size_t column) {
   return *after - *before;
 }
 
+std::string DiffSchema(const TaskLayout& layout) {
+  const DiffLayoutInfo info{.layout = layout};
+  const DiffRow blank{.before = DiffSide{.values = std::vector<std::optional<double>>(layout.fields.size())}};
+  const auto keys = [&](const DiffRow& row, JsonObject* object) { RowKeys(info, row, object); };
+  return JsonObject::Described(keys, blank);
+}
+
 void PrintDiff(const DiffLayoutInfo& info, const std::vector<DiffRow>& rows, const Terminal& terminal, Output* out) {
   if (IsTable(info.layout.format)) return PrintTable(info, rows, terminal, out);
   if (info.layout.format == Format::kCsv) return PrintCsv(info, rows, out);
   JsonRecords records(info.layout.format == Format::kJsonl, out);
-  for (const DiffRow& row : rows) records.Add(RowJson(info, row));
+  const auto keys = [&](const DiffRow& row, JsonObject* object) { RowKeys(info, row, object); };
+  for (const DiffRow& row : rows) records.Add(JsonObject::Text(row, keys));
   records.Finish(true);
 }
 

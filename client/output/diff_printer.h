@@ -42,6 +42,8 @@ void PerSecond(const DiffLayoutInfo& info, DiffRow* row);
 // After less before; what was not there is 0. nullopt: not known.
 std::optional<double> Change(const DiffRow& row, size_t column);
 
+// Of one row of -o json.
+std::string DiffSchema(const TaskLayout& layout);
 void PrintDiff(const DiffLayoutInfo& info, const std::vector<DiffRow>& rows, const Terminal& terminal, Output* out);
 
 }  // namespace taskmon::client

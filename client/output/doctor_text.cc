@@ -51,22 +51,23 @@ std::string MetricsText(const v1::Doctor& doctor) {
   return text;
 }
 
-void AppendCheck(const v1::Check& check, std::string* out) {
-  JsonObject object(out);
-  object.String("name", check.name());
-  object.String("health", HealthName(check.health()));
-  object.String("reason", check.reason());
-  object.String("remedy", check.remedy());
-  object.Close();
+void CheckKeys(const v1::Check& check, JsonObject* object) {
+  object->String("name", check.name());
+  object->String("health", HealthName(check.health()));
+  object->String("reason", check.reason());
+  object->String("remedy", check.remedy());
 }
 
-void AppendMetric(const v1::MetricHealth& metric, std::string* out) {
-  JsonObject object(out);
-  object.String("name",
-                IsMetric(metric.metric()) ? Describe(static_cast<v1::Metric>(metric.metric())).name : "unknown");
-  object.String("health", HealthName(metric.health()));
-  object.String("reason", metric.reason());
-  object.Close();
+void MetricKeys(const v1::MetricHealth& metric, JsonObject* object) {
+  object->String("name",
+                 IsMetric(metric.metric()) ? Describe(static_cast<v1::Metric>(metric.metric())).name : "unknown");
+  object->String("health", HealthName(metric.health()));
+  object->String("reason", metric.reason());
+}
+
+void DoctorKeys(const v1::Doctor& doctor, JsonObject* object) {
+  object->Array("checks", doctor.checks(), CheckKeys);
+  object->Array("metrics", doctor.metrics(), MetricKeys);
 }
 
 }  // namespace
@@ -82,13 +83,8 @@ std::string_view HealthName(v1::Health health) {
 
 std::string DoctorText(const v1::Doctor& doctor) { return ChecksText(doctor) + MetricsText(doctor); }
 
-std::string DoctorJson(const v1::Doctor& doctor) {
-  std::string text;
-  JsonObject object(&text);
-  AppendJsonArray(doctor.checks(), object.Key("checks"), AppendCheck);
-  AppendJsonArray(doctor.metrics(), object.Key("metrics"), AppendMetric);
-  object.Close();
-  return text;
-}
+std::string DoctorJson(const v1::Doctor& doctor) { return JsonObject::Text(doctor, DoctorKeys); }
+
+std::string DoctorSchema() { return JsonObject::Described<v1::Doctor>(DoctorKeys); }
 
 }  // namespace taskmon::client

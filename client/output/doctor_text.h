@@ -16,5 +16,6 @@ std::string_view HealthName(v1::Health health);
 std::string DoctorText(const v1::Doctor& doctor);
 // {"checks": [{name, health, reason, remedy}], "metrics": [{name, health, reason}]}
 std::string DoctorJson(const v1::Doctor& doctor);
+std::string DoctorSchema();
 
 }  // namespace taskmon::client

@@ -36,15 +36,10 @@ MetricCells CellsOf(const v1::Event& event, const MetricIndex* index) {
   return MetricCells(index, &event.values(), event.unavailable(), event.redacted());
 }
 
-void AppendTask(const v1::Event& event, JsonObject* object) {
-  const v1::TaskInfo& task = event.task();
-  object->Number("tid", task.tid());
-  object->Number("tgid", task.tgid());
-  object->Number("ppid", task.ppid());
-  object->String("comm", task.comm());
-  if (!task.cmdline_redacted()) object->String("cmdline", task.cmdline());
-  if (!task.exe_redacted()) object->String("exe", task.exe());
-  object->String("start_time", query::FormatRfc3339(task.start_time_ns()));
+void TaskKeys(const v1::TaskInfo& task, JsonObject* object) {
+  object->When(!task.cmdline_redacted(), [&] { object->String("cmdline", task.cmdline()); });
+  object->When(!task.exe_redacted(), [&] { object->String("exe", task.exe()); });
+  object->Time("start_time", task.start_time_ns());
   object->Number("start_ns", task.start_ns());
   object->String("user", task.user());
   object->Number("uid", task.uid());
@@ -54,17 +49,12 @@ void AppendTask(const v1::Event& event, JsonObject* object) {
   object->String("unit", task.unit());
   object->String("container", task.container());
   object->Bool("tracked", task.tracked());
-  AppendJsonArray(task.rules(), object->Key("rules"), AppendJsonString);
+  object->Strings("rules", task.rules());
   object->Bool("kthread", task.kthread());
   object->Bool("thread", task.thread());
 }
 
-// A gap happened to the record, not to a task.
-void AppendNoTask(JsonObject* object) {
-  for (const char* key : {"tid", "tgid", "ppid", "comm"}) object->Null(key);
-}
-
-void AppendMetrics(const v1::Event& event, JsonObject* object) {
+void MetricKeys(const v1::Event& event, JsonObject* object) {
   const MetricIndex index(event.metrics());
   const MetricCells cells = CellsOf(event, &index);
   std::vector<std::string> unavailable;
@@ -73,12 +63,50 @@ void AppendMetrics(const v1::Event& event, JsonObject* object) {
   if (event.task().exe_redacted()) redacted.push_back("exe");
   for (const MetricDesc& metric : AllMetrics()) {
     const MetricCell cell = cells.Get(metric.id);
-    if (cell.presence == Presence::kPresent) object->Metric(metric, cell.value);
+    object->When(cell.presence == Presence::kPresent, [&] { object->Metric(metric, cell.value); });
     if (cell.presence == Presence::kUnavailable) unavailable.push_back(metric.name);
     if (cell.presence == Presence::kRedacted) redacted.push_back(metric.name);
   }
-  if (!unavailable.empty()) AppendJsonArray(unavailable, object->Key("unavailable"), AppendJsonString);
-  if (!redacted.empty()) AppendJsonArray(redacted, object->Key("redacted"), AppendJsonString);
+  object->When(!unavailable.empty(), [&] { object->Strings("unavailable", unavailable); });
+  object->When(!redacted.empty(), [&] { object->Strings("redacted", redacted); });
+}
+
+// `metric` by its name; `value` and `baseline` only where the caller may see them.
+void RuleKeys(const v1::Event& event, JsonObject* object) {
+  const bool ruled = !event.rule().empty();
+  const bool has_metric = ruled && event.has_task() && IsMetric(event.metric());
+  const std::string metric = has_metric ? Describe(static_cast<v1::Metric>(event.metric())).name : "";
+  object->When(ruled, [&] { object->String("rule", event.rule()); });
+  object->When(HasBegins(event), [&] { object->Bool("begins", !event.ends()); });
+  object->When(has_metric, [&] { object->String("metric", metric); });
+  object->When(has_metric && !event.value_redacted(), [&] {
+    object->Number("value", event.value());
+    object->Number("baseline", event.baseline());
+  });
+}
+
+void EventKeys(const v1::Event& event, JsonObject* object) {
+  const v1::TaskInfo& task = event.task();
+  const bool known = event.has_task();  // a gap happened to the record, not to a task
+  const bool exit = event.type() == v1::EXIT;
+  object->String("type", EventTypeName(event.type()));
+  object->Times("time", event.time_ns());
+  object->NumberOrNull("tid", known, task.tid());
+  object->NumberOrNull("tgid", known, task.tgid());
+  object->NumberOrNull("ppid", known, task.ppid());
+  object->StringOrNull("comm", known, task.comm());
+  object->When(known, [&] { TaskKeys(task, object); });
+  object->When(event.id() != 0, [&] { object->Number("id", event.id()); });
+  object->When(exit, [&] {
+    object->Number("exit_code", event.exit_code());
+    object->Number("exit_signal", event.exit_signal());
+    object->Bool("core_dumped", event.core_dumped());
+  });
+  object->When(exit || event.type() == v1::GAP, [&] { object->Number("duration_ns", event.duration_ns()); });
+  object->When(event.type() == v1::GAP, [&] { object->Number("lost", event.lost()); });
+  RuleKeys(event, object);
+  object->When(!event.detail().empty(), [&] { object->String("detail", event.detail()); });
+  MetricKeys(event, object);
 }
 
 class JsonPrinter : public EventPrinter {
@@ -219,46 +247,11 @@ class TablePrinter : public EventPrinter {
   bool any_ = false;
 };
 
-// `metric` by its name; `value` and `baseline` only where the caller may see them.
-void AppendRule(const v1::Event& event, JsonObject* object) {
-  object->String("rule", event.rule());
-  if (!event.has_task()) return;  // an edit
-  object->Bool("begins", !event.ends());
-  if (!IsMetric(event.metric())) return;
-  object->String("metric", Describe(static_cast<v1::Metric>(event.metric())).name);
-  if (event.value_redacted()) return;
-  object->Number("value", event.value());
-  object->Number("baseline", event.baseline());
-}
-
 }  // namespace
 
-std::string EventJson(const v1::Event& event) {
-  std::string text;
-  JsonObject object(&text);
-  object.String("type", EventTypeName(event.type()));
-  object.String("time", query::FormatRfc3339(event.time_ns()));
-  object.Number("time_ns", event.time_ns());
-  if (event.has_task()) {
-    AppendTask(event, &object);
-  } else {
-    AppendNoTask(&object);
-  }
-  if (event.id() != 0) object.Number("id", event.id());
-  if (event.type() == v1::EXIT) {
-    object.Number("exit_code", event.exit_code());
-    object.Number("exit_signal", event.exit_signal());
-    object.Bool("core_dumped", event.core_dumped());
-  }
-  if (event.type() == v1::EXIT || event.type() == v1::GAP) object.Number("duration_ns", event.duration_ns());
-  if (event.type() == v1::GAP) object.Number("lost", event.lost());
-  if (event.type() == v1::DEGRADATION) object.Bool("begins", !event.ends());
-  if (!event.rule().empty()) AppendRule(event, &object);
-  if (!event.detail().empty()) object.String("detail", event.detail());
-  AppendMetrics(event, &object);
-  object.Close();
-  return text;
-}
+std::string EventJson(const v1::Event& event) { return JsonObject::Text(event, EventKeys); }
+
+std::string EventSchema() { return JsonObject::Described<v1::Event>(EventKeys); }
 
 std::unique_ptr<EventPrinter> MakeEventPrinter(const EventLayout& layout, const Terminal& terminal, Output* out) {
   switch (layout.format) {

@@ -34,5 +34,6 @@ std::unique_ptr<EventPrinter> MakeEventPrinter(const EventLayout& layout, const 
 
 // The keys of one event row as a JSON object.
 std::string EventJson(const v1::Event& event);
+std::string EventSchema();
 
 }  // namespace taskmon::client

@@ -10,7 +10,6 @@
 #include "client/output/event_text.h"
 #include "client/output/table.h"
 #include "client/output/units.h"
-#include "daemon/query/time_spec.h"
 
 namespace taskmon::client {
 namespace {
@@ -34,28 +33,24 @@ std::string ChildLine(const v1::Relative& child) {
 }
 
 template <typename Message>
-void EndJson(const Message& life, JsonObject* object) {
-  if (life.ended_time_ns() == 0) return;
-  object->String("ended_time", query::FormatRfc3339(life.ended_time_ns()));
-  if (life.exit_signal() != 0) {
-    object->Number("exit_signal", life.exit_signal());
-  } else {
-    object->Number("exit_code", life.exit_code());
-  }
-  object->Number("duration_ns", life.duration_ns());
+void EndKeys(const Message& life, JsonObject* object) {
+  const bool seen = life.ended_time_ns() != 0;
+  const bool killed = life.exit_signal() != 0;
+  object->When(seen, [&] { object->Time("ended_time", life.ended_time_ns()); });
+  object->When(seen && killed, [&] { object->Number("exit_signal", life.exit_signal()); });
+  object->When(seen && !killed, [&] { object->Number("exit_code", life.exit_code()); });
+  object->When(seen, [&] { object->Number("duration_ns", life.duration_ns()); });
 }
 
-void RelativeJson(const v1::Relative& relative, std::string* out) {
-  JsonObject object(out);
+void RelativeKeys(const v1::Relative& relative, JsonObject* object) {
   const v1::TaskInfo& info = relative.task();
-  object.Number("tid", info.tid());
-  object.String("comm", info.comm());
-  if (!info.cmdline_redacted()) object.String("cmdline", info.cmdline());
-  object.String("start_time", query::FormatRfc3339(info.start_time_ns()));
-  object.Number("start_ns", info.start_ns());
-  object.Bool("ended", relative.ended());
-  EndJson(relative, &object);
-  object.Close();
+  object->Number("tid", info.tid());
+  object->String("comm", info.comm());
+  object->When(!info.cmdline_redacted(), [&] { object->String("cmdline", info.cmdline()); });
+  object->Time("start_time", info.start_time_ns());
+  object->Number("start_ns", info.start_ns());
+  object->Bool("ended", relative.ended());
+  EndKeys(relative, object);
 }
 
 }  // namespace
@@ -81,12 +76,12 @@ std::string LifeText(const v1::Life& life, const Terminal& terminal) {
   return text;
 }
 
-void LifeJson(const v1::Life& life, JsonObject* object) {
-  EndJson(life, object);
-  if (life.has_parent()) RelativeJson(life.parent(), object->Key("parent"));
-  AppendJsonArray(life.children(), object->Key("children"), RelativeJson);
-  if (life.more_children() > 0) object->Number("more_children", life.more_children());
-  if (life.other_lives() > 0) object->Number("other_lives", life.other_lives());
+void LifeKeys(const v1::Life& life, JsonObject* object) {
+  EndKeys(life, object);
+  object->When(life.has_parent(), [&] { object->Object("parent", life.parent(), RelativeKeys); });
+  object->Array("children", life.children(), RelativeKeys);
+  object->When(life.more_children() > 0, [&] { object->Number("more_children", life.more_children()); });
+  object->When(life.other_lives() > 0, [&] { object->Number("other_lives", life.other_lives()); });
 }
 
 }  // namespace taskmon::client

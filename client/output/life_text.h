@@ -16,6 +16,6 @@ namespace taskmon::client {
 std::string LifeText(const v1::Life& life, const Terminal& terminal);
 
 // ended_time, exit_code, exit_signal, duration_ns, parent, children, more_children, other_lives.
-void LifeJson(const v1::Life& life, JsonObject* object);
+void LifeKeys(const v1::Life& life, JsonObject* object);
 
 }  // namespace taskmon::client

@@ -43,25 +43,21 @@ std::string Kept(const MetricDesc& metric) {
                      metric.kind == v1::COUNTER ? ", whatever the time between; exactly when the task ends" : "");
 }
 
-std::string MetricJson(const MetricDesc& metric, const MetricHealthMap& health) {
-  std::string text;
-  JsonObject object(&text);
-  object.String("name", metric.name);
-  object.String("short", metric.short_name);
-  object.String("unit", UnitName(metric.unit));
-  object.String("kind", KindName(metric.kind));
-  object.String("group", GroupName(metric.group));
-  object.String("visibility", VisibilityName(metric.visibility));
-  object.String("source", metric.source);
-  object.String("hook", metric.hook);
-  object.String("stored", query::IsDerived(metric.id) ? "no" : Kept(metric));
-  object.String("help", metric.help);
-  if (!health.empty()) {
-    object.String("availability", HealthOf(metric, health));
-    object.String("reason", ReasonOf(metric, health));
-  }
-  object.Close();
-  return text;
+void MetricKeys(const MetricDesc& metric, const MetricHealthMap& health, JsonObject* object) {
+  object->String("name", metric.name);
+  object->String("short", metric.short_name);
+  object->String("unit", UnitName(metric.unit));
+  object->String("kind", KindName(metric.kind));
+  object->String("group", GroupName(metric.group));
+  object->String("visibility", VisibilityName(metric.visibility));
+  object->String("source", metric.source);
+  object->String("hook", metric.hook);
+  object->String("stored", query::IsDerived(metric.id) ? "no" : Kept(metric));
+  object->String("help", metric.help);
+  object->When(!health.empty(), [&] {
+    object->String("availability", HealthOf(metric, health));
+    object->String("reason", ReasonOf(metric, health));
+  });
 }
 
 std::string MetricCsv(const MetricDesc& metric) {
@@ -132,8 +128,14 @@ void PrintMetricsRecords(const MetricList& metrics, const MetricHealthMap& healt
     return;
   }
   JsonRecords records(options.format == Format::kJsonl, out);
-  for (const MetricDesc* metric : metrics) records.Add(MetricJson(*metric, health));
+  const auto keys = [&](const MetricDesc& metric, JsonObject* object) { MetricKeys(metric, health, object); };
+  for (const MetricDesc* metric : metrics) records.Add(JsonObject::Text(*metric, keys));
   records.Finish(true);
+}
+
+std::string MetricSchema() {
+  const auto keys = [](const MetricDesc& metric, JsonObject* object) { MetricKeys(metric, {}, object); };
+  return JsonObject::Described(keys, AllMetrics().front());
 }
 
 std::string ExplainMetric(const MetricDesc& metric, const MetricHealthMap& health, size_t width) {

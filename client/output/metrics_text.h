@@ -23,6 +23,9 @@ void PrintMetricsTable(const MetricList& metrics, const MetricHealthMap& health,
                        const Terminal& terminal, Output* out);
 void PrintMetricsRecords(const MetricList& metrics, const MetricHealthMap& health, const Options& options, Output* out);
 
+// Of one row of -o json.
+std::string MetricSchema();
+
 // A block with everything that is known about one metric, lines wrapped at `width`.
 std::string ExplainMetric(const MetricDesc& metric, const MetricHealthMap& health, size_t width);
 

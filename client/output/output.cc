@@ -31,6 +31,7 @@ bool Output::Flush() {
 }
 
 void Output::WriteOut() {
+  if (!buffer_.empty() && before_write_ != nullptr) std::exchange(before_write_, nullptr)();
   std::string_view rest = buffer_;
   while (!rest.empty() && error_ == 0) {
     const ssize_t written = write(fd_, rest.data(), rest.size());

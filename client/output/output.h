@@ -5,8 +5,10 @@
 // A closed pipe is told apart from other failures: it ends the program as quietly as cat ends.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <absl/status/status.h>
 
@@ -20,6 +22,8 @@ class Output {
   Output& operator=(const Output&) = delete;
 
   void Write(std::string_view text);
+  // Called once, right before bytes reach the descriptor for the first time from now on; null: nothing any more.
+  void BeforeFirstWrite(std::function<void()> action) { before_write_ = std::move(action); }
   // False once writing has failed: there is nobody to produce more for.
   bool Flush();
 
@@ -34,6 +38,7 @@ class Output {
   int fd_;
   int error_ = 0;
   std::string buffer_;
+  std::function<void()> before_write_;
 };
 
 }  // namespace taskmon::client

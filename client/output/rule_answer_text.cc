@@ -76,75 +76,52 @@ void PrintEarlier(const v1::TaskExplanation& explanation, const Terminal& termin
   }
 }
 
-void AppendTime(std::string_view key, int64_t time_ns, JsonObject* object) {
-  object->String(key, query::FormatRfc3339(time_ns));
-  object->Number(std::string(key) + "_ns", time_ns);
-}
-
-void AppendDecisionKeys(const v1::Decision& decision, JsonObject* object) {
-  AppendTime("time", decision.time_ns(), object);
+void DecisionKeys(const v1::Decision& decision, JsonObject* object) {
+  object->Times("time", decision.time_ns());
   object->String("occasion", decision.occasion());
   object->String("outcome", OutcomeName(decision.outcome()));
-  decision.rule().empty() ? object->Null("rule") : object->String("rule", decision.rule());
+  object->StringOrNull("rule", decision.rule());
   object->String("detail", decision.detail());
 }
 
-void AppendDecision(const v1::Decision& decision, std::string* out) {
-  JsonObject object(out);
-  AppendDecisionKeys(decision, &object);
-  object.Close();
+void StageKey(v1::Stage stage, JsonObject* object) {
+  object->StringOrNull("stage", stage == v1::STAGE_UNSPECIFIED ? "" : StageName(stage));
 }
 
-void AppendStage(v1::Stage stage, JsonObject* object) {
-  stage == v1::STAGE_UNSPECIFIED ? object->Null("stage") : object->String("stage", StageName(stage));
+void PartKeys(const v1::PartVerdict& part, JsonObject* object) {
+  object->String("text", part.text());
+  object->String("matches", VerdictName(part.verdict()));
+  object->StringOrNull("value", part.value());
+  StageKey(part.stage(), object);
 }
 
-void AppendStages(const google::protobuf::RepeatedField<int>& stages, JsonObject* object) {
-  stages.empty() ? object->Null("stage") : object->String("stage", StagesText(stages));
+void VerdictKeys(const v1::RuleVerdict& rule, JsonObject* object) {
+  object->String("rule", rule.rule());
+  object->Number("order", rule.order());
+  object->String("matches", VerdictName(rule.verdict()));
+  object->Bool("decides", rule.decides());
+  object->Array("parts", rule.parts(), PartKeys);
 }
 
-void AppendPart(const v1::PartVerdict& part, std::string* out) {
-  JsonObject object(out);
-  object.String("text", part.text());
-  object.String("matches", VerdictName(part.verdict()));
-  part.value().empty() ? object.Null("value") : object.String("value", part.value());
-  AppendStage(part.stage(), &object);
-  object.Close();
-}
-
-void AppendVerdict(const v1::RuleVerdict& rule, std::string* out) {
-  JsonObject object(out);
-  object.String("rule", rule.rule());
-  object.Number("order", rule.order());
-  object.String("matches", VerdictName(rule.verdict()));
-  object.Bool("decides", rule.decides());
-  AppendJsonArray(rule.parts(), object.Key("parts"), AppendPart);
-  object.Close();
-}
-
-void AppendTask(const v1::TaskInfo& task, JsonObject* object) {
+void TaskKeys(const v1::TaskInfo& task, JsonObject* object) {
   object->Number("tid", task.tid());
   object->Number("tgid", task.tgid());
   object->String("comm", task.comm());
-  if (!task.cmdline_redacted()) object->String("cmdline", task.cmdline());
+  object->When(!task.cmdline_redacted(), [&] { object->String("cmdline", task.cmdline()); });
   object->String("user", task.user());
 }
 
-void AppendExpressionPart(const v1::ExpressionPart& part, std::string* out) {
-  JsonObject object(out);
-  object.String("text", part.text());
-  AppendStage(part.stage(), &object);
-  object.String("how", part.how());
-  object.Close();
+void ExpressionPartKeys(const v1::ExpressionPart& part, JsonObject* object) {
+  object->String("text", part.text());
+  StageKey(part.stage(), object);
+  object->String("how", part.how());
 }
 
-void AppendTriedTask(const v1::TriedTask& tried, std::string* out) {
-  JsonObject object(out);
-  AppendTask(tried.task(), &object);
-  object.Number("ticks", tried.ticks());
-  AppendTime("first", tried.first_time_ns(), &object);
-  AppendTime("last", tried.last_time_ns(), &object);
-  object.Close();
+void TriedTaskKeys(const v1::TriedTask& tried, JsonObject* object) {
+  TaskKeys(tried.task(), object);
+  object->Number("ticks", tried.ticks());
+  object->Times("first", tried.first_time_ns());
+  object->Times("last", tried.last_time_ns());
 }
 
 std::vector<std::string> MetricNames(const v1::RuleTrial& trial, bool short_names) {
@@ -172,6 +149,41 @@ void PrintExamples(const v1::RuleTrial& trial, const Terminal& terminal, Output*
                TerminalSafe(CommandText(tried.task()))});
   }
   table.Flush();
+}
+
+void TaskExplanationKeys(const v1::TaskExplanation& explanation, JsonObject* object) {
+  TaskKeys(explanation.task(), object);
+  object->Number("version", explanation.version());
+  DecisionKeys(explanation.now(), object);
+  object->When(explanation.hold_until_ns() != 0, [&] { object->Times("hold_until", explanation.hold_until_ns()); });
+  object->Array("rules", explanation.rules(), VerdictKeys);
+  object->Number("rules_not_shown", explanation.rules_not_shown());
+  object->Array("before", explanation.before(), DecisionKeys);
+  object->Number("forgotten", explanation.forgotten());
+}
+
+void ExpressionExplanationKeys(const v1::ExpressionExplanation& explanation, JsonObject* object) {
+  object->StringOrNull("rule", explanation.rule());
+  object->String("expr", explanation.expression());
+  object->Array("parts", explanation.parts(), ExpressionPartKeys);
+  object->StringOrNull("stage", explanation.stages().empty() ? "" : StagesText(explanation.stages()));
+  object->Strings("hook_groups", explanation.hook_groups());
+  object->Strings("warnings", explanation.warnings());
+  object->NumberOrNull("matching_now", explanation.has_matching_now(), explanation.matching_now());
+}
+
+void TrialKeys(const v1::RuleTrial& trial, JsonObject* object) {
+  object->String("expr", trial.expression());
+  object->Times("begin", trial.begin_ns());
+  object->Times("end", trial.end_ns());
+  object->Number("ticks", trial.ticks());
+  object->Number("tasks", trial.tasks());
+  object->Number("tasks_seen", trial.tasks_seen());
+  object->Number("rows", trial.rows());
+  object->NumberOrNull("bytes_per_day", trial.has_bytes_per_day(), trial.bytes_per_day());
+  object->Strings("metrics", MetricNames(trial, /*short_names=*/false));
+  object->Array("examples", trial.examples(), TriedTaskKeys);
+  object->Strings("remarks", trial.remarks());
 }
 
 }  // namespace
@@ -208,18 +220,7 @@ void PrintTaskExplanation(const v1::TaskExplanation& explanation, const Terminal
 }
 
 std::string TaskExplanationJson(const v1::TaskExplanation& explanation) {
-  std::string text;
-  JsonObject object(&text);
-  AppendTask(explanation.task(), &object);
-  object.Number("version", explanation.version());
-  AppendDecisionKeys(explanation.now(), &object);
-  if (explanation.hold_until_ns() != 0) AppendTime("hold_until", explanation.hold_until_ns(), &object);
-  AppendJsonArray(explanation.rules(), object.Key("rules"), AppendVerdict);
-  object.Number("rules_not_shown", explanation.rules_not_shown());
-  AppendJsonArray(explanation.before(), object.Key("before"), AppendDecision);
-  object.Number("forgotten", explanation.forgotten());
-  object.Close();
-  return text;
+  return JsonObject::Text(explanation, TaskExplanationKeys);
 }
 
 void PrintExpressionExplanation(const v1::ExpressionExplanation& explanation, const Terminal& terminal, Output* out) {
@@ -241,18 +242,7 @@ void PrintExpressionExplanation(const v1::ExpressionExplanation& explanation, co
 }
 
 std::string ExpressionExplanationJson(const v1::ExpressionExplanation& explanation) {
-  std::string text;
-  JsonObject object(&text);
-  explanation.rule().empty() ? object.Null("rule") : object.String("rule", explanation.rule());
-  object.String("expr", explanation.expression());
-  AppendJsonArray(explanation.parts(), object.Key("parts"), AppendExpressionPart);
-  AppendStages(explanation.stages(), &object);
-  AppendJsonArray(explanation.hook_groups(), object.Key("hook_groups"), AppendJsonString);
-  AppendJsonArray(explanation.warnings(), object.Key("warnings"), AppendJsonString);
-  explanation.has_matching_now() ? object.Number("matching_now", explanation.matching_now())
-                                 : object.Null("matching_now");
-  object.Close();
-  return text;
+  return JsonObject::Text(explanation, ExpressionExplanationKeys);
 }
 
 void PrintRuleTrial(const v1::RuleTrial& trial, const Terminal& terminal, Output* out) {
@@ -271,22 +261,14 @@ void PrintRuleTrial(const v1::RuleTrial& trial, const Terminal& terminal, Output
   PrintExamples(trial, terminal, out);
 }
 
-std::string RuleTrialJson(const v1::RuleTrial& trial) {
-  std::string text;
-  JsonObject object(&text);
-  object.String("expr", trial.expression());
-  AppendTime("begin", trial.begin_ns(), &object);
-  AppendTime("end", trial.end_ns(), &object);
-  object.Number("ticks", trial.ticks());
-  object.Number("tasks", trial.tasks());
-  object.Number("tasks_seen", trial.tasks_seen());
-  object.Number("rows", trial.rows());
-  trial.has_bytes_per_day() ? object.Number("bytes_per_day", trial.bytes_per_day()) : object.Null("bytes_per_day");
-  AppendJsonArray(MetricNames(trial, /*short_names=*/false), object.Key("metrics"), AppendJsonString);
-  AppendJsonArray(trial.examples(), object.Key("examples"), AppendTriedTask);
-  AppendJsonArray(trial.remarks(), object.Key("remarks"), AppendJsonString);
-  object.Close();
-  return text;
+std::string RuleTrialJson(const v1::RuleTrial& trial) { return JsonObject::Text(trial, TrialKeys); }
+
+std::string TaskExplanationSchema() { return JsonObject::Described<v1::TaskExplanation>(TaskExplanationKeys); }
+
+std::string ExpressionExplanationSchema() {
+  return JsonObject::Described<v1::ExpressionExplanation>(ExpressionExplanationKeys);
 }
+
+std::string RuleTrialSchema() { return JsonObject::Described<v1::RuleTrial>(TrialKeys); }
 
 }  // namespace taskmon::client

@@ -27,4 +27,9 @@ std::string ExpressionExplanationJson(const v1::ExpressionExplanation& explanati
 void PrintRuleTrial(const v1::RuleTrial& trial, const Terminal& terminal, Output* out);
 std::string RuleTrialJson(const v1::RuleTrial& trial);
 
+// What their JSON looks like.
+std::string TaskExplanationSchema();
+std::string ExpressionExplanationSchema();
+std::string RuleTrialSchema();
+
 }  // namespace taskmon::client

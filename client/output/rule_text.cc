@@ -73,17 +73,12 @@ void PrintRulesCsv(const v1::RuleList& list, bool header, Output* out) {
   }
 }
 
-std::string VersionJson(const v1::RuleVersion& version) {
-  std::string text;
-  JsonObject object(&text);
-  object.Number("version", version.version());
-  object.String("time", query::FormatRfc3339(version.time_ns()));
-  object.Number("time_ns", version.time_ns());
-  object.Number("uid", version.uid());
-  object.Number("rules", version.rules());
-  object.String("what", version.what());
-  object.Close();
-  return text;
+void VersionKeys(const v1::RuleVersion& version, JsonObject* object) {
+  object->Number("version", version.version());
+  object->Times("time", version.time_ns());
+  object->Number("uid", version.uid());
+  object->Number("rules", version.rules());
+  object->String("what", version.what());
 }
 
 void PrintVersionsTable(const v1::RuleVersionList& list, const Options& options, const Terminal& terminal,
@@ -109,10 +104,10 @@ void PrintVersionsCsv(const v1::RuleVersionList& list, bool header, Output* out)
   }
 }
 
-template <typename Items, typename ToJson>
-void PrintJson(const Items& items, Format format, ToJson to_json, Output* out) {
+template <typename Items, typename Keys>
+void PrintJson(const Items& items, Format format, Keys keys, Output* out) {
   JsonRecords records(format == Format::kJsonl, out);
-  for (const auto& item : items) records.Add(to_json(item));
+  for (const auto& item : items) records.Add(JsonObject::Text(item, keys));
   records.Finish(true);
 }
 
@@ -162,22 +157,41 @@ std::string_view ChangeName(v1::RuleChangeKind kind) {
   }
 }
 
-void AppendFieldChange(const v1::RuleFieldChange& change, JsonObject* fields) {
-  JsonObject object(fields->Key(change.field()));
-  object.String("before", change.before());
-  object.String("after", change.after());
-  object.Close();
+void FieldChangeKeys(const v1::RuleFieldChange& change, JsonObject* object) {
+  object->String("before", change.before());
+  object->String("after", change.after());
 }
 
-void AppendChange(const v1::RuleChange& change, std::string* out) {
-  JsonObject object(out);
-  object.String("change", ChangeName(change.kind()));
-  object.String("name", change.name());
-  JsonObject fields(object.Key("fields"));
-  for (const v1::RuleFieldChange& field : change.fields()) AppendFieldChange(field, &fields);
-  fields.Close();
-  if (change.has_matching_now()) object.Number("matching_now", change.matching_now());
-  object.Close();
+void ChangeKeys(const v1::RuleChange& change, JsonObject* object) {
+  object->String("change", ChangeName(change.kind()));
+  object->String("name", change.name());
+  object->Map(
+      "fields", change.fields(), [](const v1::RuleFieldChange& field) { return field.field(); }, FieldChangeKeys);
+  object->When(change.has_matching_now(), [&] { object->Number("matching_now", change.matching_now()); });
+}
+
+void RuleKeys(const v1::Rule& rule, JsonObject* object) {
+  const v1::RuleFields& fields = rule.fields();
+  object->String("name", rule.name());
+  object->Number("order", fields.order());
+  object->String("expr", fields.expr());
+  object->String("action", fields.action());
+  object->Strings("groups", rule.groups());
+  object->String("threads", fields.threads());
+  object->String("hold", fields.hold());
+  object->Number("hold_ns", rule.hold_ns());
+  object->Bool("enabled", fields.enabled());
+  object->String("note", fields.note());
+  object->NumberOrNull("matched", rule.has_matched(), rule.matched());
+  object->StringOrNull("stage", rule.stages().empty() ? "" : StagesText(rule.stages()));
+}
+
+void EditKeys(const v1::RuleEdit& edit, JsonObject* object) {
+  object->Number("version", edit.version());
+  object->Bool("dry_run", edit.dry_run());
+  object->Number("rules", edit.rules());
+  object->Array("changes", edit.changes(), ChangeKeys);
+  object->Strings("warnings", edit.warnings());
 }
 
 }  // namespace
@@ -200,13 +214,13 @@ std::string StagesText(const google::protobuf::RepeatedField<int>& stages) {
 void PrintRules(const v1::RuleList& list, const Options& options, const Terminal& terminal, Output* out) {
   if (IsTable(options.format)) return PrintRulesTable(list, options, terminal, out);
   if (options.format == Format::kCsv) return PrintRulesCsv(list, options.header, out);
-  PrintJson(list.rules(), options.format, RuleJson, out);
+  PrintJson(list.rules(), options.format, RuleKeys, out);
 }
 
 void PrintRuleVersions(const v1::RuleVersionList& list, const Options& options, const Terminal& terminal, Output* out) {
   if (IsTable(options.format)) return PrintVersionsTable(list, options, terminal, out);
   if (options.format == Format::kCsv) return PrintVersionsCsv(list, options.header, out);
-  PrintJson(list.versions(), options.format, VersionJson, out);
+  PrintJson(list.versions(), options.format, VersionKeys, out);
 }
 
 std::string RuleText(const v1::Rule& rule) {
@@ -228,25 +242,7 @@ std::string RuleText(const v1::Rule& rule) {
   return text;
 }
 
-std::string RuleJson(const v1::Rule& rule) {
-  const v1::RuleFields& fields = rule.fields();
-  std::string text;
-  JsonObject object(&text);
-  object.String("name", rule.name());
-  object.Number("order", fields.order());
-  object.String("expr", fields.expr());
-  object.String("action", fields.action());
-  AppendJsonArray(rule.groups(), object.Key("groups"), AppendJsonString);
-  object.String("threads", fields.threads());
-  object.String("hold", fields.hold());
-  object.Number("hold_ns", rule.hold_ns());
-  object.Bool("enabled", fields.enabled());
-  object.String("note", fields.note());
-  rule.has_matched() ? object.Number("matched", rule.matched()) : object.Null("matched");
-  rule.stages().empty() ? object.Null("stage") : object.String("stage", StagesText(rule.stages()));
-  object.Close();
-  return text;
-}
+std::string RuleJson(const v1::Rule& rule) { return JsonObject::Text(rule, RuleKeys); }
 
 std::string RuleChangesText(const v1::RuleEdit& edit, int most) {
   std::string text;
@@ -260,16 +256,12 @@ std::string RuleChangesText(const v1::RuleEdit& edit, int most) {
   return text;
 }
 
-std::string RuleEditJson(const v1::RuleEdit& edit) {
-  std::string text;
-  JsonObject object(&text);
-  object.Number("version", edit.version());
-  object.Bool("dry_run", edit.dry_run());
-  object.Number("rules", edit.rules());
-  AppendJsonArray(edit.changes(), object.Key("changes"), AppendChange);
-  AppendJsonArray(edit.warnings(), object.Key("warnings"), AppendJsonString);
-  object.Close();
-  return text;
-}
+std::string RuleEditJson(const v1::RuleEdit& edit) { return JsonObject::Text(edit, EditKeys); }
+
+std::string RuleSchema() { return JsonObject::Described<v1::Rule>(RuleKeys); }
+
+std::string RuleVersionSchema() { return JsonObject::Described<v1::RuleVersion>(VersionKeys); }
+
+std::string RuleEditSchema() { return JsonObject::Described<v1::RuleEdit>(EditKeys); }
 
 }  // namespace taskmon::client

@@ -31,4 +31,9 @@ std::string RuleChangesText(const v1::RuleEdit& edit, int most);
 // {version, dry_run, rules, changes: [{change, name, fields: {field: {before, after}}, matching_now}], warnings: []}
 std::string RuleEditJson(const v1::RuleEdit& edit);
 
+// What their JSON looks like.
+std::string RuleSchema();
+std::string RuleVersionSchema();
+std::string RuleEditSchema();
+
 }  // namespace taskmon::client

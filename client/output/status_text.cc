@@ -11,7 +11,6 @@
 #include "client/output/escape.h"
 #include "client/output/json_object.h"
 #include "client/output/units.h"
-#include "daemon/query/time_spec.h"
 
 namespace taskmon::client {
 namespace {
@@ -92,71 +91,62 @@ std::string HooksText(const v1::Status& status) {
   return text;
 }
 
-void TimeOrNull(std::string_view key, int64_t time_ns, JsonObject* object) {
-  if (time_ns == 0) {
-    object->Null(key);
-  } else {
-    object->String(key, query::FormatRfc3339(time_ns));
-  }
+void HookKeys(const v1::HookStatus& hook, JsonObject* object) {
+  object->String("name", hook.name());
+  object->String("group", hook.group());
+  object->Bool("attached", hook.attached());
+  object->Number("runs", hook.runs());
+  object->NumberOrNull("ns_per_run", hook.ns_per_run() > 0, hook.ns_per_run());
+  object->String("reason", hook.reason());
+  object->TimeOrNull("since_time", hook.since_time_ns());
 }
 
-void AppendHook(const v1::HookStatus& hook, std::string* out) {
-  JsonObject object(out);
-  object.String("name", hook.name());
-  object.String("group", hook.group());
-  object.Bool("attached", hook.attached());
-  object.Number("runs", hook.runs());
-  if (hook.ns_per_run() > 0) {
-    object.Number("ns_per_run", hook.ns_per_run());
-  } else {
-    object.Null("ns_per_run");
-  }
-  object.String("reason", hook.reason());
-  TimeOrNull("since_time", hook.since_time_ns(), &object);
-  object.Close();
+void SmapsKeys(const v1::SmapsStatus& smaps, JsonObject* object) {
+  object->Number("reads", smaps.reads());
+  object->Number("stall_max_ns", smaps.stall_max_ns());
+  object->Number("too_large", smaps.too_large());
+  object->Number("no_room", smaps.no_room());
+  object->NumberOrNull("ns_per_gib", smaps.reads() != 0, smaps.ns_per_gib());
+  object->Number("per_target_ns", smaps.per_target_ns());
+  object->Number("per_second_ns", smaps.per_second_ns());
 }
 
-void AppendSmaps(const v1::SmapsStatus& smaps, std::string* out) {
-  JsonObject object(out);
-  object.Number("reads", smaps.reads());
-  object.Number("stall_max_ns", smaps.stall_max_ns());
-  object.Number("too_large", smaps.too_large());
-  object.Number("no_room", smaps.no_room());
-  if (smaps.reads() != 0) {
-    object.Number("ns_per_gib", smaps.ns_per_gib());
-  } else {
-    object.Null("ns_per_gib");
-  }
-  object.Number("per_target_ns", smaps.per_target_ns());
-  object.Number("per_second_ns", smaps.per_second_ns());
-  object.Close();
+void BudgetKeys(const v1::BudgetStatus& budget, JsonObject* object) {
+  object->Number("cpu_percent", budget.cpu_percent());
+  object->Number("cpu_limit_percent", budget.cpu_limit_percent());
+  object->NumberOrNull("bpf_percent", budget.bpf_known(), budget.bpf_percent());
+  object->Number("bpf_limit_percent", budget.bpf_limit_percent());
+  object->Number("stall_ns", budget.stall_ns());
+  object->Number("stall_limit_ns", budget.stall_limit_ns());
+  object->Strings("shed", budget.shed());
+  object->TimeOrNull("since_time", budget.since_time_ns());
+  object->Number("times_shed", budget.times_shed());
+  object->Number("interval_ms", budget.interval_ms());
 }
 
-void AppendBudget(const v1::BudgetStatus& budget, std::string* out) {
-  JsonObject object(out);
-  object.Number("cpu_percent", budget.cpu_percent());
-  object.Number("cpu_limit_percent", budget.cpu_limit_percent());
-  if (budget.bpf_known()) {
-    object.Number("bpf_percent", budget.bpf_percent());
-  } else {
-    object.Null("bpf_percent");
-  }
-  object.Number("bpf_limit_percent", budget.bpf_limit_percent());
-  object.Number("stall_ns", budget.stall_ns());
-  object.Number("stall_limit_ns", budget.stall_limit_ns());
-  AppendJsonArray(budget.shed(), object.Key("shed"),
-                  [](const std::string& name, std::string* to) { AppendJsonString(name, to); });
-  TimeOrNull("since_time", budget.since_time_ns(), &object);
-  object.Number("times_shed", budget.times_shed());
-  object.Number("interval_ms", budget.interval_ms());
-  object.Close();
-}
-
-void AppendDropped(const v1::Status& status, std::string* out) {
-  const std::map<std::string, uint64_t> dropped(status.dropped().begin(), status.dropped().end());
-  JsonObject object(out);
-  for (const auto& [kind, count] : dropped) object.Number(kind, count);
-  object.Close();
+void StatusKeys(const v1::Status& status, JsonObject* object) {
+  object->String("version", status.version());
+  object->Number("uptime_s", status.uptime_s());
+  object->Number("interval_ms", status.interval_ms());
+  object->Number("tasks", status.tasks());
+  object->Number("processes", status.processes());
+  object->Number("tracked", status.tracked());
+  object->Number("ticks", status.ticks());
+  object->Number("late_ticks", status.late_ticks());
+  object->Number("last_tick_ns", status.last_tick_ns());
+  object->Numbers("dropped", std::map<std::string, uint64_t>(status.dropped().begin(), status.dropped().end()));
+  object->Number("db_bytes", status.db_bytes());
+  object->Number("db_cap_bytes", status.db_cap_bytes());
+  object->String("db_path", status.db_path());
+  object->TimeOrNull("oldest_time", status.oldest_time_ns());
+  object->TimeOrNull("newest_time", status.newest_time_ns());
+  object->Number("cpu_percent", status.cpu_percent());
+  object->Number("rss_bytes", status.rss_bytes());
+  object->Array("hooks", status.hooks(), HookKeys);
+  object->Object("smaps", status.smaps(), SmapsKeys);
+  object->When(status.has_budget(), [&] { object->Object("budget", status.budget(), BudgetKeys); });
+  object->NumberOrNull("accounted_cpu_percent", status.accounted_known(), status.accounted_cpu_percent());
+  object->StringOrNull("storage_error", status.storage_error());
 }
 
 }  // namespace
@@ -184,41 +174,8 @@ std::string StatusText(const v1::Status& status, bool raw) {
   return text + HooksText(status);
 }
 
-std::string StatusJson(const v1::Status& status) {
-  std::string text;
-  JsonObject object(&text);
-  object.String("version", status.version());
-  object.Number("uptime_s", status.uptime_s());
-  object.Number("interval_ms", status.interval_ms());
-  object.Number("tasks", status.tasks());
-  object.Number("processes", status.processes());
-  object.Number("tracked", status.tracked());
-  object.Number("ticks", status.ticks());
-  object.Number("late_ticks", status.late_ticks());
-  object.Number("last_tick_ns", status.last_tick_ns());
-  AppendDropped(status, object.Key("dropped"));
-  object.Number("db_bytes", status.db_bytes());
-  object.Number("db_cap_bytes", status.db_cap_bytes());
-  object.String("db_path", status.db_path());
-  TimeOrNull("oldest_time", status.oldest_time_ns(), &object);
-  TimeOrNull("newest_time", status.newest_time_ns(), &object);
-  object.Number("cpu_percent", status.cpu_percent());
-  object.Number("rss_bytes", status.rss_bytes());
-  AppendJsonArray(status.hooks(), object.Key("hooks"), AppendHook);
-  AppendSmaps(status.smaps(), object.Key("smaps"));
-  if (status.has_budget()) AppendBudget(status.budget(), object.Key("budget"));
-  if (status.accounted_known()) {
-    object.Number("accounted_cpu_percent", status.accounted_cpu_percent());
-  } else {
-    object.Null("accounted_cpu_percent");
-  }
-  if (status.storage_error().empty()) {
-    object.Null("storage_error");
-  } else {
-    object.String("storage_error", status.storage_error());
-  }
-  object.Close();
-  return text;
-}
+std::string StatusJson(const v1::Status& status) { return JsonObject::Text(status, StatusKeys); }
+
+std::string StatusSchema() { return JsonObject::Described<v1::Status>(StatusKeys); }
 
 }  // namespace taskmon::client

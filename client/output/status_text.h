@@ -12,5 +12,6 @@ namespace taskmon::client {
 std::string StatusText(const v1::Status& status, bool raw);
 // One object; null where something is not known.
 std::string StatusJson(const v1::Status& status);
+std::string StatusSchema();
 
 }  // namespace taskmon::client

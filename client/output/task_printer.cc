@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -37,8 +38,8 @@ bool IsPrefix(const Field& field) {
          std::find(std::begin(kIdentity), std::end(kIdentity), field.attribute) != std::end(kIdentity);
 }
 
-void AppendNames(const std::vector<Field>& fields, const TaskRow& row, Presence wanted, std::string_view key,
-                 JsonObject* object) {
+void NamesKey(const std::vector<Field>& fields, const TaskRow& row, Presence wanted, std::string_view key,
+              JsonObject* object) {
   std::vector<std::string_view> names;
   for (const Field& field : fields) {
     // The state letter is one value under two keys; it is listed by its metric's name.
@@ -47,20 +48,17 @@ void AppendNames(const std::vector<Field>& fields, const TaskRow& row, Presence 
     if (PresenceOf(field, row) != wanted) continue;
     if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
   }
-  if (!names.empty()) AppendJsonArray(names, object->Key(key), AppendJsonString);
+  object->When(!names.empty(), [&] { object->Strings(key, names); });
 }
 
-void AppendAges(const std::vector<Field>& fields, const TaskRow& row, JsonObject* object) {
-  if (row.sample->ages().empty()) return;
-  std::string ages;
-  JsonObject inner(&ages);
+void AgesKey(const std::vector<Field>& fields, const TaskRow& row, JsonObject* object) {
+  std::vector<std::pair<std::string_view, double>> ages;
   for (const Field& field : fields) {
     if (field.metric == nullptr) continue;
     const MetricCell cell = row.Get(field.metric->id);
-    if (cell.age_s) inner.Number(field.metric->name, *cell.age_s);
+    if (cell.age_s) ages.emplace_back(field.metric->name, *cell.age_s);
   }
-  inner.Close();
-  if (ages != "{}") object->Key("ages")->append(ages);
+  object->When(!ages.empty(), [&] { object->Numbers("ages", ages); });
 }
 
 // "not recorded for 2m10s: taskmond was not running"
@@ -73,17 +71,12 @@ std::string GapText(const v1::Gap& gap) {
   return fmt::format("not stored for {}{}: disk or queue full", length, ticks);
 }
 
-std::string GapJson(const v1::Gap& gap) {
-  std::string text;
-  JsonObject object(&text);
-  object.String("time", query::FormatRfc3339(gap.begin_time_ns()));
-  object.Number("time_ns", gap.begin_time_ns());
-  object.String("gap", gap.reason().empty() ? "unknown" : gap.reason());
-  object.String("end_time", query::FormatRfc3339(gap.end_time_ns()));
-  object.Number("duration_ns", gap.end_time_ns() - gap.begin_time_ns());
-  if (gap.lost() > 0) object.Number("lost", gap.lost());
-  object.Close();
-  return text;
+void GapKeys(const v1::Gap& gap, JsonObject* object) {
+  object->Times("time", gap.begin_time_ns());
+  object->String("gap", gap.reason().empty() ? "unknown" : gap.reason());
+  object->Time("end_time", gap.end_time_ns());
+  object->Number("duration_ns", gap.end_time_ns() - gap.begin_time_ns());
+  object->When(gap.lost() > 0, [&] { object->Number("lost", gap.lost()); });
 }
 
 class JsonPrinter : public TaskPrinter {
@@ -92,7 +85,7 @@ class JsonPrinter : public TaskPrinter {
       : layout_(layout), records_(layout.format == Format::kJsonl, out), out_(out) {}
 
   void Add(const TaskRow& row) override { records_.Add(TaskJson(layout_, row)); }
-  void AddGap(const v1::Gap& gap) override { records_.Add(GapJson(gap)); }
+  void AddGap(const v1::Gap& gap) override { records_.Add(JsonObject::Text(gap, GapKeys)); }
   void EndBlock() override { out_->Flush(); }
   void Finish(bool ok) override { records_.Finish(ok); }
 
@@ -185,6 +178,28 @@ class TablePrinter : public TaskPrinter {
   bool any_ = false;
 };
 
+void RowKeys(const TaskLayout& layout, const TaskRow& row, const std::function<void(JsonObject*)>& more,
+             JsonObject* object) {
+  if (layout.time) object->Times("time", row.tick->time_ns());
+  if (!layout.group) {
+    for (const Attribute attribute : kIdentity) CellKey({.attribute = attribute}, row, object);
+  }
+  for (const Field& field : layout.fields) {
+    const bool time = field.attribute == Attribute::kTime || field.attribute == Attribute::kTimeNs;
+    if (layout.group ? !time : !IsPrefix(field)) CellKey(field, row, object);
+  }
+  if (layout.whole && !layout.group) object->Bool("thread", row.info->thread());
+  if (more) {
+    more(object);
+  } else {
+    const int64_t ended_ns = row.sample->ended_time_ns();
+    object->When(ended_ns != 0, [&] { object->Time("ended_time", ended_ns); });
+  }
+  NamesKey(layout.fields, row, Presence::kUnavailable, "unavailable", object);
+  NamesKey(layout.fields, row, Presence::kRedacted, "redacted", object);
+  AgesKey(layout.fields, row, object);
+}
+
 }  // namespace
 
 std::vector<Column> ColumnsFor(const std::vector<Field>& fields) {
@@ -201,31 +216,21 @@ std::vector<Column> ColumnsFor(const std::vector<Field>& fields) {
 }
 
 std::string TaskJson(const TaskLayout& layout, const TaskRow& row, const std::function<void(JsonObject*)>& more) {
-  std::string text;
-  JsonObject object(&text);
-  if (layout.time) {
-    object.String("time", query::FormatRfc3339(row.tick->time_ns()));
-    object.Number("time_ns", row.tick->time_ns());
-  }
-  if (!layout.group) {
-    for (const Attribute attribute : kIdentity) CellJson({.attribute = attribute}, row, &object);
-  }
-  for (const Field& field : layout.fields) {
-    const bool time = field.attribute == Attribute::kTime || field.attribute == Attribute::kTimeNs;
-    if (layout.group ? !time : !IsPrefix(field)) CellJson(field, row, &object);
-  }
-  if (layout.whole && !layout.group) object.Bool("thread", row.info->thread());
-  if (more) {
-    more(&object);
-  } else if (row.sample->ended_time_ns() != 0) {
-    object.String("ended_time", query::FormatRfc3339(row.sample->ended_time_ns()));
-  }
-  AppendNames(layout.fields, row, Presence::kUnavailable, "unavailable", &object);
-  AppendNames(layout.fields, row, Presence::kRedacted, "redacted", &object);
-  AppendAges(layout.fields, row, &object);
-  object.Close();
-  return text;
+  const auto keys = [&](const TaskRow& each, JsonObject* object) { RowKeys(layout, each, more, object); };
+  return JsonObject::Text(row, keys);
 }
+
+std::string TaskSchema(const TaskLayout& layout, const std::function<void(JsonObject*)>& more) {
+  v1::TaskBatch blank;
+  blank.add_ticks();
+  blank.add_tasks();
+  blank.add_samples();
+  const BatchView view(&blank);
+  const auto keys = [&](const TaskRow& row, JsonObject* object) { RowKeys(layout, row, more, object); };
+  return JsonObject::Described(keys, view.Row(0));
+}
+
+std::string GapSchema() { return JsonObject::Described<v1::Gap>(GapKeys); }
 
 std::unique_ptr<TaskPrinter> MakeTaskPrinter(const TaskLayout& layout, const Terminal& terminal, Output* out) {
   switch (layout.format) {

@@ -54,6 +54,9 @@ std::unique_ptr<TaskPrinter> MakeTaskPrinter(const TaskLayout& layout, const Ter
 // The keys of one row as a JSON object, and what `more` adds to them.
 std::string TaskJson(const TaskLayout& layout, const TaskRow& row,
                      const std::function<void(JsonObject*)>& more = nullptr);
+// The same as a JSON Schema, and that of a gap between rows.
+std::string TaskSchema(const TaskLayout& layout, const std::function<void(JsonObject*)>& more = nullptr);
+std::string GapSchema();
 
 // The table columns of the fields.
 std::vector<struct Column> ColumnsFor(const std::vector<Field>& fields);

@@ -6,7 +6,10 @@ import json
 import os
 import re
 import subprocess
+import tomllib
 import unittest
+
+import jsonschema
 
 from recorder import BIN, RecorderCase
 
@@ -18,14 +21,22 @@ STATUS_KEYS = {"version", "uptime_s", "interval_ms", "tasks", "tracked", "ticks"
 RFC_3339 = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
 ROWS = ("table", "wide", "json", "jsonl", "csv")
 DOCUMENT = ("table", "json", "jsonl")
+EDIT_KEYS = {"version", "dry_run", "rules", "changes", "warnings"}
 
 
 class Formats(RecorderCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        subprocess.run(["/bin/true"], check=True)
+        cls.recorder.stop()  # leaves a gap
+        cls.recorder.start()
+        cls.recorder.ctl("rule", "add", "probe", "comm == no-such-task")
+        cls.dead = subprocess.Popen(["/bin/true"])
+        cls.dead.wait()
         cls.recorder.ticks(8)
+        cls.rules = os.path.join(cls.recorder.directory, "rules.toml")
+        with open(cls.rules, "w", encoding="utf-8") as file:
+            file.write(cls.recorder.ctl("rule", "export").stdout.replace("no-such-task", "another-task"))
         cls.metrics = {row["name"] for row in cls.recorder.json("metrics")}
 
     # Command, formats, keys that every JSON object must have.
@@ -45,8 +56,16 @@ class Formats(RecorderCase):
             (("rule", "list"), ROWS, RULE_KEYS),
             (("rule", "versions"), ROWS, {"version"}),
             (("rule", "show", "key-kernel-threads"), DOCUMENT, RULE_KEYS),
-            (("rule", "explain", tid), DOCUMENT, set()),
-            (("rule", "test", "cpu > 0", "-b", "1m"), DOCUMENT, set()),
+            (("rule", "explain", tid), DOCUMENT, {"rules", "outcome"}),
+            (("rule", "explain", "comm == sshd && cpu > 1%"), DOCUMENT, {"parts", "stage"}),
+            (("rule", "test", "cpu > 0", "-b", "1m"), DOCUMENT, {"tasks", "rows", "examples"}),
+            (("rule", "add", "more", "comm == bash", "--dry-run"), DOCUMENT, EDIT_KEYS),
+            (("rule", "set", "probe", "--hold", "5m", "--dry-run"), DOCUMENT, EDIT_KEYS),
+            (("rule", "enable", "probe", "--dry-run"), DOCUMENT, EDIT_KEYS),
+            (("rule", "disable", "probe", "--dry-run"), DOCUMENT, EDIT_KEYS),
+            (("rule", "rm", "probe", "--dry-run"), DOCUMENT, EDIT_KEYS),
+            (("rule", "rollback", "--dry-run"), DOCUMENT, EDIT_KEYS),
+            (("rule", "apply", "-f", self.rules, "--dry-run"), DOCUMENT, EDIT_KEYS),
             (("status",), DOCUMENT, STATUS_KEYS - {"accounted_cpu_percent"}),  # known after a minute
             (("doctor",), DOCUMENT, {"checks", "metrics"}),
             (("metrics",), ROWS, {"name"}),
@@ -84,6 +103,66 @@ class Formats(RecorderCase):
                     self.assertTrue(objects)
                     for each in objects:
                         self.check_object(each, keys)
+
+    def schema(self, *command):
+        """Asked of a taskmonctl that reaches no taskmond."""
+        text = subprocess.run([f"{BIN}/taskmonctl", "--socket", "/nonexistent", *command, "--json-schema"],
+                              capture_output=True, text=True, check=True).stdout
+        schema = json.loads(text)
+        jsonschema.Draft202012Validator.check_schema(schema)
+        return jsonschema.Draft202012Validator(schema)
+
+    def test_every_object_fits_the_schema_that_its_command_prints(self):
+        more = ((("ps", "-f", "tid,cpu,state,rules"), ROWS, set()),
+                (("ps", "-f", "pss,cpu", "--by", "app"), ROWS, set()),
+                (("show", str(self.dead.pid)), DOCUMENT, set()),
+                (("history", "-f", "cpu", "-b", "1m"), ROWS, set()),
+                (("diff", "--before", "1m..now", "--after", "1m..now", "--by", "unit", "-f", "rss"), ROWS, set()))
+        for command, _, _ in (*self.commands(), *more):
+            with self.subTest(command):
+                schema = self.schema(*command)
+                for each in self.objects(command, "json"):
+                    errors = [error.message for error in schema.iter_errors(each)]
+                    self.assertEqual(errors, [])
+                    self.assertFalse(schema.is_valid({**each, "no_such_key": 1}), "the schema is not closed")
+
+    def test_a_schema_needs_no_arguments_and_no_other_format(self):
+        for command in (("show",), ("diff",), ("rule", "add"), ("rule", "test"), ("rule", "explain"), ("rule", "apply")):
+            with self.subTest(command):
+                self.schema(*command)
+        result = self.recorder.ctl("ps", "--json-schema", "-o", "csv", check=False)
+        self.assertEqual((result.returncode, result.stdout), (2, ""))
+
+    def test_a_gap_in_a_history_fits_its_schema(self):
+        rows = self.objects(("history", "-b", "1h"), "json")
+        gaps = [row for row in rows if "gap" in row]
+        self.assertTrue(gaps)
+        schema = self.schema("history")
+        for each in gaps:
+            self.assertEqual([error.message for error in schema.iter_errors(each)], [])
+
+    def test_edits_say_the_same_to_people_and_to_programs(self):
+        document, = self.objects(("rule", "set", "probe", "--hold", "5m", "--dry-run"), "json")
+        change, = document["changes"]
+        self.assertEqual((change["change"], change["name"], list(change["fields"])), ("changed", "probe", ["hold"]))
+        self.assertEqual(change["fields"]["hold"]["after"], "5m")
+        lines = self.run_as(("rule", "set", "probe", "--hold", "5m", "--dry-run"), "table").splitlines()
+        self.assertEqual(lines[0], f"~ probe: hold: {change['fields']['hold']['before']} -> 5m")
+        self.assertEqual(lines[1], f"dry run: version {document['version']} stays; it would be {document['rules']} rules")
+
+    def test_exported_rules_are_a_file_that_changes_nothing(self):
+        exported = self.recorder.ctl("rule", "export").stdout
+        path = os.path.join(self.recorder.directory, "same.toml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(exported)
+        self.assertEqual(tomllib.loads(exported)["rule"][-1]["name"], "probe")
+        self.assertEqual(self.objects(("rule", "apply", "-f", path), "json")[0]["changes"], [])
+
+    def test_a_snapshot_says_what_it_holds_on_one_line(self):
+        path = os.path.join(self.recorder.directory, "incident.db")
+        line = self.recorder.ctl("snapshot", "-b", "1m", "--output", path).stdout
+        self.assertRegex(line, rf"^{re.escape(path)}: \d{{4}}-.* to \d{{4}}-.*, [\d,]+ ticks, [\d,]+ events, [\d.]+\w+\n$")
+        self.assertTrue(json.loads(self.recorder.ctl("ps", "--file", path, "-o", "json").stdout))
 
     def test_numbers_of_metrics_are_plain(self):
         for row in self.objects(("ps", "--top", "20"), "json"):
