@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/top/curses_terminal.h"
 
+#include <optional>
 #include <algorithm>
 #include <clocale>
 #include <cstdio>
@@ -43,7 +44,7 @@ Look LookOf(Style style) {
     case Style::kTitle: return {-1, -1, A_REVERSE, A_REVERSE};
     case Style::kHeader: return {-1, -1, A_BOLD | A_UNDERLINE, A_BOLD | A_UNDERLINE};
     case Style::kStrong: return {-1, -1, A_BOLD, A_BOLD};
-    case Style::kAccent: return {32, COLOR_CYAN, A_BOLD, A_BOLD | A_UNDERLINE};
+    case Style::kAccent: return {32, -1, A_BOLD, A_BOLD | A_UNDERLINE};
     case Style::kLow: return {35, COLOR_GREEN, A_NORMAL, A_NORMAL};
     case Style::kMiddle: return {172, COLOR_MAGENTA, A_NORMAL, A_NORMAL};
     case Style::kHigh: return {167, COLOR_RED, A_NORMAL, A_BOLD};
@@ -64,11 +65,14 @@ void MakePairs() {
 }
 
 void SetLook(const Cell& cell) {
-  const Look look = LookOf(cell.style);
-  attr_t attributes = g_color ? look.color_attributes : look.plain_attributes;
-  if (g_color && COLORS < 256 && cell.style == Style::kDim) attributes |= A_DIM;
+  // Grey on the reverse of the background is hard to read.
+  const Style style = cell.selected && cell.style == Style::kDim ? Style::kNormal : cell.style;
+  const Look look = LookOf(style);
+  // Of 8 colours those for text are too bright for a light background or too dark for a dark one.
+  const bool no_color = !g_color || (COLORS < 256 && look.few < 0);
+  attr_t attributes = no_color ? look.plain_attributes : look.color_attributes;
   if (cell.selected) attributes ^= A_REVERSE;
-  attr_set(attributes, g_color ? static_cast<short>(static_cast<int>(cell.style) + 1) : static_cast<short>(0), nullptr);
+  attr_set(attributes, g_color ? static_cast<short>(static_cast<int>(style) + 1) : static_cast<short>(0), nullptr);
 }
 
 std::optional<Key> MouseKey() {

@@ -63,6 +63,7 @@ struct State {
   bool active_only = false;
   bool ended = true;  // list those that ended in the tick
   bool tree = false;
+  bool fold_storms = true;
   bool follow = false;
   Grouping group = Grouping::kNone;
   std::string filter;
@@ -154,17 +155,23 @@ class Model {
   bool EnterFilter(const std::string& text);
   bool EnterJump(const std::string& text);
   bool EnterSort(const std::string& text);
+  void OpenHelp();
   void OpenPrompt(Prompt::Kind kind);
   void MouseAt(const Key& key);
   void ClickHeader(int x);
+  void GroupBy(Grouping group);
   void SortBy(const std::string& name);
   void MoveSort(int by);
   void MoveCursor(int by);
   void Fold(bool folded);
   void OpenDetails();
   void KeepCursorVisible();
-  std::string SelectedGroup() const;
   std::optional<TaskId> SelectedTask() const;
+
+  // model_palette.cc
+  bool EnterCommand(const std::string& text);
+  bool EnterGroup(const std::string& text);
+  bool EnterColumns(const std::string& text);
 
   // What a row is about, whatever frame it is of.
   struct RowName {

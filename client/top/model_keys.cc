@@ -9,22 +9,14 @@
 #include "client/output/cell.h"
 #include "client/top/hits.h"
 #include "client/top/model.h"
+#include "client/top/palette.h"
 #include "daemon/query/expression.h"
-#include "daemon/query/field.h"
 #include "daemon/query/time_spec.h"
 
 namespace taskmon::client::top {
 namespace {
 
 constexpr double kSpeeds[] = {0.5, 1, 2, 5, 10, 30, 60, 300, 1800};
-
-std::vector<std::string> FilterWords() {
-  std::vector<std::string> words = query::FieldNames();
-  words.insert(words.end(), {"anomaly", "for", "in", "total"});
-  std::sort(words.begin(), words.end());
-  words.erase(std::unique(words.begin(), words.end()), words.end());
-  return words;
-}
 
 std::string Trimmed(const std::string& text) {
   const size_t begin = text.find_first_not_of(' ');
@@ -46,14 +38,14 @@ void Model::Press(const Key& key, int64_t now_ns) {
     return;
   }
   const bool help = key.code == KeyCode::kF1 || (key.code == KeyCode::kChar && (key.ch == '?' || key.ch == 'h'));
-  if (help) {
-    state_.page_before = std::exchange(state_.page, Page::kHelp);
-    return;
-  }
+  if (help) return OpenHelp();
+  if (key.code == KeyCode::kChar && key.ch == ':') return OpenPrompt(Prompt::Kind::kCommand);
   if (key.code == KeyCode::kChar && PressTime(key.ch)) return;
   if (state_.page == Page::kDetails) return PressInDetails(key);
   PressInList(key);
 }
+
+void Model::OpenHelp() { state_.page_before = std::exchange(state_.page, Page::kHelp); }
 
 // Keys that move in time, on every page.
 bool Model::PressTime(char32_t ch) {
@@ -181,16 +173,15 @@ void Model::PressChar(char32_t ch) {
     case 'K': state_.kernel_threads = !state_.kernel_threads; break;
     case 'a': state_.active_only = !state_.active_only; break;
     case 'X': state_.ended = !state_.ended; break;
+    case 'f':
+      state_.fold_storms = !state_.fold_storms;
+      Advise(state_.fold_storms ? "many siblings of one name are one line" : "every task has a line");
+      break;
     case 'e':
       state_.tree = !state_.tree;
       state_.group = Grouping::kNone;
       break;
-    case 'g':
-      state_.group = NextGrouping(state_.group);
-      state_.tree = false;
-      state_.unfolded.clear();
-      state_.cursor = 0;
-      return Rebuild(false);
+    case 'g': return GroupBy(NextGrouping(state_.group));
     default: return;
   }
   Rebuild(true);
@@ -225,11 +216,13 @@ void Model::OpenPrompt(Prompt::Kind kind) {
   if (kind == Prompt::Kind::kFilter) state_.prompt = Prompt(kind, state_.filter, FilterWords());
   if (kind == Prompt::Kind::kSort) state_.prompt = Prompt(kind, "", ColumnNames());
   if (kind == Prompt::Kind::kJump) state_.prompt = Prompt(kind, "", {"now", "yesterday"});
+  if (kind == Prompt::Kind::kCommand) state_.prompt = Prompt(kind, "", PaletteWords(""));
   jump_from_ns_ = state_.shown_ns();
 }
 
 void Model::PressInPrompt(const Key& key) {
   const Prompt::Outcome outcome = state_.prompt.Press(key);
+  if (state_.prompt.kind() == Prompt::Kind::kCommand) state_.prompt.Offer(PaletteWords(state_.prompt.text()));
   if (outcome == Prompt::Outcome::kEntered && !Enter(Trimmed(state_.prompt.text()))) return;
   if (outcome != Prompt::Outcome::kOpen) state_.prompt = Prompt();
 }
@@ -239,6 +232,7 @@ bool Model::Enter(const std::string& text) {
     case Prompt::Kind::kFilter: return EnterFilter(text);
     case Prompt::Kind::kJump: return EnterJump(text);
     case Prompt::Kind::kSort: return EnterSort(text);
+    case Prompt::Kind::kCommand: return EnterCommand(text);
     case Prompt::Kind::kNone: break;
   }
   return true;
@@ -296,6 +290,14 @@ bool Model::EnterSort(const std::string& text) {
   return true;
 }
 
+void Model::GroupBy(Grouping group) {
+  state_.group = group;
+  state_.tree = false;
+  state_.unfolded.clear();
+  state_.cursor = 0;
+  Rebuild(false);
+}
+
 void Model::SortBy(const std::string& name) {
   if (state_.sort == name) {
     state_.invert = !state_.invert;
@@ -327,7 +329,7 @@ void Model::Fold(bool folded) {
   if (const std::optional<TaskId> task = SelectedTask()) {
     folded ? (void)state_.folded.insert(*task) : (void)state_.folded.erase(*task);
   } else if (!state_.rows.empty()) {
-    const std::string group = SelectedGroup();
+    const std::string group = state_.rows[static_cast<size_t>(state_.cursor)].key();
     folded ? (void)state_.unfolded.erase(group) : (void)state_.unfolded.insert(group);
   }
   Rebuild(true);
@@ -374,11 +376,6 @@ std::optional<TaskId> Model::SelectedTask() const {
   const ViewRow& row = state_.rows[static_cast<size_t>(state_.cursor)];
   if (row.is_group()) return std::nullopt;
   return state_.frame->items[static_cast<size_t>(row.item)].id;
-}
-
-std::string Model::SelectedGroup() const {
-  return state_.cursor < static_cast<int>(state_.rows.size()) ? state_.rows[static_cast<size_t>(state_.cursor)].group
-                                                              : "";
 }
 
 void Model::KeepCursorVisible() {

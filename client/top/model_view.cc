@@ -17,12 +17,13 @@ void Model::Rebuild(bool keep_task) {
                                          .kernel_threads = state_.kernel_threads,
                                          .active_only = state_.active_only,
                                          .ended = state_.ended,
+                                         .fold_storms = state_.fold_storms,
                                          .folded = state_.folded,
                                          .unfolded = state_.unfolded});
   names_.clear();
   for (const ViewRow& row : state_.rows) {
     names_.push_back(row.is_group()
-                         ? RowName{.group = row.group}
+                         ? RowName{.group = row.key()}
                          : RowName{.id = state_.frame->items[static_cast<size_t>(row.item)].id, .group = ""});
   }
   if (had && keep_task) {

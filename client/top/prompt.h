@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "client/top/key.h"
@@ -13,7 +14,7 @@ namespace taskmon::client::top {
 
 class Prompt {
  public:
-  enum class Kind { kNone, kFilter, kJump, kSort };
+  enum class Kind { kNone, kFilter, kJump, kSort, kCommand };
   enum class Outcome { kOpen, kEntered, kCancelled };
 
   Prompt() = default;
@@ -21,6 +22,8 @@ class Prompt {
   Prompt(Kind kind, std::string text, std::vector<std::string> words);
 
   Outcome Press(const Key& key);
+  // Other words for Tab, where they depend on what is typed. Those that Tab has found stay until the next key.
+  void Offer(std::vector<std::string> words) { words_ = std::move(words); }
 
   Kind kind() const { return kind_; }
   const std::string& text() const { return text_; }

@@ -27,7 +27,10 @@ std::string ModeText(const State& state, int64_t now_ns) {
 std::string CountText(const State& state) {
   if (state.frame == nullptr) return "";
   const size_t alive = state.frame->items.size() - state.frame->ended;
-  std::string text = fmt::format("{} {}", Thousands(alive), state.threads ? "threads" : "processes");
+  const std::string_view what = state.threads ? (alive == 1 ? "thread" : "threads")
+                                : alive == 1  ? "process"
+                                              : "processes";
+  std::string text = fmt::format("{} {}", Thousands(alive), what);
   if (state.frame->ended > 0) text += fmt::format(" +{} ended", state.frame->ended);
   return text;
 }
@@ -60,7 +63,7 @@ constexpr HelpLine kHelp[] = {
     {"/", "filter by an expression, Tab completes; Ctrl-L or Esc clears"},
     {"H K a X", "threads; kernel threads; active ones only; ended ones"},
     {"e g", "tree; group by program, app, user, unit, container"},
-    {"+ -", "unfold, fold"},
+    {"+ - f", "unfold, fold; f: many siblings of one name as one line, or not"},
     {"", "ORDER"},
     {"P M D N O", "by CPU, memory, disk, network, longest time off the CPU"},
     {"< >  s", "by the column beside; by any field, Tab completes"},
@@ -68,6 +71,7 @@ constexpr HelpLine kHelp[] = {
     {"", "ELSE"},
     {"↑ ↓ PgUp PgDn", "move; F: the cursor follows its task"},
     {"Enter", "all about the task, or unfold the group; Esc back"},
+    {":", "all of it by name, Tab completes"},
     {"? h F1   q", "this text; quit"},
     {"", "MARKS"},
     {"X ! ░", "on the bar: OOM kill, anomaly or threshold, no record"},
@@ -116,67 +120,6 @@ void DrawHelp(const State& state, CellBuffer* cells) {
       cells->Put(x + 2, y, help.keys, Style::kAccent, 14);
       cells->Put(x + 17, y, help.what, Style::kNormal, room - 18);
     }
-  }
-}
-
-void DrawFoot(const State& state, CellBuffer* cells) {
-  const int y = state.layout.foot_y;
-  const int width = state.layout.width;
-  const Prompt& prompt = state.prompt;
-  if (prompt.kind() != Prompt::Kind::kNone) {
-    const char* name = prompt.kind() == Prompt::Kind::kFilter ? "filter: "
-                       : prompt.kind() == Prompt::Kind::kJump ? "go to: "
-                                                              : "sort by: ";
-    cells->Fill(0, y, width, Style::kNormal);
-    const int x = cells->Put(0, y, name, Style::kAccent);
-    // A line longer than the screen is shown from where the cursor can be seen.
-    std::string before = TerminalSafe(prompt.text().substr(0, prompt.cursor()));
-    while (static_cast<int>(DisplayWidth(before)) >= width - x - 1 && !before.empty()) {
-      size_t first = 0;
-      NextCodePoint(before, &first);
-      before.erase(0, first);
-    }
-    const int cursor_x = cells->Put(x, y, before);
-    cells->Put(cursor_x, y, prompt.text().substr(prompt.cursor()) + " ", Style::kNormal, width - cursor_x);
-    cells->Select(cursor_x, y, 1);
-    std::string above = prompt.error;
-    Style style = Style::kAlarm;
-    if (above.empty() && !prompt.candidates().empty()) {
-      const size_t chosen = prompt.chosen() < prompt.candidates().size() ? prompt.chosen() : 0;
-      for (size_t i = chosen; i < prompt.candidates().size() && above.size() < 400; ++i) {
-        const bool marked = i == prompt.chosen();
-        above += fmt::format("{}{}{} ", marked ? "[" : "", prompt.candidates()[i], marked ? "]" : "");
-      }
-      style = Style::kAccent;
-    } else if (above.empty()) {
-      style = Style::kDim;
-      if (prompt.kind() == Prompt::Kind::kFilter)
-        above = "comm == nginx && cpu > 50%   user =~ \"^www\"   rss > 1GiB    Tab: names";
-      if (prompt.kind() == Prompt::Kind::kJump) above = "14:30   -10m   +1h   yesterday 03:12   now";
-      if (prompt.kind() == Prompt::Kind::kSort) above = "any metric or attribute    Tab: names";
-    }
-    cells->Fill(0, y - 1, width, Style::kNormal);
-    cells->Put(0, y - 1, above, style, width);
-    return;
-  }
-  if (!state.message.empty()) {
-    cells->Put(0, y, state.message, state.trouble ? Style::kAlarm : Style::kStrong, width);
-    return;
-  }
-  const char* space = state.mode != Mode::kPaused ? "pause" : state.file ? "play" : "live";
-  const HelpLine keys[] = {
-      {"?", "help"},    {"Space", space},     {"T", "back"},     {state.mode == Mode::kLive ? nullptr : "t", "next"},
-      {"j", "jump"},    {"/", "filter"},      {"e", "tree"},     {"g", "group"},
-      {"H", "threads"}, {"Enter", "details"}, {"w", "time bar"}, {"s", "sort"},
-      {"a", "active"},  {"K", "kernel"},      {"p", "play"},     {"X", "ended"},
-      {"q", "quit"}};
-  int x = 0;
-  for (const HelpLine& key : keys) {
-    if (key.keys == nullptr) continue;
-    const int needed = static_cast<int>(DisplayWidth(key.keys) + DisplayWidth(key.what)) + 3;
-    if (x + needed > width) break;
-    x = cells->Put(x, y, key.keys, Style::kAccent);
-    x = cells->Put(x + 1, y, key.what, Style::kDim) + 2;
   }
 }
 

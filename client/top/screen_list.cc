@@ -20,7 +20,9 @@ std::string EndText(const Item& item) {
 
 std::string GroupText(const ViewRow& row) {
   const std::string name = row.group.empty() ? "(none)" : row.group;
-  return fmt::format("{} {}  ({})", row.folded ? "▸" : "▾", name, row.members);
+  const std::string text = fmt::format("{} {}", row.folded ? "▸" : "▾", name);
+  if (!row.is_storm()) return fmt::format("{}  ({})", text, row.members);
+  return fmt::format("{} × {}{}", text, row.members, row.ended == 0 ? "" : fmt::format("  ({} †)", row.ended));
 }
 
 class RowDrawer {
@@ -98,7 +100,8 @@ class RowDrawer {
 
   void Command(const ViewRow& row, const Item* item, Style base, int x, int y, int room) const {
     if (item == nullptr) {
-      cells_->Put(x, y, GroupText(row), Style::kStrong, room);
+      const int at = cells_->Put(x, y, row.lines, Style::kDim, room);
+      cells_->Put(at, y, GroupText(row), Style::kStrong, x + room - at);
       return;
     }
     int at = cells_->Put(x, y, row.lines, Style::kDim, room);

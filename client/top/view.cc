@@ -6,6 +6,8 @@
 #include <numeric>
 #include <unordered_map>
 
+#include "client/top/storm.h"
+
 namespace taskmon::client::top {
 namespace {
 
@@ -45,27 +47,62 @@ SortKey KeyOf(const Column& column, const Frame& frame, const Item& item) {
   return {true, 0, TextOf(column, item)};
 }
 
+// What stands in one place of the order: a task, or a storm of them.
+struct Entry {
+  int item = -1;  // of a storm the first of its members
+  const Storm* storm = nullptr;
+  std::vector<Value> sums;
+};
+
 class Sorter {
  public:
   Sorter(const Frame& frame, const ViewOptions& options) : frame_(frame), options_(options) {
     for (const Item& item : frame.items) keys_.push_back(KeyOf(options.sort, frame, item));
   }
 
+  void Sort(std::vector<int>* items) const {
+    std::sort(items->begin(), items->end(), [&](int a, int b) { return Before(Key(a), a, Key(b), b); });
+  }
+
+  // Tasks and storms in one order; `sum(item)` adds up what is to be told of a member.
+  template <typename Sum>
+  std::vector<Entry> Order(const std::vector<int>& items, std::vector<Storm>* storms, Sum sum) const {
+    std::vector<Entry> entries;
+    for (const int item : items) entries.push_back({.item = item, .sums = {}});
+    for (Storm& storm : *storms) {
+      Sort(&storm.items);
+      GroupSum sums(frame_);
+      for (const int item : storm.items) sum(item, &sums);
+      entries.push_back({.item = storm.items.front(), .storm = &storm, .sums = sums.values()});
+    }
+    std::vector<SortKey> keys;
+    for (const Entry& entry : entries) keys.push_back(KeyOfEntry(entry));
+    std::vector<size_t> order(entries.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::sort(order.begin(), order.end(),
+              [&](size_t a, size_t b) { return Before(keys[a], entries[a].item, keys[b], entries[b].item); });
+    std::vector<Entry> sorted;
+    for (const size_t i : order) sorted.push_back(std::move(entries[i]));
+    return sorted;
+  }
+
+ private:
+  const SortKey& Key(int item) const { return keys_[static_cast<size_t>(item)]; }
+
+  SortKey KeyOfEntry(const Entry& entry) const {
+    if (entry.storm == nullptr || !options_.sort.is_metric()) return Key(entry.item);
+    const Value value = ValueOf(options_.sort, frame_, entry.sums);
+    return {value.known(), value.number, ""};
+  }
+
   // Metrics from the largest, names from A, numbers of tasks from 1; unknown last both ways; then by number.
-  bool Before(int a, int b) const {
-    const SortKey& left = keys_[static_cast<size_t>(a)];
-    const SortKey& right = keys_[static_cast<size_t>(b)];
+  bool Before(const SortKey& left, int a, const SortKey& right, int b) const {
     if (left.known != right.known) return left.known;
     const int order = Compare(left, right);
     if (order != 0) return (order < 0) != options_.invert;
     return frame_.items[static_cast<size_t>(a)].id < frame_.items[static_cast<size_t>(b)].id;
   }
 
-  void Sort(std::vector<int>* items) const {
-    std::sort(items->begin(), items->end(), [&](int a, int b) { return Before(a, b); });
-  }
-
- private:
   int Compare(const SortKey& a, const SortKey& b) const {
     if (!SortsByNumber(options_.sort)) return a.text.compare(b.text);
     if (a.number == b.number) return 0;
@@ -76,6 +113,41 @@ class Sorter {
   const ViewOptions& options_;
   std::vector<SortKey> keys_;
 };
+
+std::vector<Storm> Storms(const Frame& frame, const ViewOptions& options, std::vector<int>* items) {
+  return options.fold_storms ? TakeStorms(frame, items) : std::vector<Storm>();
+}
+
+ViewRow StormRow(const Frame& frame, const ViewOptions& options, Entry entry, std::string lines) {
+  const Storm& storm = *entry.storm;
+  ViewRow row{.group = StormName(frame, storm),
+              .parent = storm.parent,
+              .members = static_cast<int>(storm.items.size()),
+              .ended = storm.ended,
+              .sums = std::move(entry.sums),
+              .lines = std::move(lines),
+              .has_below = true};
+  row.folded = !options.unfolded.contains(row.key());
+  return row;
+}
+
+std::vector<ViewRow> List(const Frame& frame, const ViewOptions& options, const Sorter& sorter,
+                          std::vector<int> shown) {
+  std::vector<Storm> storms = Storms(frame, options, &shown);
+  const auto sum = [&](int item, GroupSum* sums) { sums->Add(frame.items[static_cast<size_t>(item)].values); };
+  std::vector<ViewRow> rows;
+  for (Entry& entry : sorter.Order(shown, &storms, sum)) {
+    if (entry.storm == nullptr) {
+      rows.push_back({.item = entry.item, .members = 1});
+      continue;
+    }
+    const Storm& storm = *entry.storm;
+    rows.push_back(StormRow(frame, options, std::move(entry), ""));
+    if (rows.back().folded) continue;
+    for (const int item : storm.items) rows.push_back({.item = item, .members = 1, .lines = "  "});
+  }
+  return rows;
+}
 
 class TreeMaker {
  public:
@@ -93,14 +165,18 @@ class TreeMaker {
       const bool has_parent = parent != processes.end() && parent->second != item && OlderThan(parent->second, item);
       (has_parent ? below_[parent->second] : roots).push_back(item);
     }
-    for (auto& [parent, children] : below_) sorter_.Sort(&children);
-    sorter_.Sort(&roots);
-    for (const int root : roots) Add(root, "", "");
+    AddAll(std::move(roots), [](bool) { return Lines(); });
   }
 
   std::vector<ViewRow> Take() { return std::move(rows_); }
 
  private:
+  // What stands before a row, and what before those below it.
+  struct Lines {
+    std::string own;
+    std::string below;
+  };
+
   const Item& At(int item) const { return frame_.items[static_cast<size_t>(item)]; }
   // A number that was reused cannot be the parent, and no ring can come about.
   bool OlderThan(int parent, int child) const {
@@ -109,11 +185,22 @@ class TreeMaker {
     return a < b || (a == b && At(parent).id < At(child).id);
   }
 
-  void Add(int item, const std::string& lines, const std::string& lines_below) {
+  // Siblings; `lines(last)` says what stands before each.
+  template <typename MakeLines>
+  void AddAll(std::vector<int> items, MakeLines lines) {
+    std::vector<Storm> storms = Storms(frame_, options_, &items);
+    std::vector<Entry> entries = sorter_.Order(items, &storms, [&](int item, GroupSum* sums) { Sum(item, sums); });
+    for (Entry& entry : entries) {
+      const Lines its = lines(&entry == &entries.back());
+      entry.storm == nullptr ? Add(entry.item, its) : AddStorm(std::move(entry), its);
+    }
+  }
+
+  void Add(int item, const Lines& lines) {
     const auto children = below_.find(item);
     const bool has_below = children != below_.end();
     const bool folded = has_below && options_.folded.contains(At(item).id);
-    rows_.push_back({.item = item, .members = 1, .lines = lines, .folded = folded, .has_below = has_below});
+    rows_.push_back({.item = item, .members = 1, .lines = lines.own, .folded = folded, .has_below = has_below});
     if (!has_below) return;
     if (folded) {
       const size_t row = rows_.size() - 1;
@@ -122,13 +209,20 @@ class TreeMaker {
       rows_[row].sums = sum.values();
       return;
     }
-    // Deeper than that nobody sees, and a chain of thousands must not cost their square.
-    const bool deep = lines_below.size() > kWidestLines;
-    for (size_t i = 0; i < children->second.size(); ++i) {
-      const bool last = i + 1 == children->second.size();
-      Add(children->second[i], lines_below + (last ? "└─" : "├─"),
-          deep ? lines_below : lines_below + (last ? "  " : "│ "));
-    }
+    AddAll(children->second, [&](bool last) { return Below(lines.below, last); });
+  }
+
+  void AddStorm(Entry entry, const Lines& lines) {
+    const std::vector<int>& items = entry.storm->items;
+    rows_.push_back(StormRow(frame_, options_, std::move(entry), lines.own));
+    if (rows_.back().folded) return;
+    for (const int item : items) Add(item, Below(lines.below, item == items.back()));
+  }
+
+  // Deeper than that nobody sees, and a chain of thousands must not cost their square.
+  static Lines Below(const std::string& lines, bool last) {
+    const bool deep = lines.size() > kWidestLines;
+    return {.own = lines + (last ? "└─" : "├─"), .below = deep ? lines : lines + (last ? "  " : "│ ")};
   }
 
   int Sum(int item, GroupSum* sum) const {
@@ -239,10 +333,7 @@ std::vector<ViewRow> MakeView(const Frame& frame, const ViewOptions& options) {
   const Sorter sorter(frame, options);
   if (options.group != Grouping::kNone) return Groups(frame, options, sorter, shown);
   if (options.tree) return TreeMaker(frame, options, sorter, shown).Take();
-  sorter.Sort(&shown);
-  std::vector<ViewRow> rows;
-  for (const int item : shown) rows.push_back({.item = item, .members = 1});
-  return rows;
+  return List(frame, options, sorter, std::move(shown));
 }
 
 const std::vector<Value>& ValuesOf(const ViewRow& row, const Frame& frame) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/unit/client/top/small_world.h"
 
+#include <optional>
 #include <map>
 
 #include <gmock/gmock.h>
@@ -283,6 +284,69 @@ TEST_F(ModelTest, GroupsUnfoldWithEnterAndTreesFold) {
   EXPECT_EQ(Rows().size(), 1u);
   Type("+");
   EXPECT_EQ(Rows().size(), 4u);
+}
+
+TEST_F(ModelTest, ThePaletteDoesByNameWhatKeysDo) {
+  Begin();
+  Live();
+  const auto run = [&](const std::string& command) {
+    Type(":" + command);
+    Press(KeyCode::kEnter);
+  };
+  run("sort rss");
+  EXPECT_EQ(state().sort, "rss");
+  run("g unit");
+  EXPECT_EQ(state().group, Grouping::kUnit);
+  run("tree");
+  EXPECT_TRUE(state().tree);
+  EXPECT_EQ(state().group, Grouping::kNone);
+  run("unfold");
+  EXPECT_FALSE(state().fold_storms);
+  run("filter comm == web");
+  EXPECT_EQ(state().filter, "comm == web");
+  run("jump -10m");
+  EXPECT_EQ(Moment().time_ns, kNow - 600 * kSecond);
+  run("live");
+  EXPECT_EQ(state().mode, Mode::kLive);
+  run("help");
+  EXPECT_EQ(state().page, Page::kHelp);
+  Type("x");
+  run("q");
+  EXPECT_TRUE(model_->quit());
+}
+
+TEST_F(ModelTest, WhatThePaletteCannotDoStaysToBeMended) {
+  Begin();
+  Live();
+  Type(":group nobody");
+  Press(KeyCode::kEnter);
+  EXPECT_THAT(state().prompt.error, HasSubstr("no grouping 'nobody'"));
+  Press(KeyCode::kEscape);
+  EXPECT_EQ(state().prompt.kind(), Prompt::Kind::kNone);
+  Type(":gro");
+  Press(KeyCode::kTab);
+  Type(" us");
+  Press(KeyCode::kTab);
+  EXPECT_EQ(state().prompt.text(), "group user");
+}
+
+TEST_F(ModelTest, ColumnsAreChosenByName) {
+  Begin();
+  Live();
+  Type(":columns rss, majflt,app");
+  Press(KeyCode::kEnter);
+  std::vector<std::string> names;
+  for (const Column& column : VisibleColumns(state())) names.push_back(column.name);
+  EXPECT_EQ(names, (std::vector<std::string>{"tid", "rss", "majflt", "app", "command"}));
+  EXPECT_EQ(state().sort, "rss") << "the order was by a column that is gone";
+  EXPECT_THAT(Last<LiveQuestion>(Kind::kLive)->scope.metrics, testing::Contains(v1::TASK_MAJOR_PAGEFAULT_COUNT));
+  Type(":columns rsss");
+  Press(KeyCode::kEnter);
+  EXPECT_THAT(state().prompt.error, HasSubstr("no field 'rsss'"));
+  Press(KeyCode::kEscape);
+  Type(":columns default");
+  Press(KeyCode::kEnter);
+  EXPECT_EQ(state().columns.size(), DefaultColumns().size());
 }
 
 TEST_F(ModelTest, EnterAsksForTheTask) {

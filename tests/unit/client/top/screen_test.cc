@@ -196,5 +196,30 @@ TEST(CellBuffer, WideAndCombiningCharactersKeepTheirPlaces) {
   EXPECT_EQ(cells.at(5, 0).glyph, "!") << "half a character is none";
 }
 
+TEST_F(ScreenTest, AStormIsALineThatUnfolds) {
+  std::vector<TaskSpec> tasks = {{.tid = 9, .comm = "make", .cpu = 2}};
+  for (int i = 0; i < 137; ++i) tasks.push_back({.tid = 100 + i, .comm = "cc1plus", .cpu = 0.5, .ppid = 9});
+  Model model = Shown(tasks);
+  const int y = model.state().layout.list_y + 1;
+  EXPECT_THAT(Line(model, y), HasSubstr("68.5▆"));
+  EXPECT_THAT(Line(model, y), HasSubstr("▸ make/cc1plus × 137"));
+  EXPECT_THAT(Line(model, y + 1), HasSubstr("make --serve"));
+  Press('+', &model);
+  EXPECT_THAT(Line(model, y), HasSubstr("▾ make/cc1plus × 137"));
+  EXPECT_THAT(Line(model, y + 1), HasSubstr("  cc1plus --serve"));
+}
+
+TEST_F(ScreenTest, ThePaletteTellsWhatCanBeTyped) {
+  Model model = Shown(kTasks);
+  Press(':', &model);
+  EXPECT_EQ(Line(model, 23), ":");
+  EXPECT_THAT(Line(model, 22), HasSubstr("unfold"));
+  EXPECT_THAT(Text(model), HasSubstr(" columns LIST   "));
+  for (const char c : std::string("so")) Press(c, &model);
+  EXPECT_EQ(Line(model, 23), ":so");
+  EXPECT_EQ(Line(model, 22), " sort FIELD     largest first; a second time turns it round");
+  EXPECT_THAT(Text(model), Not(HasSubstr("columns LIST")));
+}
+
 }  // namespace
 }  // namespace taskmon::client::top

@@ -80,6 +80,61 @@ TEST(View, GroupsHaveTotalsAndUnfold) {
   EXPECT_THAT(Names(*frame, MakeView(*frame, options)), ElementsAre("web.service:2", "  helper", "  web", ":2"));
 }
 
+// make with so many compilers, the last two of which have ended.
+std::shared_ptr<Frame> StormOf(int compilers) {
+  std::vector<TaskSpec> tasks = {{.tid = 1, .comm = "init", .cpu = 1, .ppid = 0}, {.tid = 9, .comm = "make", .cpu = 2}};
+  for (int i = 0; i < compilers - 2; ++i) tasks.push_back({.tid = 100 + i, .comm = "cc1plus", .cpu = 3, .ppid = 9});
+  auto frame = FrameOf(tasks);
+  for (int i = 0; i < 2; ++i) {
+    v1::Event exit = ExitOf(900 + i, "cc1plus", kNow);
+    exit.mutable_task()->set_ppid(9);
+    FrameMaker(frame->metrics).AddEnded(exit, frame.get());
+  }
+  return frame;
+}
+
+TEST(View, ManySiblingsOfOneNameAreOneLineWithTheirSum) {
+  const auto frame = StormOf(20);
+  ViewOptions options = SortedBy("cpu");
+  const auto rows = MakeView(*frame, options);
+  EXPECT_THAT(Names(*frame, rows), ElementsAre("make/cc1plus:20", "make", "init"));
+  EXPECT_EQ(rows[0].ended, 2);
+  EXPECT_DOUBLE_EQ(frame->Get(rows[0].sums, v1::TASK_CPU_PERCENT).number, 18 * 3 + 2 * 25);
+  options.sort = *ColumnFor("comm");
+  EXPECT_THAT(Names(*frame, MakeView(*frame, options)), ElementsAre("make/cc1plus:20", "init", "make"));
+  options.fold_storms = false;
+  EXPECT_EQ(MakeView(*frame, options).size(), 22u);
+}
+
+TEST(View, AStormUnfolds) {
+  const auto frame = StormOf(20);
+  ViewOptions options = SortedBy("cpu");
+  options.unfolded = {MakeView(*frame, options)[0].key()};
+  const auto rows = MakeView(*frame, options);
+  EXPECT_EQ(rows.size(), 23u);
+  EXPECT_FALSE(rows[0].folded);
+  EXPECT_EQ(rows[1].lines, "  ");
+}
+
+TEST(View, AStormIsOneBranchOfATree) {
+  const auto frame = StormOf(20);
+  ViewOptions options = SortedBy("cpu");
+  options.tree = true;
+  const auto rows = MakeView(*frame, options);
+  EXPECT_THAT(Names(*frame, rows), ElementsAre("init", "└─make", "make/cc1plus:20"));
+  EXPECT_EQ(rows[2].lines, "  └─");
+  options.unfolded = {rows[2].key()};
+  const auto unfolded = MakeView(*frame, options);
+  ASSERT_EQ(unfolded.size(), 23u);
+  EXPECT_EQ(unfolded[3].lines, "    ├─");
+  EXPECT_EQ(unfolded[22].lines, "    └─");
+}
+
+TEST(View, FewSiblingsAreNoStorm) {
+  const auto frame = StormOf(19);
+  EXPECT_EQ(MakeView(*frame, SortedBy("cpu")).size(), 21u);
+}
+
 TEST(View, LeavesOutWhatIsNotWanted) {
   auto frame = FrameOf(kTasks);
   FrameMaker(frame->metrics).AddEnded(ExitOf(42, "short", kNow), frame.get());
