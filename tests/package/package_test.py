@@ -147,10 +147,6 @@ class PackageTest(unittest.TestCase):
         self.assertEqual(self.ok("stat -c '%U %a' /var/lib/taskmon").strip(), "taskmon 700")
         self.ok("systemd-analyze verify --man=no /lib/systemd/system/taskmond.service "
                 "/lib/systemd/system/taskmond.socket /lib/systemd/system/taskmon-exporter.service")
-        for name in ("man/man1/taskmonctl.1", "man/man5/taskmond.toml.5", "man/man7/taskmon-expressions.7",
-                     "man/man7/taskmon-metrics.7", "man/man8/taskmond.8", "bash-completion/completions/taskmonctl",
-                     "zsh/vendor-completions/_taskmonctl", "fish/vendor_completions.d/taskmonctl.fish"):
-            self.ok(f"test -s /usr/share/{name} || test -s /usr/share/{name}.gz")
         self.assertEqual(self.sh("systemctl is-enabled taskmon-exporter").stdout.strip(), "disabled")
         self.ok("taskmond --check-config")
 
@@ -216,6 +212,42 @@ class PackageTest(unittest.TestCase):
         self.ok("systemctl kill --signal=STOP taskmond.service")
         wait_for(lambda: self.show("MainPID") not in (before, "0") and self.show("ActiveState") == "active", "a new one")
         self.ok("rm -r /run/systemd/system/taskmond.service.d && systemctl daemon-reload")
+
+    def test_16_its_manual_pages_are_found_and_read(self):
+        for page, word in (("1 taskmonctl", "--json-schema"), ("5 taskmond.toml", "max_age"), ("7 taskmon-expressions", "anomaly"),
+                           ("7 taskmon-metrics", "task_cpu_percent"), ("8 taskmond", "taskmonctl")):
+            self.assertIn(word, self.ok(f"MANWIDTH=120 man --pager=cat {page} | col -b"), page)
+
+    def test_17_shells_complete_its_command_lines(self):
+        for shell, path in (("bash", "bash-completion/completions/taskmonctl"), ("zsh", "zsh/vendor-completions/_taskmonctl"),
+                            ("fish", "fish/vendor_completions.d/taskmonctl.fish")):
+            self.ok(f"taskmonctl completion {shell} | cmp - /usr/share/{path}")
+        words = self.ok("bash -c '. /usr/share/bash-completion/completions/taskmonctl; COMP_WORDS=(taskmonctl his);"
+                        " COMP_CWORD=1; COMP_LINE=\"taskmonctl his\"; COMP_POINT=14; _taskmonctl; echo \"${COMPREPLY[@]}\"'")
+        self.assertEqual(words.split(), ["history"])
+
+    def test_18_its_exporter_is_scraped_with_no_rights_but_its_group(self):
+        self.ok("systemctl start taskmon-exporter.service")
+        scrape = ("/usr/bin/python3 -c 'import urllib.request as r;"
+                  " print(r.urlopen(\"http://127.0.0.1:9843/metrics\", timeout=10).read().decode())'")
+        text = wait_for(lambda: self.sh(scrape).stdout, "the first page")
+        self.assertTrue(text.rstrip().endswith("# EOF"), text[-200:])
+        self.assertRegex(text, r"(?m)^taskmon_\w*cpu\w*(\{[^}]*\})? [0-9]")
+        self.assertRegex(text, r"(?m)^taskmon_\w*rchar\w*\{[^}]*\} [0-9]", "what is guarded, by its group")
+        pid = self.show("MainPID", "taskmon-exporter.service")
+        status = self.ok(f"cat /proc/{pid}/status")
+        self.assertRegex(status, r"(?m)^CapEff:\t0+$")
+        self.assertNotRegex(status, r"(?m)^Uid:\t0\t")
+        self.ok("systemctl restart taskmond.service")  # it outlives the one that it asks
+        self.wait_active()
+        wait_for(lambda: self.sh(scrape).stdout.rstrip().endswith("# EOF"), "a page afterwards")
+        self.assertEqual(self.show("MainPID", "taskmon-exporter.service"), pid)
+        score = float(re.search(r"level for \S+: ([0-9.]+)",
+                                self.ok("systemd-analyze security --no-pager taskmon-exporter")).group(1))
+        print(f"systemd-analyze security of the exporter: {score}", file=sys.stderr)
+        self.assertLess(score, 3.0)
+        self.ok("systemctl stop taskmon-exporter.service")
+        self.assertEqual(self.show("ActiveState", "taskmon-exporter.service"), "inactive", "stopped, not failed")
 
     def test_20_an_upgrade_keeps_history_rules_and_configuration(self):
         self.ok("sed -i 's/^interval = .*/interval = \"500ms\"/' /etc/taskmon/taskmond.toml && systemctl restart taskmond")
