@@ -79,6 +79,8 @@ class Screen:
             self.y, self.x = parts[0] - 1, parts[1] - 1
         elif letter == "J":
             self.cells = [[" "] * self.width for _ in range(self.height)]
+        elif letter == "K" and self.y < self.height:
+            self.cells[self.y][self.x:] = [" "] * (self.width - self.x)
 
     def lines(self):
         return ["".join(row).rstrip() for row in self.cells]
