@@ -7,9 +7,12 @@ import unittest
 from recorder import BIN, RecorderCase
 from terminal import OnTerminal
 
-LONG = (("history", "-b", "1m"), ("events", "-b", "1m"), ("ps", "-b", "1m"), ("rule", "test", "cpu > 0", "-b", "1m"),
-        ("diff", "--before", "1m..now", "--after", "1m..now"), ("history", "-b", "1m", "--plot"),
-        ("history", "-b", "1m", "-o", "json"), ("export", "openmetrics", "--once"))
+LESS = {"TASKMON_PAGER": "less -X", "TERM": "xterm", "TERMINFO": "/usr/share/terminfo"}
+ITSELF = "comm == taskmond"
+LONG = (("history", ITSELF, "-b", "1m"), ("events", "--type", "oom,rule,exit", "-b", "1m"), ("ps", ITSELF, "-b", "1m"),
+        ("rule", "test", ITSELF, "-b", "1m"), ("diff", ITSELF, "--before", "1m..now", "--after", "1m..now"),
+        ("history", ITSELF, "-b", "1m", "--plot"), ("history", ITSELF, "-f", "cpu", "-b", "1m", "-o", "json"),
+        ("export", "openmetrics", "--once", "--top", "1"))
 
 
 class ProgressTest(RecorderCase):
@@ -26,9 +29,9 @@ class ProgressTest(RecorderCase):
         finally:
             self.recorder.process.send_signal(signal.SIGCONT)
 
-    def run_on_terminal(self, *arguments, pager="cat"):
+    def run_on_terminal(self, *arguments, **environment):
         terminal = OnTerminal([f"{BIN}/taskmonctl", "--socket", self.recorder.socket, *arguments],
-                              environment={"TASKMON_PAGER": pager})
+                              environment={"TASKMON_PAGER": "cat", **environment})
         self.addCleanup(terminal.close)
         return terminal
 
@@ -57,17 +60,21 @@ class ProgressTest(RecorderCase):
 
     def test_a_pager_shows_the_answer_alone(self):
         with self.stopped():
-            terminal = self.run_on_terminal("history", "-b", "1m", pager="less -X")
+            terminal = self.run_on_terminal("history", ITSELF, "-b", "1m", **LESS)
             self.wait_for_progress(terminal)
         terminal.wait_for_text("COMM")
         self.assertNotIn("reading the history", "\n".join(terminal.look()))
-        terminal.type("\x03")  # for the pager
-        terminal.type("q")
+        terminal.type("\x03")  # for the pager, which forgets what is typed meanwhile
+
+        def left(lines):
+            terminal.type("q")
+            return terminal.process.poll() is not None
+        terminal.wait_until(left, "the end of the pager")
         self.assertIn(terminal.wait_for_end(), (0, -signal.SIGPIPE))
 
     def test_ctrl_c_before_the_pager_has_anything_ends_both(self):
         with self.stopped():
-            terminal = self.run_on_terminal("history", "-b", "1m", pager="less")
+            terminal = self.run_on_terminal("history", ITSELF, "-b", "1m", **LESS)
             self.wait_for_progress(terminal)
             terminal.type("\x03")
             terminal.type("q")

@@ -25,7 +25,7 @@ taskmontest|for the tests of taskmon,
 	clear=\E[H\E[J, cup=\E[%i%p1%d;%p2%dH, smcup=\E[?1049h, rmcup=\E[?1049l,
 	kcuu1=\E[A, kcud1=\E[B, kcuf1=\E[C, kcub1=\E[D, cr=\r, ind=\n, bel=^G,
 """
-SEQUENCE = re.compile(r"\x1b\[([?0-9;]*)([A-Za-z])")
+SEQUENCE = re.compile(r"\x1b(?:\[([?0-9;]*)([A-Za-z])|[=>])")
 
 
 def terminfo():

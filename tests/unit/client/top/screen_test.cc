@@ -201,7 +201,7 @@ TEST_F(ScreenTest, AStormIsALineThatUnfolds) {
   for (int i = 0; i < 137; ++i) tasks.push_back({.tid = 100 + i, .comm = "cc1plus", .cpu = 0.5, .ppid = 9});
   Model model = Shown(tasks);
   const int y = model.state().layout.list_y + 1;
-  EXPECT_THAT(Line(model, y), HasSubstr("68.5▆"));
+  EXPECT_THAT(Line(model, y), HasSubstr("68.5▅"));
   EXPECT_THAT(Line(model, y), HasSubstr("▸ make/cc1plus × 137"));
   EXPECT_THAT(Line(model, y + 1), HasSubstr("make --serve"));
   Press('+', &model);
