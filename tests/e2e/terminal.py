@@ -99,7 +99,8 @@ class OnTerminal:
         env = {**os.environ, "TERM": "taskmontest", "TERMINFO": self.terminfo, "LANG": "C.UTF-8", "TZ": "UTC",
                **(environment or {})}
         for name in ("COLUMNS", "LINES", "NO_COLOR"):
-            env.pop(name, None)
+            if name not in (environment or {}):
+                env.pop(name, None)
         self.process = subprocess.Popen(arguments, stdin=self.slave, stdout=self.slave, stderr=self.slave, env=env,
                                         start_new_session=True, preexec_fn=self.take_terminal)
 

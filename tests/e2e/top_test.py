@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`taskmonctl top` on a real pseudo-terminal: keys, window, time machine, and the terminal as it was afterwards."""
+import os
 import re
 import shutil
 import signal
@@ -22,7 +23,8 @@ class TopCase(RecorderCase):
     def run_as(self, name, *arguments):
         """A copy of sleep under a name of its own."""
         path = f"{self.recorder.directory}/{name}"
-        shutil.copy("/bin/sleep", path)
+        if not os.path.exists(path):
+            shutil.copy("/bin/sleep", path)
         process = subprocess.Popen([path, *arguments])
         self.addCleanup(lambda: (process.kill(), process.wait()))
         return process
@@ -56,6 +58,40 @@ class LiveTest(TopCase):
         top.type("xq")
         self.assertEqual(top.wait_for_end(), 0)
         self.assertTrue(top.is_restored())
+
+    def test_folds_many_siblings_and_obeys_the_palette(self):
+        for _ in range(25):
+            self.run_as("tm-sibling", "300")
+        top = self.top('comm == "tm-sibling"')
+        top.wait_for_text("/tm-sibling × 25")
+        top.type("+")
+        top.wait_until(lambda lines: sum("tm-sibling 300" in line for line in lines) > 5, "its members")
+        top.type(":fol")
+        top.wait_for_text("many siblings of one name as one line")
+        top.type("\x15colu\t cpu,majflt\r")
+        top.wait_for_text("MAJFLT/s  COMMAND")
+        top.type(":grup user\r")
+        top.wait_for_text("did you mean 'group'")
+        top.type("\x15g us\t\r")
+        top.wait_until(lambda lines: "by user" in lines[0], "groups")
+        top.type(":quit\r")
+        self.assertEqual(top.wait_for_end(), 0)
+        self.assertTrue(top.is_restored())
+
+    def test_draws_with_the_colours_that_the_terminal_has(self):
+        for term, more, many, few in (("xterm-256color", {}, True, False), ("xterm", {}, False, True),
+                                      ("linux", {}, False, True), ("vt100", {}, False, False),
+                                      ("xterm-256color", {"NO_COLOR": "1"}, False, False)):
+            with self.subTest(term=term, more=more):
+                top = self.top(environment={"TERM": term, "TERMINFO": "/lib/terminfo", **more})
+                wait_for(lambda: (top.look(), b"CPU%" in top.raw and b"root" in top.raw)[1], "the list")
+                top.type("q")
+                self.assertEqual(top.wait_for_end(), 0)
+                self.assertEqual((b"38;5;" in top.raw, bool(re.search(rb"\x1b\[(?:[0-9];)*3[1-7]m", top.raw))), (many, few))
+        for term in ("dumb", "no-such-terminal"):
+            top = self.top(environment={"TERM": term})
+            self.assertEqual(top.wait_for_end(), 2)
+            self.assertIn(b"try TERM=xterm-256color", top.raw)
 
     def test_follows_the_window(self):
         top = self.top()
