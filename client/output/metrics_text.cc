@@ -32,15 +32,15 @@ std::string ReasonOf(const MetricDesc& metric, const MetricHealthMap& health) {
 
 // What of the metric is in the history.
 std::string Kept(const MetricDesc& metric) {
+  const std::string step = metric.quantum > 1 ? "to " + HumanDuration(static_cast<double>(metric.quantum)) : "";
   if (metric.kept_from > 0) {
-    return fmt::format(
-        "of maxima from {}, and of all that name who took the CPU{}",
-        HumanDuration(static_cast<double>(metric.kept_from)),
-        metric.quantum > 1 ? fmt::format("; to {}", HumanDuration(static_cast<double>(metric.quantum))) : "");
+    const bool all_that_name = metric.witness_of == v1::TASK_SWITCH_OFFCPU_TIME_MAX;
+    return fmt::format("of maxima from {}{}{}", HumanDuration(static_cast<double>(metric.kept_from)),
+                       all_that_name ? ", and of all that name who took the CPU" : "", step.empty() ? "" : "; " + step);
   }
-  if (metric.quantum <= 1) return "exactly";
-  return fmt::format("to {}{}", HumanDuration(static_cast<double>(metric.quantum)),
-                     metric.kind == v1::COUNTER ? ", whatever the time between; exactly when the task ends" : "");
+  if (step.empty()) return "exactly";
+  if (metric.digits > 0) return fmt::format("{}, large ones to {:.2g} %", step, 100.0 / (1 << metric.digits));
+  return step + (metric.kind == v1::COUNTER ? ", whatever the time between; exactly when the task ends" : "");
 }
 
 void MetricKeys(const MetricDesc& metric, const MetricHealthMap& health, JsonObject* object) {

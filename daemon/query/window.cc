@@ -254,18 +254,20 @@ WindowRow WindowFolder::MakeWindowRow(Cell* cell, const Snapshot& moment) const 
   auto sample = std::make_shared<TaskSample>();
   sample->info = cell->info;
   sample->tick_seq = moment.tick.seq;
-  const double whole = by_ == GroupBy::kTask ? cell->weight : static_cast<double>(std::max<uint64_t>(elapsed_ns_, 1));
+  const bool group = by_ != GroupBy::kTask;
+  const bool over = !group && cell->ended_wall_ns != 0;
+  const double whole = !group ? cell->weight : static_cast<double>(std::max<uint64_t>(elapsed_ns_, 1));
   for (size_t i = 0; i < metrics_.size(); ++i) {
-    if (cell->known[i] == 0) continue;
     const v1::Metric metric = metrics_[i];
+    const bool ended_state = over && metric == v1::TASK_STATE;
+    if (cell->known[i] == 0 && !ended_state) continue;
     sample->valid.set(metric);
     int64_t& value = sample->values[metric] = cell->values[i];
     if (ways_[i] == Way::kMean) value = std::llround(cell->sums[i] / std::max(whole, 1.0));
     if (ways_[i] == Way::kHits) value = std::llround(cell->sums[i] / std::max(cell->lookups, 1.0));
     if (ways_[i] == Way::kCount) sample->deltas[metric] = value;
+    if (ended_state) value = 'X';
   }
-  const bool group = by_ != GroupBy::kTask;
-  if (!group && cell->ended_wall_ns != 0 && sample->valid[v1::TASK_STATE]) sample->values[v1::TASK_STATE] = 'X';
   return {.sample = std::move(sample),
           .guarded_visible = cell->guarded_visible,
           .cmdline_visible = cell->cmdline_visible,

@@ -78,6 +78,24 @@ class Lives(RecorderCase):
         self.assertTrue(all(event["comm"] == "true" for event in exits))
         self.assertEqual(self.recorder.lost(), before)
 
+    def test_a_thread_that_is_over_has_the_family_of_its_process(self):
+        code = ("import os, threading, time, subprocess\n"
+                "def work():\n"
+                "  child = subprocess.Popen(['sleep', '2.5'])\n"
+                "  print(threading.get_native_id(), child.pid, flush=True)\n"
+                "  child.wait()\n"
+                "thread = threading.Thread(target=work); thread.start(); thread.join()")
+        process = subprocess.Popen(["python3", "-S", "-c", code], stdout=subprocess.PIPE, text=True)
+        thread, child = map(int, process.stdout.readline().split())
+        process.stdout.close()
+        process.wait()
+        self.exits_of(process.pid)
+        for tid, is_thread in ((process.pid, False), (thread, True)):
+            life, = self.recorder.json("show", str(tid))
+            self.assertEqual((life["tid"], life["tgid"], life["thread"]), (tid, process.pid, is_thread))
+            self.assertEqual(life["parent"]["tid"], os.getpid())
+            self.assertEqual([each["tid"] for each in life["children"]], [child])
+
     def test_follow_streams_events_as_they_come(self):
         follower = subprocess.Popen([f"{BIN}/taskmonctl", "--socket", self.recorder.socket, "events", "-F", "-b", "1s",
                                      "--type", "exit", "comm == sleep", "-o", "jsonl"], stdout=subprocess.PIPE, text=True)

@@ -52,15 +52,15 @@ class Lives(TruthCase):
         self.assertGreater(final["task_runtime_ns"], cpu_ns - 500_000)
         self.assertLess(final["task_runtime_ns"], cpu_ns + 500_000 + (threads - 1) * 100_000)
 
-    def test_leaders_that_exit_first_end_once_on_a_busy_machine(self):
-        # The leader may be reaped and freed while its last thread has not left the CPU for good.
-        hogs = [subprocess.Popen(["sh", "-c", "while :; do ls >/dev/null; done"]) for _ in range(2 * os.cpu_count())]
-        for hog in hogs:
+    def on_a_busy_machine(self, batches, *arguments, options, hogs):
+        """Works of six at a time, and the ends told of them once all are."""
+        for _ in range(hogs):
+            hog = subprocess.Popen(["sh", "-c", "while :; do ls >/dev/null; done"])
             self.addCleanup(hog.wait)
             self.addCleanup(hog.kill)
         works = []
-        for _ in range(10):
-            batch = [self.workload("burn_user", 20, options=["--leader-exits"]) for _ in range(6)]
+        for _ in range(batches):
+            batch = [self.workload(*arguments, options=options) for _ in range(6)]
             for work in batch:
                 work.go()
             for work in batch:
@@ -70,7 +70,11 @@ class Lives(TruthCase):
         def all_ended():
             ended = self.events(f"ppid == {os.getpid()}", "exit")
             return ended if {w.pid for w in works} <= {e["tid"] for e in ended if not e["thread"]} else None
-        ended = wait_for(all_ended, "the ends of all")
+        return works, wait_for(all_ended, "the ends of all")
+
+    def test_leaders_that_exit_first_end_once_on_a_busy_machine(self):
+        # The leader may be reaped and freed while its last thread has not left the CPU for good.
+        works, ended = self.on_a_busy_machine(10, "burn_user", 20, options=["--leader-exits"], hogs=2 * os.cpu_count())
         for work in works:
             ends = [e for e in ended if e["tgid"] == work.pid and
                     work.started_boot_ns <= e["start_ns"] <= work.ended_boot_ns]
@@ -115,23 +119,7 @@ class Lives(TruthCase):
         self.assertEqual(sorted(begun), sorted((e["tid"], e["start_ns"], e["thread"]) for e in ends))
 
     def test_each_number_ends_once_when_threads_exec_on_a_busy_machine(self):
-        hogs = [subprocess.Popen(["sh", "-c", "while :; do ls >/dev/null; done"]) for _ in range(os.cpu_count())]
-        for hog in hogs:
-            self.addCleanup(hog.wait)
-            self.addCleanup(hog.kill)
-        works = []
-        for _ in range(5):
-            batch = [self.workload("execs", 3, options=["--thread"]) for _ in range(6)]
-            for work in batch:
-                work.go()
-            for work in batch:
-                work.finish()
-            works += batch
-        # One question about all of them: there are many events to look through.
-        def all_ended():
-            ended = self.events(f"ppid == {os.getpid()}", "exit")
-            return ended if {w.pid for w in works} <= {e["tid"] for e in ended if not e["thread"]} else None
-        ended = wait_for(all_ended, "the ends of all")
+        works, ended = self.on_a_busy_machine(5, "execs", 3, options=["--thread"], hogs=os.cpu_count())
         begun = self.events(f"ppid == {os.getpid()}", "fork")
         for work in works:
             # Its number may have been someone else's before or after.

@@ -77,6 +77,20 @@ TEST(Window, GroupsAreSumsWithThoseThatLivedBetweenTwoTicks) {
   EXPECT_EQ(result.rows[0].sample->info->key.tid, 0);
 }
 
+TEST(Window, WhoEndedIsInStateX) {
+  const Plan plan = PlanFor();
+  WindowFolder folder(plan, kRoot, GroupBy::kTask);
+  ASSERT_TRUE(folder.AddTick(World(1, {Worker(7, 1000, 0, 4096).Set(v1::TASK_STATE, 'S')}), nullptr).ok());
+  ASSERT_TRUE(folder.AddEnd(End(7, 2, 1350, 100 * kSecond)).ok());
+  ASSERT_TRUE(folder.AddEnd(End(9, 2, 70, 5 * kMs)).ok());  // nobody saw its state
+  ASSERT_TRUE(folder.AddTick(World(2, {Worker(8, 5000, 0, 4096).Set(v1::TASK_STATE, 'R')}), nullptr).ok());
+  const WindowResult result = folder.Take();
+  ASSERT_EQ(result.rows.size(), 3u);
+  for (const WindowRow& row : result.rows) {
+    EXPECT_EQ(Value(row, result, v1::TASK_STATE), row.sample->info->key.tid == 8 ? 'R' : 'X');
+  }
+}
+
 // A thread of process 20, born 5 ms before it ended; its row, and its end with this run time.
 Event EndOfThread(int32_t tid, uint64_t seq, int64_t runtime) {
   Event event = End(tid, seq, runtime, 5 * kMs);
