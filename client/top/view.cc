@@ -64,19 +64,22 @@ class Sorter {
     std::sort(items->begin(), items->end(), [&](int a, int b) { return Before(Key(a), a, Key(b), b); });
   }
 
-  // Tasks and storms in one order; `sum(item)` adds up what is to be told of a member.
-  template <typename Sum>
-  std::vector<Entry> Order(const std::vector<int>& items, std::vector<Storm>* storms, Sum sum) const {
+  // Tasks and storms in one order, by `values(item)`: the task's own, or with those of others that it stands for.
+  template <typename Values>
+  std::vector<Entry> Order(const std::vector<int>& items, std::vector<Storm>* storms, Values values) const {
     std::vector<Entry> entries;
-    for (const int item : items) entries.push_back({.item = item, .sums = {}});
+    std::vector<SortKey> keys;
+    for (const int item : items) {
+      entries.push_back({.item = item, .sums = {}});
+      keys.push_back(KeyBy(values(item), item));
+    }
     for (Storm& storm : *storms) {
       Sort(&storm.items);
-      GroupSum sums(frame_);
-      for (const int item : storm.items) sum(item, &sums);
-      entries.push_back({.item = storm.items.front(), .storm = &storm, .sums = sums.values()});
+      GroupSum sum(frame_);
+      for (const int item : storm.items) sum.Add(values(item));
+      entries.push_back({.item = storm.items.front(), .storm = &storm, .sums = sum.values()});
+      keys.push_back(KeyBy(sum.values(), storm.items.front()));
     }
-    std::vector<SortKey> keys;
-    for (const Entry& entry : entries) keys.push_back(KeyOfEntry(entry));
     std::vector<size_t> order(entries.size());
     std::iota(order.begin(), order.end(), 0);
     std::sort(order.begin(), order.end(),
@@ -89,10 +92,10 @@ class Sorter {
  private:
   const SortKey& Key(int item) const { return keys_[static_cast<size_t>(item)]; }
 
-  SortKey KeyOfEntry(const Entry& entry) const {
-    if (entry.storm == nullptr || !options_.sort.is_metric()) return Key(entry.item);
-    const Value value = ValueOf(options_.sort, frame_, entry.sums);
-    return {value.known(), value.number, ""};
+  // Where the values do not tell, as with what cannot be summed, the task's own do.
+  SortKey KeyBy(const std::vector<Value>& values, int item) const {
+    const Value value = ValueOf(options_.sort, frame_, values);
+    return value.known() ? SortKey{true, value.number, ""} : Key(item);
   }
 
   // Metrics from the largest, names from A, numbers of tasks from 1; unknown last both ways; then by number.
@@ -134,9 +137,9 @@ ViewRow StormRow(const Frame& frame, const ViewOptions& options, Entry entry, st
 std::vector<ViewRow> List(const Frame& frame, const ViewOptions& options, const Sorter& sorter,
                           std::vector<int> shown) {
   std::vector<Storm> storms = Storms(frame, options, &shown);
-  const auto sum = [&](int item, GroupSum* sums) { sums->Add(frame.items[static_cast<size_t>(item)].values); };
+  const auto own = [&](int item) -> const std::vector<Value>& { return frame.items[static_cast<size_t>(item)].values; };
   std::vector<ViewRow> rows;
-  for (Entry& entry : sorter.Order(shown, &storms, sum)) {
+  for (Entry& entry : sorter.Order(shown, &storms, own)) {
     if (entry.storm == nullptr) {
       rows.push_back({.item = entry.item, .members = 1});
       continue;
@@ -149,6 +152,7 @@ std::vector<ViewRow> List(const Frame& frame, const ViewOptions& options, const 
   return rows;
 }
 
+// Siblings are in the order of what they and all below them do: whoever is busy is reached from the top.
 class TreeMaker {
  public:
   TreeMaker(const Frame& frame, const ViewOptions& options, const Sorter& sorter, const std::vector<int>& shown)
@@ -165,6 +169,7 @@ class TreeMaker {
       const bool has_parent = parent != processes.end() && parent->second != item && OlderThan(parent->second, item);
       (has_parent ? below_[parent->second] : roots).push_back(item);
     }
+    for (const int root : roots) AddUp(root);
     AddAll(std::move(roots), [](bool) { return Lines(); });
   }
 
@@ -189,7 +194,8 @@ class TreeMaker {
   template <typename MakeLines>
   void AddAll(std::vector<int> items, MakeLines lines) {
     std::vector<Storm> storms = Storms(frame_, options_, &items);
-    std::vector<Entry> entries = sorter_.Order(items, &storms, [&](int item, GroupSum* sums) { Sum(item, sums); });
+    std::vector<Entry> entries =
+        sorter_.Order(items, &storms, [&](int item) -> const std::vector<Value>& { return ValuesWithBelow(item); });
     for (Entry& entry : entries) {
       const Lines its = lines(&entry == &entries.back());
       entry.storm == nullptr ? Add(entry.item, its) : AddStorm(std::move(entry), its);
@@ -201,14 +207,11 @@ class TreeMaker {
     const bool has_below = children != below_.end();
     const bool folded = has_below && options_.folded.contains(At(item).id);
     rows_.push_back({.item = item, .members = 1, .lines = lines.own, .folded = folded, .has_below = has_below});
-    if (!has_below) return;
     if (folded) {
-      const size_t row = rows_.size() - 1;
-      GroupSum sum(frame_);
-      rows_[row].members = Sum(item, &sum);
-      rows_[row].sums = sum.values();
-      return;
+      rows_.back().members = subtrees_.at(item).members;
+      rows_.back().sums = subtrees_.at(item).sums;
     }
+    if (!has_below || folded) return;
     AddAll(children->second, [&](bool last) { return Below(lines.below, last); });
   }
 
@@ -225,19 +228,37 @@ class TreeMaker {
     return {.own = lines + (last ? "└─" : "├─"), .below = deep ? lines : lines + (last ? "  " : "│ ")};
   }
 
-  int Sum(int item, GroupSum* sum) const {
+  // A task with all below it.
+  struct Subtree {
     int members = 1;
-    sum->Add(At(item).values);
+    std::vector<Value> sums;
+  };
+
+  const std::vector<Value>& ValuesWithBelow(int item) const {
+    const auto subtree = subtrees_.find(item);
+    return subtree == subtrees_.end() ? At(item).values : subtree->second.sums;
+  }
+
+  // From the leaves, which need no sums, to the roots; returns how many there are.
+  int AddUp(int item) {
     const auto children = below_.find(item);
-    if (children == below_.end()) return members;
-    for (const int child : children->second) members += Sum(child, sum);
-    return members;
+    if (children == below_.end()) return 1;
+    Subtree subtree;
+    GroupSum sum(frame_);
+    sum.Add(At(item).values);
+    for (const int child : children->second) {
+      subtree.members += AddUp(child);
+      sum.Add(ValuesWithBelow(child));
+    }
+    subtree.sums = sum.values();
+    return (subtrees_[item] = std::move(subtree)).members;
   }
 
   const Frame& frame_;
   const ViewOptions& options_;
   const Sorter& sorter_;
   std::unordered_map<int, std::vector<int>> below_;
+  std::unordered_map<int, Subtree> subtrees_;  // of those with others below
   std::vector<ViewRow> rows_;
 };
 

@@ -50,6 +50,18 @@ TEST(View, ATreeHasBranchesAndFolds) {
   EXPECT_DOUBLE_EQ(frame->Get(ValuesOf(rows[1], *frame), v1::TASK_CPU_PERCENT).number, 59) << "with what it hides";
 }
 
+TEST(View, ATreeBeginsWithThoseBelowWhomMostIsDone) {
+  const auto frame = FrameOf({{.tid = 2, .comm = "kthreadd", .cpu = 1, .ppid = 0},
+                              {.tid = 5, .comm = "shell", .cpu = 0, .ppid = 0},
+                              {.tid = 6, .comm = "make", .cpu = 0, .ppid = 5},
+                              {.tid = 7, .comm = "cc1plus", .cpu = 90, .ppid = 6},
+                              {.tid = 8, .comm = "tail", .cpu = 3, .ppid = 5}});
+  ViewOptions options = SortedBy("cpu");
+  options.tree = true;
+  EXPECT_THAT(Names(*frame, MakeView(*frame, options)),
+              ElementsAre("shell", "├─make", "│ └─cc1plus", "└─tail", "kthreadd"));
+}
+
 TEST(View, AReusedParentNumberMakesNoRing) {
   const auto frame =
       FrameOf({{.tid = 5, .comm = "a", .ppid = 6, .start_ns = 10}, {.tid = 6, .comm = "b", .ppid = 5, .start_ns = 20}});
