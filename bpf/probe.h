@@ -103,9 +103,4 @@ class Probe {
   virtual absl::Status SetStatistics(bool on) = 0;
 };
 
-// "lifecycle", "sched", … as metric.proto's MetricInfo.hook names them.
-const char* HookGroupName(tm_hook_group group);
-// "ring_final", … as status names them under `dropped`.
-const char* DropName(tm_drop drop);
-
 }  // namespace taskmon::bpf

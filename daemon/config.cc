@@ -11,7 +11,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "bpf/probe.h"
+#include "bpf/abi_names.h"
 #include "daemon/query/nearest.h"
 #include "daemon/query/time_spec.h"
 #include "daemon/rules/toml_file.h"

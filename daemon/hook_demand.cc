@@ -3,7 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "bpf/probe.h"
+#include "bpf/abi_names.h"
 #include "proto/catalogue.h"
 
 namespace taskmon::daemon {

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "bpf/abi_names.h"
 #include "proto/catalogue.h"
 
 namespace taskmon::daemon {

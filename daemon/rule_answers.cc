@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-#include "bpf/probe.h"
+#include "bpf/abi_names.h"
 #include "daemon/hook_demand.h"
 #include "daemon/query/range.h"
 #include "daemon/query/time_spec.h"

@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "bpf/abi_names.h"
 #include "daemon/clocks.h"
 #include "daemon/privileges.h"
 

@@ -19,6 +19,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "bpf/abi_names.h"
 #include "tests/bpf/probe_fixture.h"
 
 namespace taskmon::bpf {

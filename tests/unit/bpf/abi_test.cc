@@ -10,7 +10,7 @@
 #include <map>
 #include <string>
 
-#include "bpf/probe.h"
+#include "bpf/abi_names.h"
 #include "bpf/rules_abi.h"
 #include "bpf/taskmon_abi.h"
 #include "tests/unit/bpf/abi_layout.h"
