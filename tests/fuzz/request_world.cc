@@ -123,10 +123,10 @@ class Maker {
       // A counter that was known stays known.
       now->valid.set(metric.id, valid || (counter && before.valid.test(metric.id)));
       if (!now->valid.test(metric.id)) continue;
-      now->deltas[metric.id] = counter && before.valid.test(metric.id) ? number : 0;
-      now->values[metric.id] = metric.id == v1::TASK_STATE ? 'S' : value;
+      now->deltas.Set(metric.id, counter && before.valid.test(metric.id) ? number : 0);
+      now->values.Set(metric.id, metric.id == v1::TASK_STATE ? 'S' : value);
       if (metric.group == v1::SMAPS)
-        now->taken_boot_ns[metric.id] = kBoot + seq_ * kSecond - static_cast<uint64_t>(number);
+        now->taken_boot_ns.Set(metric.id, kBoot + seq_ * kSecond - static_cast<uint64_t>(number));
     }
     return now;
   }

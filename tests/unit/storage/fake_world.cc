@@ -65,8 +65,8 @@ std::shared_ptr<const TaskSample> FakeWorld::Birth() {
   for (MetricId m = 1; m <= kLastMetric; ++m) {
     sample->valid[m] = m != kDerivedMetric && m % 11 != 5;
     if (!sample->valid[m] || Chance(0.5)) continue;
-    sample->values[m] = Number(0, 1000) << (m % 5 * 4);
-    if (KindOf(m) == ColumnKind::kCounter && !first_) sample->deltas[m] = sample->values[m];
+    sample->values.Set(m, Number(0, 1000) << (m % 5 * 4));
+    if (KindOf(m) == ColumnKind::kCounter && !first_) sample->deltas.Set(m, sample->values[m]);
   }
   Event event;
   event.type = EventType::kFork;
@@ -81,11 +81,11 @@ void FakeWorld::MakeOdd(TaskSample* sample) {
   const auto m = static_cast<MetricId>(Number(1, kLastMetric));
   switch (Number(0, 4)) {
     case 0: sample->valid[m] = m != kDerivedMetric && !sample->valid[m]; break;
-    case 1: sample->deltas[m] = Number(-5, 5); break;
-    case 2: sample->values[m] = static_cast<int64_t>(random_()); break;
+    case 1: sample->deltas.Set(m, Number(-5, 5)); break;
+    case 2: sample->values.Set(m, static_cast<int64_t>(random_())); break;
     case 3:
       if (!sample->taken_boot_ns.erase(m))
-        sample->taken_boot_ns[m] = static_cast<int64_t>(boot_ns_) - Number(1, 9999999);
+        sample->taken_boot_ns.Set(m, static_cast<int64_t>(boot_ns_) - Number(1, 9999999));
       break;
     default: {
       auto info = std::make_shared<TaskInfo>(*sample->info);
@@ -93,7 +93,7 @@ void FakeWorld::MakeOdd(TaskSample* sample) {
       sample->info = info;
     }
   }
-  if (!sample->valid[m]) sample->values[m] = sample->deltas[m] = 0;
+  if (!sample->valid[m]) sample->values.Set(m, sample->deltas[m] = 0);
 }
 
 std::shared_ptr<const TaskSample> FakeWorld::Work(const TaskSample& before) {
@@ -105,8 +105,8 @@ std::shared_ptr<const TaskSample> FakeWorld::Work(const TaskSample& before) {
   for (MetricId m = 1; m <= kLastMetric && !idle; ++m) {
     if (!sample->valid[m] || m % 7 == 0 || Chance(0.4)) continue;
     const int64_t step = Number(0, 300) * (m % 4 == 0 ? 4096 : 1);
-    sample->values[m] = KindOf(m) == ColumnKind::kWindowMax ? Number(0, 100000) : sample->values[m] + step;
-    if (KindOf(m) == ColumnKind::kCounter) sample->deltas[m] = step;
+    sample->values.Set(m, KindOf(m) == ColumnKind::kWindowMax ? Number(0, 100000) : sample->values[m] + step);
+    if (KindOf(m) == ColumnKind::kCounter) sample->deltas.Set(m, step);
   }
   if (Chance(10 * options_.oddity)) MakeOdd(sample.get());
   return sample;
