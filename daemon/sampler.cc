@@ -165,7 +165,6 @@ void Sampler::Run() {
       last_tick_failed_ = !status.ok();
       want_all_ |= last_tick_failed_;
       if (timer_ns != interval_ns()) SetTimer(timer.get(), timer_ns = interval_ns());
-      heap_.MaybeTrim(BootNowNs());
     }
     GiveSign();
   }

@@ -22,7 +22,6 @@
 
 #include "bpf/probe.h"
 #include "daemon/connection_scan.h"
-#include "daemon/heap.h"
 #include "daemon/hook_demand.h"
 #include "daemon/hook_meter.h"
 #include "daemon/load_shedder.h"
@@ -140,7 +139,6 @@ class Sampler {
   uint64_t failed_passes_ = 0;
   bool last_tick_failed_ = false;
   uint64_t last_sign_ns_ = 0;
-  HeapTrimmer heap_;
   std::array<int64_t, TM_HOOK_GROUP_MAX> attached_wall_ns_ = {};
   HookGroups failed_groups_;  // told once
 
