@@ -112,7 +112,7 @@ class Sampler {
   void Tell(const std::vector<bpf::UserVerdict>& verdicts);
   void TakeRuleEdits(std::vector<Event>* events);
   void PostSmapsTargets(uint64_t boot_ns);
-  void KeepBudget(uint64_t boot_ns, int64_t wall_ns, std::vector<Event>* events);
+  void KeepBudget(const taskmon::Tick& tick, uint64_t own_cpu_ns, std::vector<Event>* events);
   uint64_t interval_ns() const { return options_.interval_ns * shedder_.interval_factor(); }
   void NoteTick(uint64_t began_boot_ns);
   uint64_t LostRecords();

@@ -93,7 +93,7 @@ void SyntheticDay::Make(int number) {
 // A sample to change: counters and gauges as they were, maxima of this tick alone.
 std::shared_ptr<TaskSample> SyntheticDay::Fresh(Task* task) {
   auto sample = std::make_shared<TaskSample>(*task->sample);
-  sample->deltas.fill(0);
+  sample->deltas.Clear();
   sample->tick_seq = seq_;
   for (const Witnesses& w : kWitnesses) {
     sample->values.Set(w.maximum, 0);

@@ -112,7 +112,7 @@ class Maker {
   std::shared_ptr<const TaskSample> Worked(const TaskSample& before) {
     auto now = std::make_shared<TaskSample>(before);
     now->tick_seq = seq_;
-    now->taken_boot_ns.clear();
+    now->taken_boot_ns.Clear();
     for (const MetricDesc& metric : AllMetrics()) {
       if (query::IsDerived(metric.id)) continue;
       const bool secret = metric.visibility == v1::GUARDED && Hidden(*now->info);

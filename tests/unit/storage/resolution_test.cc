@@ -75,7 +75,7 @@ class Machine {
       std::shared_ptr<const TaskSample>& sample = samples_[tid];
       if (sample == nullptr || sample->tick_seq != task.tick_seq) sample = std::make_shared<TaskSample>(task);
       snapshot.tasks.push_back(sample);
-      task.deltas.fill(0);
+      task.deltas.Clear();
       task.valid.reset(kRatio);
       task.values.Set(kRatio, 0);
     }
