@@ -144,7 +144,7 @@ class Maker {
 Machine::Machine(uint64_t secret, bool hides_cmdlines) {
   directory_ = (std::filesystem::temp_directory_path() / "taskmon-fuzz-XXXXXX").string();
   Must(mkdtemp(directory_.data()) != nullptr);
-  storage::RingOptions ring{.path = directory_ + "/history.db", .chunk_ticks = kChunkTicks};
+  storage::RingOptions ring{.path = ring_path(), .chunk_ticks = kChunkTicks};
   ring.columns = query::RingColumns();
   ring.durable = false;
   auto writer = storage::RingWriter::Open(ring);
