@@ -96,8 +96,8 @@ absl::StatusOr<const InfoCache::Names*> InfoCache::FindNames(int64_t id) {
   ReadOwner(names_of_, 4, &info);
   SharedText comm, rules;
   int column = 8;
-  for (SharedText* text : {&comm, &info.cmdline, &info.exe, &info.user, &info.cgroup, &info.unit, &info.container,
-                           &info.app, &rules}) {
+  for (SharedText* text :
+       {&comm, &info.cmdline, &info.exe, &info.user, &info.cgroup, &info.unit, &info.container, &info.app, &rules}) {
     absl::StatusOr<SharedText> found = FindText(names_of_.Int(column++));
     if (!found.ok()) return found.status();
     *text = *std::move(found);
@@ -140,8 +140,8 @@ absl::StatusOr<std::shared_ptr<const TaskInfo>> InfoCache::ReadOld(int64_t id) {
   ReadOwner(old, 8, info.get());
   info->comm = old.Text(12);
   int column = 13;
-  for (SharedText* text : {&info->cmdline, &info->exe, &info->user, &info->cgroup, &info->unit, &info->container,
-                           &info->app}) {
+  for (SharedText* text :
+       {&info->cmdline, &info->exe, &info->user, &info->cgroup, &info->unit, &info->container, &info->app}) {
     *text = old.Text(column++);
   }
   info->rules = SplitRules(old.Text(column));

@@ -124,9 +124,15 @@ absl::StatusOr<int64_t> NameTable::FindText(const std::string& text, bool seen) 
 
 absl::StatusOr<NameTable::TextIds> NameTable::FindTexts(const TaskInfo& info, bool seen) {
   const std::string rules = JoinRules(info.rules);
-  const std::string* const texts[kTexts] = {&info.comm,         &info.cmdline.str(),   &info.exe.str(),
-                                            &info.user.str(),   &info.cgroup.str(),    &info.unit.str(),
-                                            &info.container.str(), &info.app.str(), &rules};
+  const std::string* const texts[kTexts] = {&info.comm,
+                                            &info.cmdline.str(),
+                                            &info.exe.str(),
+                                            &info.user.str(),
+                                            &info.cgroup.str(),
+                                            &info.unit.str(),
+                                            &info.container.str(),
+                                            &info.app.str(),
+                                            &rules};
   TextIds ids{};
   for (size_t i = 0; i < kTexts; ++i) {
     absl::StatusOr<int64_t> id = FindText(*texts[i], seen);

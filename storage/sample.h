@@ -75,9 +75,9 @@ struct TaskSample {
   uint64_t tick_seq = 0;
   MetricSet valid;  // a metric that is not valid is unavailable
   MetricValues values;
-  MetricValues deltas;  // counters: increase since the tick before; 0 at a task's first tick in a boot unless it
-                          // was born inside the tick
-  MetricValues taken_boot_ns;               // values older than the tick: when they were read
+  MetricValues deltas;         // counters: increase since the tick before; 0 at a task's first tick in a boot unless it
+                               // was born inside the tick
+  MetricValues taken_boot_ns;  // values older than the tick: when they were read
   std::shared_ptr<const GaugeRange> range;  // null: every gauge was `values` for all of the tick
 };
 

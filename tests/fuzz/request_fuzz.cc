@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Any request for data that a client can send, answered over a live tick and a history file (see asking.h). No secret is
-// in any answer: neither in values, nor in which rows there are, in which order, and which pages they come in.
+// Any request for data that a client can send, answered over a live tick and a history file (see asking.h). No secret
+// is in any answer: neither in values, nor in which rows there are, in which order, and which pages they come in.
 #include <cstdint>
 #include <string_view>
 

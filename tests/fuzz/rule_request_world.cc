@@ -17,7 +17,7 @@ namespace {
 using daemon::kSecond;
 using daemon::Leader;
 
-constexpr char kRules[] = R"(
+constexpr char kRules[] = R"toml(
 [[rule]]
 name = "nobody"
 expr = "comm == nobody && (read > 100 || (rchar > 1000 for 2s) || anomaly(read) || fds > 5)"
@@ -35,7 +35,7 @@ expr = "kthread"
 action = "drop"
 enabled = false
 note = "not now"
-)";
+)toml";
 constexpr uint64_t kTicks = 8;
 
 struct Owner {
@@ -81,15 +81,17 @@ RuleMachine::RuleMachine(uint64_t secret, bool hides_cmdlines) : machine_(secret
       .open_ring = [this] { return storage::RingReader::Open(machine_.ring_path(), query::RingColumns()); },
       .ring_bytes = [] { return 1u << 20; },
       .now_wall_ns = [this] { return machine_.newest().tick.wall_ns; }});
-  desk_ = std::make_unique<daemon::RuleDesk>(daemon::RuleDesk::Sources{
-      .book = book_.get(), .engine = answers_.get(), .newest = [this] { return newest_; },
-      .reader_group = "taskmon", .admin_group = "taskmon-admin"});
+  desk_ = std::make_unique<daemon::RuleDesk>(daemon::RuleDesk::Sources{.book = book_.get(),
+                                                                       .engine = answers_.get(),
+                                                                       .newest = [this] { return newest_; },
+                                                                       .reader_group = "taskmon",
+                                                                       .admin_group = "taskmon-admin"});
 }
 
 // Some ticks, so that rules have been asked, with all that they remember.
 void RuleMachine::Live(uint64_t secret_seed) {
-  builder_ = std::make_unique<daemon::SampleBuilder>(daemon::SampleBuilder::Options{
-      .boot_id = "boot", .memory_total_bytes = 1 << 30, .admission = &admission_});
+  builder_ = std::make_unique<daemon::SampleBuilder>(
+      daemon::SampleBuilder::Options{.boot_id = "boot", .memory_total_bytes = 1 << 30, .admission = &admission_});
   builder_->SetAttached(daemon::HookGroups().set());
   std::mt19937_64 open(1), secret(secret_seed);
   for (uint64_t tick = 1; tick <= kTicks; ++tick) {
