@@ -277,14 +277,14 @@ absl::Status Daemon::StartServing() {
       .ring_bytes = [this] { return writer_->stats().ring.used_bytes; },
       .now_wall_ns = WallNowNs,
       .keep_untracked = config_.baseline == Config::Baseline::kAll});
-  rule_service_ = std::make_unique<RuleService>(
-      RuleService::Sources{.peers = peers_.get(),
-                           .book = rules_.get(),
-                           .engine = rule_engine_.get(),
-                           .newest = [this] { return hub_.Newest(); },
-                           .readers_only = config_.rules_readable_by == Config::RulesReadableBy::kReaders,
-                           .reader_group = config_.reader_group,
-                           .admin_group = config_.admin_group});
+  rule_desk_ = std::make_unique<RuleDesk>(
+      RuleDesk::Sources{.book = rules_.get(),
+                        .engine = rule_engine_.get(),
+                        .newest = [this] { return hub_.Newest(); },
+                        .readers_only = config_.rules_readable_by == Config::RulesReadableBy::kReaders,
+                        .reader_group = config_.reader_group,
+                        .admin_group = config_.admin_group});
+  rule_service_ = std::make_unique<RuleService>(peers_.get(), rule_desk_.get());
   grpc::ServerBuilder builder;
   grpc::ResourceQuota quota("taskmond");
   quota.SetMaxThreads(static_cast<int>(config_.max_subscriptions) + 32);
@@ -303,7 +303,7 @@ Figures Daemon::ReadFigures() const {
                      .self = self_.Read(),
                      .smaps = smaps_.stats(),
                      .names_dropped = names_.dropped(),
-                     .refused_streams = service_->refused_streams() + rule_service_->refused_trials(),
+                     .refused_streams = service_->refused_streams() + rule_desk_->refused_trials(),
                      .refused_connections = peers_->refused(),
                      .query_memory_turned_away = engine_->memory_turned_away(),
                      .uptime_s = static_cast<double>(BootNowNs() - started_boot_ns_) / 1e9};

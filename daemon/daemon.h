@@ -19,6 +19,7 @@
 #include "daemon/privileges.h"
 #include "daemon/reports.h"
 #include "daemon/sampler.h"
+#include "daemon/rule_desk.h"
 #include "daemon/rule_service.h"
 #include "daemon/rules/app_catalogue.h"
 #include "daemon/rules/rule_book.h"
@@ -72,6 +73,7 @@ class Daemon {
   std::unique_ptr<query::Engine> engine_;
   std::unique_ptr<Peers> peers_;
   std::unique_ptr<Service> service_;
+  std::unique_ptr<RuleDesk> rule_desk_;
   std::unique_ptr<RuleService> rule_service_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<Listener> listener_;

@@ -5,7 +5,7 @@
 
 namespace taskmon::daemon {
 
-const std::string& KnownNames::User(uint32_t uid) {
+const SharedText& KnownNames::User(uint32_t uid) {
   auto [user, added] = users_.try_emplace(uid);
   if (added) wanted_users_.push_back(uid);
   return user->second.name;
@@ -21,7 +21,7 @@ bool KnownNames::IsUserRead(uint32_t uid) const {
   return known != users_.end() && known->second.read;
 }
 
-void KnownNames::LearnUser(uint32_t uid, const std::string& name) {
+void KnownNames::LearnUser(uint32_t uid, const SharedText& name) {
   users_[uid] = {name, true};
   ++users_version_;
 }

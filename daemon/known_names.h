@@ -19,13 +19,13 @@ class KnownNames {
   static constexpr size_t kMostCgroups = 100'000;
 
   // Empty: not known (yet). A user not met before is asked for with the next requests.
-  const std::string& User(uint32_t uid);
+  const SharedText& User(uint32_t uid);
   // nullptr: not known.
   const CgroupIdentity* Cgroup(uint64_t cgroup_id) const;
 
   bool IsUserRead(uint32_t uid) const;
 
-  void LearnUser(uint32_t uid, const std::string& name);
+  void LearnUser(uint32_t uid, const SharedText& name);
   void LearnCgroup(uint64_t cgroup_id, const CgroupIdentity& identity);
 
   // All that is known, for plans; the versions grow when there is more.
@@ -39,7 +39,7 @@ class KnownNames {
  private:
   std::map<uint64_t, CgroupIdentity> cgroups_;  // by cgroup v2 id
   struct KnownUser {
-    std::string name;
+    SharedText name;
     bool read = false;  // asked for, but no answer yet
   };
   std::map<uint32_t, KnownUser> users_;

@@ -5,18 +5,8 @@
 
 #include <spdlog/spdlog.h>
 
-#include "daemon/clocks.h"
-
 namespace taskmon::daemon {
 namespace {
-
-std::optional<SelfControl::BpfCost> CostOf(const HookMeter& meter) {
-  if (!meter.sum()) return std::nullopt;
-  const auto cpus = static_cast<double>(sysconf(_SC_NPROCESSORS_ONLN));
-  return SelfControl::BpfCost{.taken_boot_ns = meter.sum()->taken_boot_ns,
-                              .began_boot_ns = meter.sum()->began_boot_ns,
-                              .percent = meter.sum()->ns_per_second / 1e7 / cpus};
-}
 
 HookDemand::Shed HooksShed(const SelfControl& control) {
   if (control.IsShed(Shed::kHooks)) return HookDemand::Shed::kAll;
@@ -25,12 +15,21 @@ HookDemand::Shed HooksShed(const SelfControl& control) {
 
 }  // namespace
 
-std::optional<Event> LoadShedder::OnTick(uint64_t boot_ns, int64_t wall_ns, uint64_t stall_ns, HookMeter* meter,
+// CPUs come and go; how many there are is a file of the kernel's, so it is read once a measurement.
+void LoadShedder::TakeBpfCost(const HookMeter& meter) {
+  const std::optional<HookMeter::Sum>& sum = meter.sum();
+  if (!sum || (bpf_ && bpf_->taken_boot_ns == sum->taken_boot_ns)) return;
+  const auto cpus = static_cast<double>(sysconf(_SC_NPROCESSORS_ONLN));
+  bpf_ = SelfControl::BpfCost{.taken_boot_ns = sum->taken_boot_ns,
+                              .began_boot_ns = sum->began_boot_ns,
+                              .percent = sum->ns_per_second / 1e7 / cpus};
+}
+
+std::optional<Event> LoadShedder::OnTick(uint64_t boot_ns, int64_t wall_ns, Spent spent, HookMeter* meter,
                                          SampleBuilder* builder) {
-  const std::optional<SelfControl::Change> change = control_.OnTick({.boot_ns = boot_ns,
-                                                                     .cpu_ns = ReadClockNs(CLOCK_PROCESS_CPUTIME_ID),
-                                                                     .stall_ns = stall_ns,
-                                                                     .bpf = CostOf(*meter)});
+  TakeBpfCost(*meter);
+  const std::optional<SelfControl::Change> change =
+      control_.OnTick({.boot_ns = boot_ns, .cpu_ns = spent.cpu_ns, .stall_ns = spent.stall_ns, .bpf = bpf_});
   if (!change) return std::nullopt;
   demand_->SetShed(HooksShed(control_));
   builder->SetStoreThreads(!control_.IsShed(Shed::kThreadRows));

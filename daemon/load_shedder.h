@@ -20,17 +20,24 @@ class LoadShedder {
  public:
   LoadShedder(SelfControl::Options options, HookDemand* demand) : control_(options), demand_(demand) {}
 
-  // Once a tick, with what smaps reads have stalled others so far. The event of the step that was taken, if any.
-  std::optional<Event> OnTick(uint64_t boot_ns, int64_t wall_ns, uint64_t stall_ns, HookMeter* meter,
-                              SampleBuilder* builder);
+  // Since taskmond began.
+  struct Spent {
+    uint64_t cpu_ns = 0;    // its own, user and system
+    uint64_t stall_ns = 0;  // of others, by smaps reads
+  };
+  // Once a tick. The event of the step that was taken, if any.
+  std::optional<Event> OnTick(uint64_t boot_ns, int64_t wall_ns, Spent spent, HookMeter* meter, SampleBuilder* builder);
 
   bool reads_smaps() const { return !control_.IsShed(Shed::kSmaps); }
   uint32_t interval_factor() const { return control_.interval_factor(); }
   const SelfControl::Figures& figures() const { return control_.figures(); }
 
  private:
+  void TakeBpfCost(const HookMeter& meter);
+
   SelfControl control_;
   HookDemand* const demand_;
+  std::optional<SelfControl::BpfCost> bpf_;  // of the newest measurement
 };
 
 }  // namespace taskmon::daemon

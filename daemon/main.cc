@@ -9,7 +9,6 @@
 
 #include "daemon/config.h"
 #include "daemon/daemon.h"
-#include "daemon/heap.h"
 #include "daemon/library_logs.h"
 #include "daemon/query/time_spec.h"
 
@@ -81,7 +80,6 @@ int Main(int argc, char** argv) {
   }
   spdlog::set_default_logger(spdlog::stderr_color_mt("taskmond"));
   spdlog::set_level(spdlog::level::from_str(config->log_level));
-  ConfigureHeap();
   QuietLibraryLogs();
   Daemon::BlockSignals();
   Daemon daemon(*config);

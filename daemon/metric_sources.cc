@@ -126,7 +126,7 @@ rules::HookedMetrics MakeHookedMetrics() {
 }
 
 void Set(v1::Metric metric, int64_t value, TaskSample* sample) {
-  sample->values[metric] = value;
+  sample->values.Set(metric, value);
   sample->valid.set(metric);
 }
 
@@ -195,9 +195,9 @@ void FillDeltas(const TaskSample* before, bool born_in_tick, TaskSample* sample)
     const int64_t value = sample->values[metric];
     if (before != nullptr && before->valid.test(metric)) {
       // A counter that seems to fall has lost a record that was counted; its increase is unknown, never negative.
-      sample->deltas[metric] = std::max<int64_t>(0, value - before->values[metric]);
+      sample->deltas.Set(metric, std::max<int64_t>(0, value - before->values[metric]));
     } else if (before == nullptr && born_in_tick) {
-      sample->deltas[metric] = value;
+      sample->deltas.Set(metric, value);
     }
   };
   for (const CounterSource& source : kCounters) fill(source.metric);

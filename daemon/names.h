@@ -15,13 +15,15 @@
 #include <absl/base/thread_annotations.h>
 #include <absl/synchronization/mutex.h>
 
+#include "storage/shared_text.h"
+
 namespace taskmon::daemon {
 
 // What a cgroup path says about who runs the task. unit and container are empty when it says nothing.
 struct CgroupIdentity {
-  std::string path;
-  std::string unit;
-  std::string container;
+  SharedText path;
+  SharedText unit;
+  SharedText container;
 };
 
 // Pure: "/system.slice/ssh.service" → unit ssh.service; "/docker/<64 hex>" and its kin → container, first 12 digits.

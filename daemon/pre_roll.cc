@@ -8,7 +8,7 @@ namespace taskmon::daemon {
 namespace {
 
 constexpr size_t kMostRowsTaken = 100'000;  // at once: an edit can promote everybody
-constexpr uint64_t kRowBytes = sizeof(TaskSample) + sizeof(std::shared_ptr<const TaskSample>) + 32;
+constexpr uint64_t kOverheadBytes = sizeof(std::shared_ptr<const TaskSample>) + 48;  // the allocator's with it
 
 // One task on its way through the ticks.
 struct Track {
@@ -19,7 +19,7 @@ struct Track {
 }  // namespace
 
 void PreRoll::DropOldest() {
-  stats_.bytes -= ticks_.front().rows.size() * kRowBytes;
+  stats_.bytes -= ticks_.front().bytes;
   ticks_.pop_front();
 }
 
@@ -28,9 +28,11 @@ void PreRoll::Add(const Tick& tick, const std::vector<std::shared_ptr<const Task
   while (!ticks_.empty() && tick.boot_ns - ticks_.front().boot_ns > options_.max_age_ns) DropOldest();
   Kept kept{.seq = tick.seq, .boot_ns = tick.boot_ns};
   for (const auto& row : rows) {
-    if (row->tick_seq == tick.seq) kept.rows.push_back(row);
+    if (row->tick_seq != tick.seq) continue;
+    kept.rows.push_back(row);
+    kept.bytes += BytesOf(*row) + kOverheadBytes;
   }
-  stats_.bytes += kept.rows.size() * kRowBytes;
+  stats_.bytes += kept.bytes;
   ticks_.push_back(std::move(kept));
   while (!ticks_.empty() && stats_.bytes > options_.max_bytes) {
     stats_.rows_given_up += ticks_.front().rows.size();

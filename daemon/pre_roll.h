@@ -48,6 +48,7 @@ class PreRoll {
   struct Kept {
     uint64_t seq = 0;
     uint64_t boot_ns = 0;
+    uint64_t bytes = 0;
     std::vector<std::shared_ptr<const TaskSample>> rows;  // with news at this tick
   };
 

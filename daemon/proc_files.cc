@@ -20,6 +20,7 @@ std::string ReadUpTo(const std::string& path, size_t limit) {
   }
   close(fd);
   text.resize(length);
+  text.shrink_to_fit();  // what is read here may wait, by the thousand
   return text;
 }
 

@@ -67,7 +67,7 @@ void FillSmaps(const std::optional<SmapsAnswer>& smaps, TaskSample* sample) {
       {v1::TASK_SWAP_DATA_PSS_SIZE, values.swap_pss},      {v1::TASK_PSS_SIZE, values.pss}};
   for (const auto& [metric, value] : fields) {
     Set(metric, static_cast<int64_t>(value), sample);
-    sample->taken_boot_ns[metric] = static_cast<int64_t>(smaps->taken_boot_ns);
+    sample->taken_boot_ns.Set(metric, static_cast<int64_t>(smaps->taken_boot_ns));
   }
 }
 
@@ -113,7 +113,10 @@ std::shared_ptr<const TaskInfo> RowMaker::ProcessInfo(Process* process) {
   draft.tgid = process->tgid;
   draft.process_start_ns = process->start_ns;
   draft.boot_id = options_.boot_id;
-  if (options_.apps != nullptr && !draft.kthread) draft.app = options_.apps->Find(draft.comm, draft.exe, draft.cmdline);
+  if (options_.apps != nullptr && !draft.kthread) {
+    const std::string_view app = options_.apps->Find(draft.comm, draft.exe, draft.cmdline);
+    if (draft.app != app) draft.app = app;
+  }
   Judge(process);
   // Kept from the first time, so that a start time does not move when the clock is set.
   if (process->info == nullptr) draft.start_wall_ns = WallNs(process->start_ns);
@@ -155,43 +158,49 @@ void RowMaker::FillWaits(uint64_t off_since_ns, uint64_t iowait_since_ns, TaskSa
   Set(v1::TASK_IOWAIT_SINCE, static_cast<int64_t>(iowait_since_ns), sample);
 }
 
+TaskSample* RowMaker::Begin(std::shared_ptr<const TaskInfo> info, uint64_t tick_seq) {
+  sample_.info = std::move(info);
+  sample_.tick_seq = tick_seq;
+  sample_.valid.reset();
+  sample_.values.Clear();
+  sample_.deltas.Clear();
+  sample_.taken_boot_ns.Clear();
+  return &sample_;
+}
+
 void RowMaker::MakeProcessSample(Process* process, uint64_t tick_seq) {
-  auto sample = std::make_shared<TaskSample>();
-  sample->info = ProcessInfo(process);
-  sample->tick_seq = tick_seq;
+  TaskSample* sample = Begin(ProcessInfo(process), tick_seq);
   Counters total = process->dead;
   Add(total, process->live);
   process->split.Update(total[TM_C_RUNTIME_NS], total[TM_C_UTIME_NS], total[TM_C_STIME_NS]);
-  FillCounters(total, process->split, process->valid, attached_, sample.get());
-  FillMaxima(process->maxima, attached_, sample.get());
+  FillCounters(total, process->split, process->valid, attached_, sample);
+  FillMaxima(process->maxima, attached_, sample);
   // A zombie has no memory any more; that its last sizes are not known is another matter.
   const bool has_no_memory = process->draft.kthread || (process->exited && tick_seq != 0);
-  FillProcessGauges(process->gauges, process->valid, has_no_memory, sample.get());
+  FillProcessGauges(process->gauges, process->valid, has_no_memory, sample);
   const ThreadSummary summary = Summarize(*process);
-  FillScheduling(summary.state, process->nice, process->priority, process->cpu, sample.get());
-  FillConnectionFlags(process->used_flags, attached_, sample.get());
-  FillWaits(summary.off_since_ns, summary.iowait_since_ns, sample.get());
-  FillSmaps(process->smaps, sample.get());
-  FillHitPercent(total, &process->hit_adds, &process->hit_lookups, sample.get());
-  FillDeltas(process->sample.get(), process->born_in_tick, sample.get());
-  process->sample = std::move(sample);
+  FillScheduling(summary.state, process->nice, process->priority, process->cpu, sample);
+  FillConnectionFlags(process->used_flags, attached_, sample);
+  FillWaits(summary.off_since_ns, summary.iowait_since_ns, sample);
+  FillSmaps(process->smaps, sample);
+  FillHitPercent(total, &process->hit_adds, &process->hit_lookups, sample);
+  FillDeltas(process->sample.get(), process->born_in_tick, sample);
+  process->sample = std::make_shared<const TaskSample>(*sample);
 }
 
 void RowMaker::MakeThreadSample(Thread* thread, uint64_t tick_seq) {
   Process* process = thread->process;
-  auto sample = std::make_shared<TaskSample>();
-  sample->info = ThreadInfo(thread);
-  sample->tick_seq = tick_seq;
-  FillCounters(thread->counters, thread->split, thread->valid, attached_, sample.get());
-  FillMaxima(thread->maxima, attached_, sample.get());
-  FillProcessGauges(process->gauges, process->valid, process->draft.kthread, sample.get());
-  FillScheduling(thread->state, thread->nice, thread->priority, thread->cpu, sample.get());
-  FillConnectionFlags(thread->flags, attached_, sample.get());
-  FillWaits(thread->off_since_ns, IoWaitSince(*thread), sample.get());
-  FillSmaps(process->smaps, sample.get());
-  FillHitPercent(thread->counters, &thread->hit_adds, &thread->hit_lookups, sample.get());
-  FillDeltas(thread->sample.get(), thread->born_in_tick, sample.get());
-  thread->sample = std::move(sample);
+  TaskSample* sample = Begin(ThreadInfo(thread), tick_seq);
+  FillCounters(thread->counters, thread->split, thread->valid, attached_, sample);
+  FillMaxima(thread->maxima, attached_, sample);
+  FillProcessGauges(process->gauges, process->valid, process->draft.kthread, sample);
+  FillScheduling(thread->state, thread->nice, thread->priority, thread->cpu, sample);
+  FillConnectionFlags(thread->flags, attached_, sample);
+  FillWaits(thread->off_since_ns, IoWaitSince(*thread), sample);
+  FillSmaps(process->smaps, sample);
+  FillHitPercent(thread->counters, &thread->hit_adds, &thread->hit_lookups, sample);
+  FillDeltas(thread->sample.get(), thread->born_in_tick, sample);
+  thread->sample = std::make_shared<const TaskSample>(*sample);
 }
 
 }  // namespace taskmon::daemon

@@ -20,7 +20,7 @@ namespace taskmon::daemon {
 class RowMaker {
  public:
   struct Options {
-    std::string boot_id;
+    SharedText boot_id;
     const rules::AppCatalogue* apps = nullptr;  // null: no application is known
     rules::Admission* admission = nullptr;      // null: every task is tracked
   };
@@ -49,6 +49,8 @@ class RowMaker {
   void MakeThreadSample(Thread* thread, uint64_t tick_seq);
 
  private:
+  // Begins a sample; MakeOf gives it away.
+  TaskSample* Begin(std::shared_ptr<const TaskInfo> info, uint64_t tick_seq);
   void FillHitPercent(const Counters& counters, uint64_t* adds, uint64_t* lookups, TaskSample* sample) const;
   void FillWaits(uint64_t off_since_ns, uint64_t iowait_since_ns, TaskSample* sample) const;
 
@@ -59,6 +61,7 @@ class RowMaker {
   HookGroups attached_;
   int64_t wall_offset_ns_ = 0;
   bool first_tick_ = true;
+  TaskSample sample_;  // in the making, so that what is made is no larger than it has to be
 };
 
 }  // namespace taskmon::daemon

@@ -1,254 +1,76 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/rule_service.h"
 
-#include <algorithm>
-#include <charconv>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "daemon/grpc_status.h"
-#include "daemon/query/encode.h"
-#include "daemon/rule_encode.h"
-#include "daemon/rules/rule_fields.h"
-#include "daemon/rules/rule_text.h"
 
 namespace taskmon::daemon {
-namespace {
 
-using EditResult = rules::RuleBook::EditResult;
+using query::Caller;
 
-// Of an edit with more changes, matches are not counted.
-constexpr size_t kMostCounted = 100;
-
-std::vector<std::string> Names(const v1::RuleNames& names) { return {names.names().begin(), names.names().end()}; }
-
-absl::StatusOr<rules::RuleSet> Patch(const v1::EditRulesRequest& request, const std::string& text,
-                                     const rules::RuleSet& current) {
-  const bool adds = request.has_add();
-  const v1::NamedFields& named = adds ? request.add() : request.set();
-  absl::StatusOr<rules::RulePatch> patch = DecodeFields(named.fields());
-  if (!patch.ok()) return patch.status();
-  if (!text.empty()) patch->expression = text;
-  return adds ? current.Add(named.name(), *patch) : current.Set(named.name(), *patch);
-}
-
-absl::StatusOr<rules::RuleSet> Apply(const std::string& file, const std::string& text, const rules::RuleSet& current) {
-  absl::StatusOr<rules::ParsedRules> parsed = rules::ParseRuleText(text, rules::OneLine(file));
-  if (!parsed.ok()) return parsed.status();
-  size_t culprit = 0;
-  absl::StatusOr<rules::RuleSet> set = current.Replace(std::move(parsed->rules), &culprit);
-  return set.ok() ? std::move(set) : parsed->At(culprit, set.status());
-}
-
-absl::StatusOr<rules::RuleSet> Edited(const v1::EditRulesRequest& request, const std::string& text,
-                                      const rules::RuleSet& current) {
-  switch (request.edit_case()) {
-    case v1::EditRulesRequest::kAdd:
-    case v1::EditRulesRequest::kSet: return Patch(request, text, current);
-    case v1::EditRulesRequest::kRemove: return current.Remove(Names(request.remove()));
-    case v1::EditRulesRequest::kEnable: return current.SetEnabled(Names(request.enable()), true);
-    case v1::EditRulesRequest::kDisable: return current.SetEnabled(Names(request.disable()), false);
-    case v1::EditRulesRequest::kApply: return Apply(request.apply(), text, current);
-    default: return absl::InvalidArgumentError("the request has no edit");
-  }
-}
-
-// Of living processes, as an administrator sees them. nullopt: one look cannot tell.
-std::optional<uint64_t> CountMatches(const query::Expression& expression, const Snapshot* snapshot) {
-  if (snapshot == nullptr || expression.needs_memory()) return std::nullopt;
-  const query::Caller everything = {.sees_everything = true, .admin = true};
-  return static_cast<uint64_t>(std::count_if(snapshot->tasks.begin(), snapshot->tasks.end(), [&](const auto& sample) {
-    return !sample->info->key.thread && expression.Matches(query::MakeRow(*snapshot, *sample, everything));
-  }));
-}
-
-// A rule by name or, as names are never numbers, by its order.
-const rules::CheckedRule* FindRule(const rules::RuleSet& set, const std::string& name) {
-  if (const rules::CheckedRule* rule = set.Find(name)) return rule;
-  uint32_t order = 0;
-  const char* last = name.data() + name.size();
-  const auto [end, error] = std::from_chars(name.data(), last, order);
-  return error == std::errc() && end == last ? set.FindByOrder(order) : nullptr;
-}
-
-struct Question {
-  std::string rule;  // empty: an expression
-  query::Expression expression;
-};
-
-// What a person asks about: an expression, or else a rule by its name.
-absl::StatusOr<Question> ReadQuestion(const std::string& text, const rules::RuleSet& set) {
-  absl::StatusOr<query::Expression> expression = query::Expression::Parse(text, query::kRuleLimits);
-  if (expression.ok() && !expression->matches_everything()) return Question{"", *std::move(expression)};
-  if (const rules::CheckedRule* rule = set.Find(text)) return Question{rule->rule.name, rule->expression};
-  if (expression.ok()) return absl::InvalidArgumentError("an expression, or the name of a rule, is missing");
-  if (!rules::CheckName(text).ok()) return expression.status();
-  return absl::InvalidArgumentError(
-      fmt::format("{} ({})", std::string(set.NoSuchRule(text).message()), std::string(expression.status().message())));
-}
-
-grpc::Status TooMuchText() {
-  return {grpc::StatusCode::INVALID_ARGUMENT,
-          fmt::format("the file is larger than {} MiB", RuleService::kMaxTextBytes >> 20)};
-}
-
-}  // namespace
-
-absl::StatusOr<query::Caller> RuleService::Reader(const grpc::ServerContext& context) const {
-  const std::optional<query::Caller> caller = sources_.peers->Find(context.peer());
-  if (!caller) return absl::UnauthenticatedError(NoCredentials().error_message());
-  if (!sources_.readers_only || caller->sees_everything) return *caller;
-  return absl::PermissionDeniedError(
-      fmt::format("these rules are not for everyone to read (rules.readable_by); membership of group {} grants it "
-                  "('usermod -aG {} USER', then log in again)",
-                  sources_.reader_group, sources_.reader_group));
-}
-
-absl::StatusOr<query::Caller> RuleService::Editor(const grpc::ServerContext& context) const {
-  const std::optional<query::Caller> caller = sources_.peers->Find(context.peer());
-  if (!caller) return absl::UnauthenticatedError(NoCredentials().error_message());
-  if (caller->admin) return *caller;
-  return absl::PermissionDeniedError(
-      fmt::format("only root may edit rules; membership of group {} grants it, too ('usermod -aG {} USER', then log in "
-                  "again)",
-                  sources_.admin_group, sources_.admin_group));
+template <typename Reply, typename Ask>
+grpc::Status RuleService::Answer(const grpc::ServerContext& context, Reply* reply, const Ask& ask) const {
+  const std::optional<Caller> caller = peers_->Find(context.peer());
+  if (!caller) return NoCredentials();
+  absl::StatusOr<Reply> answer = ask(*caller);
+  if (!answer.ok()) return ToGrpc(answer.status());
+  *reply = *std::move(answer);
+  return grpc::Status::OK;
 }
 
 grpc::Status RuleService::ListRules(grpc::ServerContext* context, const v1::ListRulesRequest* request,
                                     v1::RuleList* reply) {
-  const absl::StatusOr<query::Caller> caller = Reader(*context);
-  if (!caller.ok()) return ToGrpc(caller.status());
-  const rules::RuleSetPtr set = sources_.book->Current();
-  const rules::CheckedRule* wanted = nullptr;
-  if (!request->name().empty()) {
-    wanted = FindRule(*set, request->name());
-    if (wanted == nullptr)
-      return {grpc::StatusCode::NOT_FOUND, std::string(set->NoSuchRule(request->name()).message())};
-  }
-  const std::vector<rules::RuleFigures> figures = sources_.engine->Figures(*set);
-  reply->set_version(set->version());
-  for (size_t i = 0; i < set->size(); ++i) {
-    if (wanted == nullptr || set->rules()[i].get() == wanted) {
-      EncodeRule(set->rules()[i]->rule, figures[i], reply->add_rules());
-    }
-  }
-  return grpc::Status::OK;
+  return Answer(*context, reply, [&](const Caller& caller) { return desk_->List(*request, caller); });
 }
 
 grpc::Status RuleService::ExportRules(grpc::ServerContext* context, const v1::ExportRulesRequest* request,
                                       v1::RuleFile* reply) {
-  const absl::StatusOr<query::Caller> caller = Reader(*context);
-  if (!caller.ok()) return ToGrpc(caller.status());
-  const absl::StatusOr<rules::RuleSet> set =
-      request->version() == 0 ? *sources_.book->Current() : sources_.book->Version(request->version());
-  if (!set.ok()) return ToGrpc(set.status());
-  reply->set_version(set->version());
-  reply->set_text(rules::WriteRuleText(*set));
-  return grpc::Status::OK;
+  return Answer(*context, reply, [&](const Caller& caller) { return desk_->Export(*request, caller); });
 }
 
 grpc::Status RuleService::EditRules(grpc::ServerContext* context, grpc::ServerReader<v1::EditRulesRequest>* reader,
                                     v1::RuleEdit* reply) {
-  // First of all: nobody else's bytes get as far as the parser.
-  const absl::StatusOr<query::Caller> caller = Editor(*context);
-  if (!caller.ok()) return ToGrpc(caller.status());
-  v1::EditRulesRequest request;
-  if (!reader->Read(&request)) return {grpc::StatusCode::INVALID_ARGUMENT, "the request has no edit"};
-  std::string text = request.text();
-  for (v1::EditRulesRequest more; reader->Read(&more);) {
-    if (text.size() + more.text().size() > kMaxTextBytes) return TooMuchText();
-    text += more.text();
-  }
-  if (context->IsCancelled()) return {grpc::StatusCode::CANCELLED, "the client has gone"};
-  const absl::StatusOr<EditResult> result = Edit(request, text, *caller);
-  if (!result.ok()) return ToGrpc(result.status());
-  FillEdit(*result, request.dry_run(), reply);
-  return grpc::Status::OK;
-}
-
-absl::StatusOr<EditResult> RuleService::Edit(const v1::EditRulesRequest& request, const std::string& text,
-                                             const query::Caller& caller) {
-  const rules::RuleBook::EditOptions options = {
-      .author_uid = caller.uid, .expected_version = request.expected_version(), .dry_run = request.dry_run()};
-  if (request.has_roll_back()) return sources_.book->RollBack(request.roll_back(), options);
-  return sources_.book->Edit([&](const rules::RuleSet& current) { return Edited(request, text, current); }, options);
-}
-
-void RuleService::FillEdit(const EditResult& result, bool dry_run, v1::RuleEdit* reply) const {
-  reply->set_version(result.set->version());
-  reply->set_dry_run(dry_run);
-  reply->set_rules(result.set->size());
-  for (std::string& warning : rules::Warnings(*result.set, result.changes)) reply->add_warnings(std::move(warning));
-  const std::shared_ptr<const Snapshot> snapshot = sources_.newest();
-  const bool few = result.changes.size() <= kMostCounted;
-  for (const rules::RuleChange& change : result.changes) {
-    v1::RuleChange* encoded = reply->add_changes();
-    EncodeChange(change, encoded);
-    if (!few || !change.Touches("expr")) continue;
-    const std::optional<uint64_t> matching = CountMatches(change.rule->expression, snapshot.get());
-    if (matching) encoded->set_matching_now(*matching);
-  }
+  return Answer(*context, reply, [&](const Caller& caller) -> absl::StatusOr<v1::RuleEdit> {
+    // First of all: nobody else's bytes get as far as the parser.
+    if (absl::Status status = desk_->MayEdit(caller); !status.ok()) return status;
+    v1::EditRulesRequest request;
+    if (!reader->Read(&request)) return absl::InvalidArgumentError("the request has no edit");
+    std::string text = request.text();
+    for (v1::EditRulesRequest more; reader->Read(&more);) {
+      if (text.size() + more.text().size() > kMaxTextBytes) {
+        return absl::InvalidArgumentError(fmt::format("the file is larger than {} MiB", kMaxTextBytes >> 20));
+      }
+      text += more.text();
+    }
+    if (context->IsCancelled()) return absl::CancelledError("the client has gone");
+    return desk_->Edit(request, text, caller);
+  });
 }
 
 grpc::Status RuleService::ListRuleVersions(grpc::ServerContext* context, const v1::ListRuleVersionsRequest*,
                                            v1::RuleVersionList* reply) {
-  const absl::StatusOr<query::Caller> caller = Reader(*context);
-  if (!caller.ok()) return ToGrpc(caller.status());
-  const absl::StatusOr<storage::RuleVersionList> versions = sources_.book->Versions();
-  if (!versions.ok()) return ToGrpc(versions.status());
-  EncodeVersions(*versions, reply);
-  return grpc::Status::OK;
+  return Answer(*context, reply, [&](const Caller& caller) { return desk_->Versions(caller); });
 }
 
 grpc::Status RuleService::ExplainTask(grpc::ServerContext* context, const v1::ExplainTaskRequest* request,
                                       v1::TaskExplanation* reply) {
-  const absl::StatusOr<query::Caller> caller = Reader(*context);
-  if (!caller.ok()) return ToGrpc(caller.status());
-  const rules::RuleSetPtr set = sources_.book->Current();
-  absl::StatusOr<v1::TaskExplanation> answer = sources_.engine->ExplainTask(*set, request->tid(), *caller);
-  if (!answer.ok()) return ToGrpc(answer.status());
-  *reply = *std::move(answer);
-  return grpc::Status::OK;
+  return Answer(*context, reply, [&](const Caller& caller) { return desk_->ExplainTask(*request, caller); });
 }
 
 grpc::Status RuleService::ExplainExpression(grpc::ServerContext* context, const v1::ExplainExpressionRequest* request,
                                             v1::ExpressionExplanation* reply) {
-  const absl::StatusOr<query::Caller> caller = Reader(*context);
-  if (!caller.ok()) return ToGrpc(caller.status());
-  const absl::StatusOr<Question> question = ReadQuestion(request->expression(), *sources_.book->Current());
-  if (!question.ok()) return ToGrpc(question.status());
-  absl::StatusOr<v1::ExpressionExplanation> answer = sources_.engine->ExplainExpression(question->expression);
-  if (!answer.ok()) return ToGrpc(answer.status());
-  *reply = *std::move(answer);
-  reply->set_rule(question->rule);
-  reply->set_expression(question->expression.text());
-  // To others a count would tell more than they may see.
-  if (!caller->sees_everything) return grpc::Status::OK;
-  const std::optional<uint64_t> matching = CountMatches(question->expression, sources_.newest().get());
-  if (matching) reply->set_matching_now(*matching);
-  return grpc::Status::OK;
+  return Answer(*context, reply, [&](const Caller& caller) { return desk_->ExplainExpression(*request, caller); });
 }
 
 grpc::Status RuleService::TestRule(grpc::ServerContext* context, const v1::TestRuleRequest* request,
                                    v1::RuleTrial* reply) {
-  const absl::StatusOr<query::Caller> caller = Reader(*context);
-  if (!caller.ok()) return ToGrpc(caller.status());
-  const absl::StatusOr<Question> question = ReadQuestion(request->expression(), *sources_.book->Current());
-  if (!question.ok()) return ToGrpc(question.status());
-  const Shares::Share share = trials_.Take(*caller);
-  if (!share.granted()) {
-    return {grpc::StatusCode::RESOURCE_EXHAUSTED,
-            fmt::format("too many trials run already ({} in all, {} of one user); try again when they are through",
-                        trials_.limit(), trials_.of_one_user())};
-  }
-  absl::StatusOr<v1::RuleTrial> answer =
-      sources_.engine->TestRule(question->expression, *request, *caller, [&] { return context->IsCancelled(); });
-  if (!answer.ok()) return ToGrpc(answer.status());
-  *reply = *std::move(answer);
-  reply->set_expression(question->expression.text());
-  return grpc::Status::OK;
+  const auto cancelled = [context] { return context->IsCancelled(); };
+  return Answer(*context, reply, [&](const Caller& caller) { return desk_->Test(*request, caller, cancelled); });
 }
 
 }  // namespace taskmon::daemon

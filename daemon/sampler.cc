@@ -166,7 +166,6 @@ void Sampler::Run() {
       last_tick_failed_ = !status.ok();
       want_all_ |= last_tick_failed_;
       if (timer_ns != interval_ns()) SetTimer(timer.get(), timer_ns = interval_ns());
-      heap_.MaybeTrim(BootNowNs());
     }
     GiveSign();
   }
@@ -282,14 +281,15 @@ absl::Status Sampler::Tick() {
   SampleBuilder::Result result = builder_.EndTick(tick);
   if (elapsed > kGapIntervals * interval_ns()) result.events.push_back(NoTickFor(tick));
   TakeRuleEdits(&result.events);
-  KeepBudget(boot_ns, wall_ns, &result.events);
+  const uint64_t own_cpu_ns = ReadClockNs(CLOCK_PROCESS_CPUTIME_ID);
+  KeepBudget(tick, own_cpu_ns, &result.events);
   auto events = std::make_shared<const std::vector<Event>>(std::move(result.events));
   Tell(result.verdicts);
   parts_.names->Post(std::move(result.requests));
   PostSmapsTargets(boot_ns);
   if (std::exchange(scan_connections_, false)) parts_.connections->Post(builder_.Processes());
   const bpf::LeftOut left_out = probe_->left_out();
-  parts_.self->OnTick(boot_ns, builder_.accounted_runtime_ns() + left_out.live_ns + left_out.dead_ns);
+  parts_.self->OnTick(boot_ns, own_cpu_ns, builder_.accounted_runtime_ns() + left_out.live_ns + left_out.dead_ns);
   parts_.writer->Post(std::move(result.stored), events, std::move(result.past));
   parts_.hub->Publish({std::move(result.snapshot), std::move(events)});
   meter_.OnTick(boot_ns, probe_.get());
@@ -297,13 +297,14 @@ absl::Status Sampler::Tick() {
   return absl::OkStatus();
 }
 
-void Sampler::KeepBudget(uint64_t boot_ns, int64_t wall_ns, std::vector<Event>* events) {
-  std::optional<Event> step = shedder_.OnTick(boot_ns, wall_ns, parts_.smaps->stats().stall_ns, &meter_, &builder_);
+void Sampler::KeepBudget(const taskmon::Tick& tick, uint64_t own_cpu_ns, std::vector<Event>* events) {
+  const LoadShedder::Spent spent{.cpu_ns = own_cpu_ns, .stall_ns = parts_.smaps->stats().stall_ns};
+  std::optional<Event> step = shedder_.OnTick(tick.boot_ns, tick.wall_ns, spent, &meter_, &builder_);
   if (!step) return;
   if (shedder_.figures().shed.empty()) {
     shed_since_wall_ns_ = 0;
   } else if (shed_since_wall_ns_ == 0) {
-    shed_since_wall_ns_ = wall_ns;
+    shed_since_wall_ns_ = tick.wall_ns;
   }
   events->push_back(*std::move(step));
 }

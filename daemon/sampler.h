@@ -22,7 +22,6 @@
 
 #include "bpf/probe.h"
 #include "daemon/connection_scan.h"
-#include "daemon/heap.h"
 #include "daemon/hook_demand.h"
 #include "daemon/hook_meter.h"
 #include "daemon/load_shedder.h"
@@ -113,7 +112,7 @@ class Sampler {
   void Tell(const std::vector<bpf::UserVerdict>& verdicts);
   void TakeRuleEdits(std::vector<Event>* events);
   void PostSmapsTargets(uint64_t boot_ns);
-  void KeepBudget(uint64_t boot_ns, int64_t wall_ns, std::vector<Event>* events);
+  void KeepBudget(const taskmon::Tick& tick, uint64_t own_cpu_ns, std::vector<Event>* events);
   uint64_t interval_ns() const { return options_.interval_ns * shedder_.interval_factor(); }
   void NoteTick(uint64_t began_boot_ns);
   uint64_t LostRecords();
@@ -140,7 +139,6 @@ class Sampler {
   uint64_t failed_passes_ = 0;
   bool last_tick_failed_ = false;
   uint64_t last_sign_ns_ = 0;
-  HeapTrimmer heap_;
   std::array<int64_t, TM_HOOK_GROUP_MAX> attached_wall_ns_ = {};
   HookGroups failed_groups_;  // told once
 

@@ -7,8 +7,6 @@
 #include <sstream>
 #include <string>
 
-#include "daemon/clocks.h"
-
 namespace taskmon::daemon {
 namespace {
 
@@ -39,11 +37,10 @@ std::optional<uint64_t> TaskCpuFromProcStat(const std::string& text) {
   return (user + nice + system) * (1'000'000'000ull / static_cast<uint64_t>(sysconf(_SC_CLK_TCK)));
 }
 
-void SelfStats::OnTick(uint64_t boot_ns, uint64_t accounted_ns) {
-  const uint64_t own = ReadClockNs(CLOCK_PROCESS_CPUTIME_ID);
+void SelfStats::OnTick(uint64_t boot_ns, uint64_t own_cpu_ns, uint64_t accounted_ns) {
   const uint64_t kernel = TaskCpuFromProcStat(ReadAll("/proc/stat")).value_or(0);
   absl::MutexLock lock(&mutex_);
-  points_.push_back({boot_ns, own, accounted_ns, kernel});
+  points_.push_back({boot_ns, own_cpu_ns, accounted_ns, kernel});
   while (points_.size() > 2 && points_[1].boot_ns + kWindowNs <= boot_ns) points_.pop_front();
 }
 

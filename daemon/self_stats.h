@@ -25,8 +25,8 @@ class SelfStats {
     std::optional<double> accounted_percent;  // unknown until the window holds enough CPU time
   };
 
-  // `accounted_ns`: CPU time seen in tasks so far.
-  void OnTick(uint64_t boot_ns, uint64_t accounted_ns) ABSL_LOCKS_EXCLUDED(mutex_);
+  // So far: own CPU time, and CPU time seen in tasks.
+  void OnTick(uint64_t boot_ns, uint64_t own_cpu_ns, uint64_t accounted_ns) ABSL_LOCKS_EXCLUDED(mutex_);
   Values Read() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:

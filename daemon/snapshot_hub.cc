@@ -4,16 +4,34 @@
 #include <utility>
 
 namespace taskmon::daemon {
+namespace {
+
+// Nearly: texts that tasks share are left out, and infos that a snapshot has as well are counted.
+size_t BytesOfAll(const std::vector<Event>& events) {
+  size_t bytes = 0;
+  for (const Event& event : events) {
+    bytes += sizeof event + (event.task != nullptr ? sizeof *event.task : 0);
+    if (event.final_sample != nullptr) bytes += BytesOf(*event.final_sample);
+  }
+  return bytes;
+}
+
+}  // namespace
 
 void SnapshotHub::Publish(Publication publication) {
+  const size_t bytes = BytesOfAll(*publication.events);
+  // What goes is let go of without the lock.
+  std::vector<EventsOfTick> dropped;
+  std::shared_ptr<const Snapshot> before;
   absl::MutexLock lock(&mutex_);
-  recent_.push_back({publication.snapshot->tick.seq, publication.events});
-  recent_events_ += publication.events->size();
-  while (recent_.size() > kKeptTicks || (recent_.size() > 2 && recent_events_ > kKeptEvents)) {
-    recent_events_ -= recent_.front().events->size();
+  recent_.push_back({publication.snapshot->tick.seq, publication.events, bytes});
+  recent_bytes_ += bytes;
+  while (recent_.size() > kKeptTicks || (recent_.size() > 2 && recent_bytes_ > kKeptBytes)) {
+    recent_bytes_ -= recent_.front().bytes;
+    dropped.push_back(std::move(recent_.front()));
     recent_.pop_front();
   }
-  newest_ = std::move(publication);
+  before = std::exchange(newest_, std::move(publication)).snapshot;
 }
 
 std::shared_ptr<const Snapshot> SnapshotHub::Newest() const {

@@ -42,17 +42,18 @@ class SnapshotHub {
 
  private:
   static constexpr size_t kKeptTicks = 64;
-  // About 1 KiB each; in a storm of short lives a tick has tens of thousands. The last two ticks are always kept.
-  static constexpr size_t kKeptEvents = 32'768;
+  // In a storm of short lives a tick has tens of thousands of events. The last two ticks are always kept.
+  static constexpr size_t kKeptBytes = 8u << 20;
 
   mutable absl::Mutex mutex_;
   Publication newest_ ABSL_GUARDED_BY(mutex_);
   struct EventsOfTick {
     uint64_t seq;
     std::shared_ptr<const std::vector<Event>> events;
+    size_t bytes;
   };
   std::deque<EventsOfTick> recent_ ABSL_GUARDED_BY(mutex_);
-  size_t recent_events_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t recent_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };
 

@@ -18,7 +18,8 @@ void MergeMaxima(const tm_max (&from)[TM_M_MAX], tm_max (&into)[TM_M_MAX]) {
   }
 }
 
-void UpdateField(Process* process, std::string* field, const std::string& value) {
+template <typename Text>
+void UpdateField(Process* process, SharedText* field, const Text& value) {
   if (*field == value) return;
   *field = value;
   process->info_changed = true;
@@ -259,7 +260,7 @@ void TaskKeeper::OnExec(const tm_exec_record& record) {
   thread->comm = Comm(record.comm);
   thread->info_changed = true;
   process->draft.comm = thread->comm;
-  process->draft.exe.assign(record.filename, strnlen(record.filename, TM_PATH_LEN));
+  process->draft.exe = std::string_view(record.filename, strnlen(record.filename, TM_PATH_LEN));
   process->draft.cmdline = JoinArguments(std::string(record.args, std::min<size_t>(record.args_len, TM_ARGS_LEN)));
   process->smaps.reset();  // another address space
   process->names_pause = 1;
@@ -417,7 +418,7 @@ Event& TaskKeeper::AddEvent(EventType type, uint64_t boot_ns, std::shared_ptr<co
   return events_.back();
 }
 
-void TaskKeeper::UpdateUser(uint32_t uid, const std::string& name) {
+void TaskKeeper::UpdateUser(uint32_t uid, const SharedText& name) {
   names().LearnUser(uid, name);
   for (auto& [key, process] : table_.processes()) {
     if (process->draft.uid != uid) continue;

@@ -76,7 +76,7 @@ class TaskKeeper {
     uint64_t cgroup_id;
   };
   void UpdateOwner(Process* process, const Owner& owner, uint64_t boot_ns);
-  void UpdateUser(uint32_t uid, const std::string& name);
+  void UpdateUser(uint32_t uid, const SharedText& name);
   void Fold(Thread* thread);
   void FinishProcess(Process* process, const tm_task_record& record);
   void EndThread(Thread* thread, uint64_t boot_ns, int32_t wait_status, const std::string& detail);

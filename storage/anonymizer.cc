@@ -35,8 +35,8 @@ std::shared_ptr<const TaskInfo> Anonymizer::Info(const std::shared_ptr<const Tas
   auto hidden = std::make_shared<TaskInfo>(*info);
   hidden->uid = Id("user", info->uid);
   hidden->gid = Id("group", info->gid);
-  hidden->cmdline.clear();
-  hidden->exe.clear();
+  hidden->cmdline = SharedText();
+  hidden->exe = SharedText();
   if (!info->kthread) hidden->comm = StandIn("task", info->comm);
   if (info->uid != 0) hidden->user = StandIn("user", info->user);
   hidden->cgroup = StandIn("cgroup", info->cgroup);

@@ -54,7 +54,7 @@ class ChunkBuilder::Impl {
     Exception exception;
   };
   void NoteValues(uint32_t update, const RowState& state);
-  void NoteTaken(uint32_t update, const std::map<MetricId, int64_t>& now);
+  void NoteTaken(uint32_t update, const MetricValues& now);
   void NoteExtra(uint32_t update, const RowState& state);
   void CutRow();
   std::vector<int64_t> ResiduesOf(size_t metric) const;
@@ -75,7 +75,7 @@ class ChunkBuilder::Impl {
   std::vector<std::shared_ptr<const GaugeRange>> ranges_;
   bool has_range_ = false;
   MetricBits first_valid_, valid_, ever_valid_, always_valid_, changing_;
-  std::map<MetricId, int64_t> taken_;
+  MetricValues taken_;
   int64_t info_id_ = 0;
   std::vector<Pending> pending_;
   ByteWriter extras_;
@@ -119,7 +119,7 @@ void ChunkBuilder::Impl::BeginRow(int64_t task_id, uint32_t first_tick, uint32_t
   ranges_.clear();
   has_range_ = false;
   first_valid_ = valid_ = ever_valid_ = changing_ = MetricBits();
-  taken_.clear();
+  taken_.Clear();
   info_id_ = 0;
   pending_.clear();
   extras_.Clear();
@@ -134,14 +134,14 @@ void ChunkBuilder::Impl::NoteValues(uint32_t update, const RowState& state) {
   always_valid_ = update == 0 ? valid_ : always_valid_ & valid_;
   if (values_.size() <= update) values_.resize(update + 1);
   MetricValues& values = values_[update];
-  values.fill(0);
+  values.Clear();
   (was_valid ^ valid_).ForEach([&](size_t m) {
     if (update == 0) return;
     changing_.set(m);
     pending_.push_back({static_cast<uint16_t>(m), {0, update, Exception::Kind::kValid}});
   });
   valid_.ForEach([&](size_t m) {
-    values[m] = sample.values[m];
+    values.Set(m, sample.values[m]);
     const int64_t step = update == 0 ? 0 : WrapSub(values[m], values_[update - 1][m]);
     if (step != 0) changing_.set(m);
     if (state.age_ticks != 0) return;
@@ -150,15 +150,11 @@ void ChunkBuilder::Impl::NoteValues(uint32_t update, const RowState& state) {
   });
 }
 
-void ChunkBuilder::Impl::NoteTaken(uint32_t update, const std::map<MetricId, int64_t>& now) {
+void ChunkBuilder::Impl::NoteTaken(uint32_t update, const MetricValues& now) {
   if (now == taken_) return;
-  for (const auto& [metric, taken] : now) {
-    auto was = taken_.find(metric);
-    if (was != taken_.end() && was->second == taken) continue;
-    pending_.push_back({metric, {0, update, Exception::Kind::kTaken, 0, taken}});
-  }
-  for (const auto& [metric, taken] : taken_) {
-    if (!now.contains(metric)) pending_.push_back({metric, {0, update, Exception::Kind::kTaken, 0, 0}});
+  for (uint16_t metric = 0; metric < kMetricSlots; ++metric) {
+    if (now[metric] == taken_[metric]) continue;
+    pending_.push_back({metric, {0, update, Exception::Kind::kTaken, 0, now[metric]}});
   }
   taken_ = now;
 }

@@ -157,12 +157,12 @@ void ClosedChunk::SetBase(uint16_t key, const ColumnSegment& segment, uint32_t a
   const auto metric = static_cast<size_t>(key & 0xff);
   const int64_t value = segment.form.ValueOf(segment.base[at]);
   if (key < kLeastKey) {
-    row->state.sample.values[metric] = value;
+    row->state.sample.values.Set(metric, value);
     row->state.sample.valid[metric] = segment.valid[at];
     return;
   }
   if (row->ahead == nullptr) row->ahead = std::make_unique<GaugeRange>();
-  (key < kLargestKey ? row->ahead->least : row->ahead->largest)[metric] = value;
+  (key < kLargestKey ? row->ahead->least : row->ahead->largest).Set(metric, value);
 }
 
 // Hands the segment's numbers to the rows [begin, end) of rows_.

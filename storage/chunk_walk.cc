@@ -12,17 +12,12 @@ void ClosedChunk::ApplyException(const Exception& e, bool at_target, Row* row) {
   switch (e.kind) {
     case Exception::Kind::kValid:
       sample.valid.flip(e.metric);
-      sample.deltas[e.metric] = 0;
+      sample.deltas.Set(e.metric, 0);
       break;
     case Exception::Kind::kFix:
-      if (at_target) sample.deltas[e.metric] = WrapAdd(sample.deltas[e.metric], e.value);
+      if (at_target) sample.deltas.Add(e.metric, e.value);
       break;
-    case Exception::Kind::kTaken:
-      if (e.value == 0) {
-        sample.taken_boot_ns.erase(e.metric);
-      } else {
-        sample.taken_boot_ns[e.metric] = e.value;
-      }
+    case Exception::Kind::kTaken: sample.taken_boot_ns.Set(e.metric, e.value);
   }
 }
 
@@ -66,15 +61,15 @@ void ClosedChunk::SetCursorValue(const Cursor& cursor, uint32_t update, bool cou
   }
   const int64_t value = cursor.form.ValueOf(number);
   if (cursor.key >= kLeastKey) {
-    (cursor.key < kLargestKey ? row->ahead->least : row->ahead->largest)[metric] = value;
+    (cursor.key < kLargestKey ? row->ahead->least : row->ahead->largest).Set(metric, value);
     return;
   }
   const bool was_valid = sample.valid[metric];
   if (cursor.form.nullable) sample.valid[metric] = number != 0;
   if (counts && was_valid && sample.valid[metric] && counters_.test(metric)) {
-    sample.deltas[metric] = WrapSub(value, sample.values[metric]);
+    sample.deltas.Set(metric, WrapSub(value, sample.values[metric]));
   }
-  sample.values[metric] = value;
+  sample.values.Set(metric, value);
 }
 
 // Values come before those that are told by residues of them.
@@ -94,23 +89,18 @@ absl::Status ClosedChunk::AdvanceCursors(Row* row, uint32_t updates, uint32_t to
 void ClosedChunk::RefreshRange(Row* row) {
   if (row->ahead == nullptr) return;
   row->state.sample.range.reset();
-  const auto is_zero = [](int64_t distance) { return distance == 0; };
-  if (std::all_of(row->ahead->least.begin(), row->ahead->least.end(), is_zero) &&
-      std::all_of(row->ahead->largest.begin(), row->ahead->largest.end(), is_zero)) {
-    return;
-  }
+  if (row->ahead->least.empty() && row->ahead->largest.empty()) return;
   auto range = std::make_shared<GaugeRange>();
-  for (size_t m = 0; m < kMetricSlots; ++m) {
-    range->least[m] = WrapAdd(row->state.sample.values[m], row->ahead->least[m]);
-    range->largest[m] = WrapAdd(row->state.sample.values[m], row->ahead->largest[m]);
-  }
+  range->least = range->largest = row->state.sample.values;
+  row->ahead->least.ForEach([&range](size_t m, int64_t distance) { range->least.Add(m, distance); });
+  row->ahead->largest.ForEach([&range](size_t m, int64_t distance) { range->largest.Add(m, distance); });
   row->state.sample.range = std::move(range);
 }
 
 absl::Status ClosedChunk::Advance(Row* row, uint32_t to_update) {
   const TickHeader& header = head_.ticks[row->tick_of(to_update)];
   TaskSample& sample = row->state.sample;
-  sample.deltas.fill(0);
+  sample.deltas.Clear();
   TakeExtras(row, to_update);
   sample.tick_seq = header.tick.seq - row->state.age_ticks;
   // Base values are those of update 0.

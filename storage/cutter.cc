@@ -79,7 +79,9 @@ std::shared_ptr<const TaskSample> Cutter::Row(const std::shared_ptr<const TaskSa
   if (options_.hidden_metrics) {
     const MetricSet hidden = options_.hidden_metrics(*row->info);
     changed->valid &= ~hidden;
-    std::erase_if(changed->taken_boot_ns, [&](const auto& taken) { return hidden[taken.first]; });
+    for (size_t metric = 0; metric < kMetricSlots; ++metric) {
+      if (hidden[metric]) changed->taken_boot_ns.Set(metric, 0);
+    }
   }
   return kept = std::move(changed);
 }

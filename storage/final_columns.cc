@@ -146,13 +146,13 @@ void PutTaken(const std::vector<FinalSample>& finals, const std::vector<MetricBi
   ByteWriter list;
   size_t count = 0;
   for (size_t i = 0; i < finals.size(); ++i) {
-    for (const auto& [metric, taken] : finals[i].sample->taken_boot_ns) {
-      if (!valid[i].test(metric)) continue;
+    finals[i].sample->taken_boot_ns.ForEach([&](size_t metric, int64_t taken) {
+      if (!valid[i].test(metric)) return;
       list.Varint(i);
       list.Varint(metric);
       list.Signed(WrapSub(static_cast<int64_t>(finals[i].boot_ns), taken));
       ++count;
-    }
+    });
   }
   out->Varint(count);
   out->Bytes(list.data());
@@ -165,7 +165,7 @@ void GetTaken(ByteReader* in, std::vector<FinalSample>* finals) {
     if (!in->ok() || i >= finals->size()) return in->Fail();
     FinalSample& final = (*finals)[i];
     if (metric >= kMetricSlots) continue;
-    final.sample->taken_boot_ns[static_cast<MetricId>(metric)] = WrapSub(static_cast<int64_t>(final.boot_ns), before);
+    final.sample->taken_boot_ns.Set(metric, WrapSub(static_cast<int64_t>(final.boot_ns), before));
   }
 }
 
@@ -213,7 +213,7 @@ bool GetFinals(ByteReader* in, std::vector<FinalSample>* finals) {
     sample->tick_seq = static_cast<uint64_t>(WrapSub(static_cast<int64_t>((*finals)[i].seq), seqs[i]));
     sample->valid = valid[i].ToSet();
     for (size_t metric = 1; metric < kMetricSlots; ++metric) {
-      if (sample->valid[metric]) sample->values[metric] = columns.by_key[metric][i];
+      if (sample->valid[metric]) sample->values.Set(metric, columns.by_key[metric][i]);
     }
     (*finals)[i].sample = std::move(sample);
   }

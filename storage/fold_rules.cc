@@ -33,8 +33,8 @@ void FoldRules::AddRange(const TaskSample& sample, const GaugeRange* range, Sum*
     if (!sample.valid[m]) continue;
     const int64_t least = range != nullptr ? range->least[m] : sample.values[m];
     const int64_t largest = range != nullptr ? range->largest[m] : sample.values[m];
-    sum->range.least[m] = sum->ranged[m] ? std::min(sum->range.least[m], least) : least;
-    sum->range.largest[m] = sum->ranged[m] ? std::max(sum->range.largest[m], largest) : largest;
+    sum->range.least.Set(m, sum->ranged[m] ? std::min(sum->range.least[m], least) : least);
+    sum->range.largest.Set(m, sum->ranged[m] ? std::max(sum->range.largest[m], largest) : largest);
     sum->ranged.set(m);
   }
 }
@@ -69,15 +69,15 @@ void FoldRules::Add(const RowState& update, Sum* sum) const {
     now = before.sample;
     return;
   }
-  for (size_t m = 0; m < kMetricSlots; ++m) now.deltas[m] = WrapAdd(now.deltas[m], before.sample.deltas[m]);
+  before.sample.deltas.ForEach([&now](size_t m, int64_t delta) { now.deltas.Add(m, delta); });
   for (const Maximum& maximum : maxima_) {
     const MetricId m = maximum.metric;
     if (!before.sample.valid[m] || (now.valid[m] && now.values[m] >= before.sample.values[m])) continue;
     now.valid.set(m);
-    now.values[m] = before.sample.values[m];
+    now.values.Set(m, before.sample.values[m]);
     for (MetricId witness : maximum.witnesses) {
       now.valid[witness] = before.sample.valid[witness];
-      now.values[witness] = before.sample.values[witness];
+      now.values.Set(witness, before.sample.values[witness]);
     }
   }
 }
@@ -88,18 +88,18 @@ void FoldRules::Finish(Sum* sum) const {
     const double weight = sum->weight[ratio.metric];
     if (weight == 0) continue;
     sample.valid.set(ratio.metric);
-    sample.values[ratio.metric] = std::llround(sum->weighted[ratio.metric] / weight);
+    sample.values.Set(ratio.metric, std::llround(sum->weighted[ratio.metric] / weight));
   }
   const bool moved = std::any_of(gauges_.begin(), gauges_.end(), [&](MetricId m) {
     return sample.valid[m] && (sum->range.least[m] != sample.values[m] || sum->range.largest[m] != sample.values[m]);
   });
   if (!moved) return;
   auto range = std::make_shared<GaugeRange>();
-  for (size_t m = 0; m < kMetricSlots; ++m) range->least[m] = range->largest[m] = sample.values[m];
+  range->least = range->largest = sample.values;
   for (MetricId m : gauges_) {
     if (!sample.valid[m]) continue;
-    range->least[m] = sum->range.least[m];
-    range->largest[m] = sum->range.largest[m];
+    range->least.Set(m, sum->range.least[m]);
+    range->largest.Set(m, sum->range.largest[m]);
   }
   sample.range = std::move(range);
 }

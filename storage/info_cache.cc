@@ -66,14 +66,20 @@ absl::StatusOr<std::string> InfoCache::BootId(int64_t boot) {
   return *row ? boot_.Text(0) : std::string();
 }
 
-absl::StatusOr<std::string> InfoCache::FindText(int64_t id) {
-  if (id == 0) return std::string();
+absl::StatusOr<SharedText> InfoCache::FindText(int64_t id) {
+  if (id == 0) return SharedText();
   if (auto at = texts_.find(id); at != texts_.end()) return at->second;
   ResetAtEnd reset(&text_);
   absl::StatusOr<bool> row = text_.Bind(id).Step();
   if (!row.ok()) return row.status();
   if (!*row) return Damaged(fmt::format("text {} is missing", id));
   return texts_[id] = text_.Text(0);
+}
+
+// Tasks that are looked up one after the other are of the same boot, mostly.
+SharedText InfoCache::OfBoot(const std::string& boot_id) {
+  if (latest_boot_id_ != boot_id) latest_boot_id_ = boot_id;
+  return latest_boot_id_;
 }
 
 absl::StatusOr<const InfoCache::Names*> InfoCache::FindNames(int64_t id) {
@@ -88,14 +94,15 @@ absl::StatusOr<const InfoCache::Names*> InfoCache::FindNames(int64_t id) {
               .start_wall_ns = IntOrNone(names_of_, 3)};
   TaskInfo& info = names.info;
   ReadOwner(names_of_, 4, &info);
-  std::string rules;
+  SharedText comm, rules;
   int column = 8;
-  for (std::string* text : {&info.comm, &info.cmdline, &info.exe, &info.user, &info.cgroup, &info.unit, &info.container,
-                            &info.app, &rules}) {
-    absl::StatusOr<std::string> found = FindText(names_of_.Int(column++));
+  for (SharedText* text :
+       {&comm, &info.cmdline, &info.exe, &info.user, &info.cgroup, &info.unit, &info.container, &info.app, &rules}) {
+    absl::StatusOr<SharedText> found = FindText(names_of_.Int(column++));
     if (!found.ok()) return found.status();
     *text = *std::move(found);
   }
+  info.comm = comm.str();
   info.rules = SplitRules(rules);
   return &(names_[id] = std::move(names));
 }
@@ -109,7 +116,7 @@ absl::StatusOr<std::shared_ptr<const TaskInfo>> InfoCache::Read(int64_t task, in
   if (!*row) return Damaged(fmt::format("task {} is missing", task));
   auto info = std::make_shared<TaskInfo>((*names)->info);
   info->key = {static_cast<uint64_t>(task_.Int(2)), static_cast<int32_t>(task_.Int(0)), task_.Int(1) != 0};
-  info->boot_id = task_.Text(3);
+  info->boot_id = OfBoot(task_.Text(3));
   info->ppid = static_cast<int32_t>((*names)->ppid.value_or(task_.Int(4)));
   info->tgid = static_cast<int32_t>((*names)->tgid.value_or(task_.Int(6)));
   info->process_start_ns = static_cast<uint64_t>((*names)->process_start_ns.value_or(task_.Int(7)));
@@ -125,15 +132,16 @@ absl::StatusOr<std::shared_ptr<const TaskInfo>> InfoCache::ReadOld(int64_t id) {
   const Statement& old = names_of_;
   auto info = std::make_shared<TaskInfo>();
   info->key = {static_cast<uint64_t>(old.Int(2)), static_cast<int32_t>(old.Int(0)), old.Int(1) != 0};
-  info->boot_id = old.Text(3);
+  info->boot_id = OfBoot(old.Text(3));
   info->tgid = static_cast<int32_t>(old.Int(4));
   info->ppid = static_cast<int32_t>(old.Int(5));
   info->process_start_ns = static_cast<uint64_t>(old.Int(6));
   info->start_wall_ns = old.Int(7);
   ReadOwner(old, 8, info.get());
-  int column = 12;
-  for (std::string* text : {&info->comm, &info->cmdline, &info->exe, &info->user, &info->cgroup, &info->unit,
-                            &info->container, &info->app}) {
+  info->comm = old.Text(12);
+  int column = 13;
+  for (SharedText* text :
+       {&info->cmdline, &info->exe, &info->user, &info->cgroup, &info->unit, &info->container, &info->app}) {
     *text = old.Text(column++);
   }
   info->rules = SplitRules(old.Text(column));

@@ -40,7 +40,8 @@ class InfoCache {
       return static_cast<size_t>(ids.first) * 0x9e3779b97f4a7c15ull ^ static_cast<size_t>(ids.second);
     }
   };
-  absl::StatusOr<std::string> FindText(int64_t id);
+  absl::StatusOr<SharedText> FindText(int64_t id);
+  SharedText OfBoot(const std::string& boot_id);
   absl::StatusOr<const Names*> FindNames(int64_t id);
   absl::StatusOr<std::shared_ptr<const TaskInfo>> Read(int64_t task, int64_t names);
   absl::StatusOr<std::shared_ptr<const TaskInfo>> ReadOld(int64_t info);
@@ -49,7 +50,8 @@ class InfoCache {
   bool old_ = false;  // of a format before 3, where names had a row for each task
   std::unordered_map<std::pair<int64_t, int64_t>, std::shared_ptr<const TaskInfo>, Hash> infos_;
   std::unordered_map<int64_t, Names> names_;
-  std::unordered_map<int64_t, std::string> texts_;
+  std::unordered_map<int64_t, SharedText> texts_;
+  SharedText latest_boot_id_;
   Statement task_, names_of_, text_, boot_;
 };
 

@@ -51,19 +51,19 @@ void Compare(const TaskSample* before, const TaskSample& now, const UpdateContex
 }
 
 void PutTaken(const TaskSample& now, const Tick& tick, ByteWriter* out) {
-  out->Varint(now.taken_boot_ns.size());
-  for (const auto& [metric, taken] : now.taken_boot_ns) {
+  out->Varint(now.taken_boot_ns.count());
+  now.taken_boot_ns.ForEach([&](size_t metric, int64_t taken) {
     out->Varint(metric);
     out->Signed(WrapSub(static_cast<int64_t>(tick.boot_ns), taken));
-  }
+  });
 }
 
 void GetTaken(ByteReader* in, const Tick& tick, TaskSample* sample) {
-  sample->taken_boot_ns.clear();
+  sample->taken_boot_ns.Clear();
   for (size_t n = in->Count(MetricBits::kBits); n > 0; --n) {
     const uint64_t metric = in->Varint();
     const int64_t taken = WrapSub(static_cast<int64_t>(tick.boot_ns), in->Signed());
-    if (metric < kMetricSlots) sample->taken_boot_ns[static_cast<MetricId>(metric)] = taken;
+    if (metric < kMetricSlots) sample->taken_boot_ns.Set(metric, taken);
   }
 }
 
@@ -71,7 +71,7 @@ void GetTaken(ByteReader* in, const Tick& tick, TaskSample* sample) {
 void SetValid(const MetricBits& valid, TaskSample* sample, UpdateDetail* detail) {
   detail->toggled = MetricBits::Of(sample->valid) ^ valid;
   detail->toggled.ForEach([&](size_t m) {
-    if (m < kMetricSlots && !valid.test(m)) sample->values[m] = 0;
+    if (m < kMetricSlots && !valid.test(m)) sample->values.Set(m, 0);
   });
   sample->valid = valid.ToSet();
 }
@@ -106,7 +106,7 @@ absl::Status DecodeUpdate(std::string_view body, const UpdateContext& context, R
   TaskSample& sample = row->sample;
   const uint8_t flags = in.Byte();
   const MetricBits was_valid = MetricBits::Of(sample.valid);
-  sample.deltas.fill(0);
+  sample.deltas.Clear();
   detail->toggled = detail->fixed = MetricBits();
   if (flags & kInfo) row->info_id = in.Signed();
   if (flags & kValid) SetValid(GetMetricBits(&in), &sample, detail);
@@ -116,14 +116,14 @@ absl::Status DecodeUpdate(std::string_view body, const UpdateContext& context, R
   detail->changed.ForEach([&](size_t m) {
     const int64_t step = in.Signed();
     if (m >= kMetricSlots) return;
-    sample.values[m] = WrapAdd(sample.values[m], step);
-    if (row->age_ticks == 0 && was_valid.test(m) && context.counters.test(m)) sample.deltas[m] = step;
+    sample.values.Add(m, step);
+    if (row->age_ticks == 0 && was_valid.test(m) && context.counters.test(m)) sample.deltas.Set(m, step);
   });
   if (flags & kFixes) {
     detail->fixed = GetMetricBits(&in);
     detail->fixed.ForEach([&](size_t m) {
       detail->fixes[m] = in.Signed();
-      if (m < kMetricSlots) sample.deltas[m] = WrapAdd(sample.deltas[m], detail->fixes[m]);
+      if (m < kMetricSlots) sample.deltas.Add(m, detail->fixes[m]);
     });
   }
   detail->taken = (flags & kTaken) != 0;

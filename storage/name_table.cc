@@ -28,19 +28,14 @@ struct Overrides {
 };
 
 std::string JoinKey(const std::array<std::pair<bool, int64_t>, 4>& facts, uint32_t uid, uint32_t gid, bool kthread,
-                    bool tracked, const std::array<std::string, 9>& texts) {
+                    bool tracked, const std::array<int64_t, 9>& texts) {
   ByteWriter key;
   for (const auto& [differs, value] : facts) PutFact(differs, value, &key);
   key.Varint(uid);
   key.Varint(gid);
   key.Byte(static_cast<uint8_t>(kthread << 1 | tracked));
-  for (const std::string& text : texts) key.Sized(text);
+  for (int64_t text : texts) key.Signed(text);
   return key.Take();
-}
-
-std::array<std::string, 9> TextsOf(const TaskInfo& info) {
-  return {info.comm, info.cmdline,         info.exe, info.user, info.cgroup, info.unit, info.container,
-          info.app,  JoinRules(info.rules)};
 }
 
 }  // namespace
@@ -90,12 +85,8 @@ absl::Status NameTable::Load() {
   texts_.clear();
   absl::StatusOr<Statement> texts = db_->Prepare("SELECT id, value, seen FROM text WHERE last_seq IS NULL");
   if (!texts.ok()) return texts.status();
-  std::unordered_map<int64_t, std::string> by_id;
   absl::StatusOr<bool> row;
-  while ((row = texts->Step()).ok() && *row) {
-    texts_[texts->Text(1)] = {texts->Int(0), texts->Int(2) != 0};
-    by_id[texts->Int(0)] = texts->Text(1);
-  }
+  while ((row = texts->Step()).ok() && *row) texts_[texts->Text(1)] = {texts->Int(0), texts->Int(2) != 0};
   if (!row.ok()) return row.status();
   absl::StatusOr<Statement> all = db_->Prepare(
       "SELECT id, seen, ppid, tgid, process_start_ns, start_wall_ns, uid, gid, kthread, tracked, comm, cmdline, exe,"
@@ -105,16 +96,17 @@ absl::Status NameTable::Load() {
     Names names{.id = all->Int(0), .seen = all->Int(1) != 0};
     std::array<std::pair<bool, int64_t>, 4> facts;
     for (int i = 0; i < 4; ++i) facts[static_cast<size_t>(i)] = {!all->IsNull(2 + i), all->Int(2 + i)};
-    for (size_t i = 0; i < kTexts; ++i) names.texts[i] = by_id[all->Int(10 + static_cast<int>(i))];
+    for (size_t i = 0; i < kTexts; ++i) names.texts[i] = all->Int(10 + static_cast<int>(i));
     const std::string key = JoinKey(facts, static_cast<uint32_t>(all->Int(6)), static_cast<uint32_t>(all->Int(7)),
                                     all->Int(8) != 0, all->Int(9) != 0, names.texts);
-    names_[key] = std::move(names);
+    names_[key] = names;
   }
   loaded_ = row.ok();
   return row.status();
 }
 
 absl::StatusOr<int64_t> NameTable::FindText(const std::string& text, bool seen) {
+  if (text.empty()) return 0;
   auto [at, is_new] = texts_.try_emplace(text);
   if (!is_new) {
     if (at->second.seen || !seen) return at->second.id;
@@ -130,14 +122,27 @@ absl::StatusOr<int64_t> NameTable::FindText(const std::string& text, bool seen) 
   return at->second.id;
 }
 
-absl::Status NameTable::Insert(const TaskInfo& info, const TaskFacts& facts, bool seen, Names* names) {
-  std::array<int64_t, kTexts> ids{};
+absl::StatusOr<NameTable::TextIds> NameTable::FindTexts(const TaskInfo& info, bool seen) {
+  const std::string rules = JoinRules(info.rules);
+  const std::string* const texts[kTexts] = {&info.comm,
+                                            &info.cmdline.str(),
+                                            &info.exe.str(),
+                                            &info.user.str(),
+                                            &info.cgroup.str(),
+                                            &info.unit.str(),
+                                            &info.container.str(),
+                                            &info.app.str(),
+                                            &rules};
+  TextIds ids{};
   for (size_t i = 0; i < kTexts; ++i) {
-    if (names->texts[i].empty()) continue;
-    absl::StatusOr<int64_t> id = FindText(names->texts[i], seen);
+    absl::StatusOr<int64_t> id = FindText(*texts[i], seen);
     if (!id.ok()) return id.status();
     ids[i] = *id;
   }
+  return ids;
+}
+
+absl::Status NameTable::Insert(const TaskInfo& info, const TaskFacts& facts, bool seen, Names* names) {
   const Overrides differs(info, facts);
   Statement& insert = insert_names_.Bind(seen);
   const auto bind = [&](bool is_there, int64_t value) { is_there ? insert.Bind(value) : insert.BindNull(); };
@@ -146,7 +151,7 @@ absl::Status NameTable::Insert(const TaskInfo& info, const TaskFacts& facts, boo
   bind(differs.process_start, static_cast<int64_t>(info.process_start_ns));
   bind(differs.start_wall, info.start_wall_ns);
   insert.Bind(info.uid).Bind(info.gid).Bind(info.kthread).Bind(info.tracked);
-  for (int64_t id : ids) bind(id != 0, id);
+  for (int64_t id : names->texts) bind(id != 0, id);
   absl::StatusOr<bool> row = insert.Step();
   names->id = row.ok() ? insert.Int(0) : 0;
   names->seen = seen;
@@ -154,32 +159,25 @@ absl::Status NameTable::Insert(const TaskInfo& info, const TaskFacts& facts, boo
   return row.status();
 }
 
-absl::Status NameTable::SetSeen(Names* names) {
-  names->seen = true;
-  absl::Status status = see_names_.Bind(names->id).Run();
-  for (const std::string& text : names->texts) {
-    if (status.ok() && !text.empty()) status = FindText(text, true).status();
-  }
-  return status;
-}
-
 absl::StatusOr<int64_t> NameTable::Find(const TaskInfo& info, const TaskFacts& facts, uint64_t seq, bool seen) {
   absl::Status status = loaded_ ? absl::OkStatus() : Load();
   if (!status.ok()) return status;
   const Overrides differs(info, facts);
-  std::array<std::string, kTexts> texts = TextsOf(info);
+  absl::StatusOr<TextIds> texts = FindTexts(info, seen);
+  if (!texts.ok()) return texts.status();
   auto [at, is_new] = names_.try_emplace(JoinKey({{{differs.ppid, info.ppid},
                                                    {differs.tgid, info.tgid},
                                                    {differs.process_start, static_cast<int64_t>(info.process_start_ns)},
                                                    {differs.start_wall, info.start_wall_ns}}},
-                                                 info.uid, info.gid, info.kthread, info.tracked, texts));
+                                                 info.uid, info.gid, info.kthread, info.tracked, *texts));
   Names& names = at->second;
   names.used_seq = seq;
   if (is_new) {
-    names.texts = std::move(texts);
+    names.texts = *texts;
     status = Insert(info, facts, seen, &names);
   } else if (seen && !names.seen) {
-    status = SetSeen(&names);
+    names.seen = true;
+    status = see_names_.Bind(names.id).Run();
   }
   if (!status.ok()) return status;
   return names.id;
@@ -191,17 +189,22 @@ absl::Status NameTable::Retire(const std::unordered_set<int64_t>& in_use, uint64
   for (auto at = names_.begin(); at != names_.end() && status.ok();) {
     const Names& names = at->second;
     if (in_use.contains(names.id) || (names.used_seq >= unused_since && !too_many)) {
-      for (const std::string& text : names.texts) {
-        if (auto used = texts_.find(text); used != texts_.end()) used->second.marked = true;
-      }
       ++at;
       continue;
     }
     status = retire_names_.Bind(seq).Bind(names.id).Run();
     at = names_.erase(at);
   }
+  return status.ok() ? RetireTexts(seq) : status;
+}
+
+// Those that no names have any more.
+absl::Status NameTable::RetireTexts(uint64_t seq) {
+  std::unordered_set<int64_t> in_use;
+  for (const auto& [key, names] : names_) in_use.insert(names.texts.begin(), names.texts.end());
+  absl::Status status;
   for (auto at = texts_.begin(); at != texts_.end() && status.ok();) {
-    if (std::exchange(at->second.marked, false)) {
+    if (in_use.contains(at->second.id)) {
       ++at;
       continue;
     }

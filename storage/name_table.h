@@ -44,29 +44,29 @@ class NameTable {
 
  private:
   static constexpr size_t kTexts = 9;
+  using TextIds = std::array<int64_t, kTexts>;  // 0: empty
   struct Text {
     int64_t id = 0;
     bool seen = false;
-    bool marked = false;
   };
-  using TextAt = std::unordered_map<std::string, Text>::iterator;
   struct Names {
     int64_t id = 0;
     bool seen = false;
     uint64_t used_seq = 0;
-    std::array<std::string, kTexts> texts;
+    TextIds texts{};
   };
 
   explicit NameTable(Database* db) : db_(db) {}
   absl::Status Prepare();
   absl::Status Load();
   absl::StatusOr<int64_t> FindText(const std::string& text, bool seen);
+  absl::StatusOr<TextIds> FindTexts(const TaskInfo& info, bool seen);
   absl::Status Insert(const TaskInfo& info, const TaskFacts& facts, bool seen, Names* names);
-  absl::Status SetSeen(Names* names);
+  absl::Status RetireTexts(uint64_t seq);
 
   Database* const db_;
   bool loaded_ = false;
-  std::unordered_map<std::string, Names> names_;  // by all that a row has
+  std::unordered_map<std::string, Names> names_;  // by all that a row has, texts as their numbers
   std::unordered_map<std::string, Text> texts_;
   Statement insert_names_, insert_text_, see_names_, see_text_, retire_names_, retire_text_;
 };

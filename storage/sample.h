@@ -3,27 +3,20 @@
 // What one tick saw, as every part of taskmon holds it: the sampler builds it, the ring stores and returns it, the
 // query engine reads it. A Snapshot and all that hangs on it is immutable once published and shared by shared_ptr.
 //
-// Metrics are indexed by their catalogue number (proto/taskmon/v1/metric.proto); values are integers in 1/scale of the
-// catalogue's unit. Storage knows numbers only, no names.
+// Values of metrics are integers in 1/scale of the catalogue's unit. Storage knows numbers only, no names. Tasks are
+// tens of thousands, and what is said of them is kept for a while: so zeroes take no room and texts are shared.
 #pragma once
 
-#include <array>
-#include <bitset>
 #include <compare>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "storage/metric_values.h"
+#include "storage/shared_text.h"
+
 namespace taskmon {
-
-// Room for metric numbers 0 … kMetricSlots - 1; not part of any format.
-inline constexpr size_t kMetricSlots = 80;
-
-using MetricId = uint16_t;
-using MetricSet = std::bitset<kMetricSlots>;
-using MetricValues = std::array<int64_t, kMetricSlots>;
 
 // Who a row is about. Numbers are reused, so the start time belongs to the identity. A process and its leading thread
 // share tid and start_ns; `thread` tells them apart.
@@ -48,7 +41,7 @@ struct TaskKeyHash {
 // What rarely changes in the life of a task. A change makes a new TaskInfo; unchanged ones are shared between ticks.
 struct TaskInfo {
   TaskKey key;
-  std::string boot_id;  // empty: the current boot
+  SharedText boot_id;  // empty: the current boot
   int32_t tgid = 0;
   int32_t ppid = 0;
   uint64_t process_start_ns = 0;
@@ -58,20 +51,20 @@ struct TaskInfo {
   bool kthread = false;
   bool tracked = true;
   std::string comm;
-  std::string cmdline;  // arguments joined by blanks
-  std::string exe;
-  std::string user;    // empty: not resolved
-  std::string cgroup;  // path in the v2 (or systemd's) hierarchy
-  std::string unit;
-  std::string container;
-  std::string app;
+  SharedText cmdline;  // arguments joined by blanks
+  SharedText exe;
+  SharedText user;    // empty: not resolved
+  SharedText cgroup;  // path in the v2 (or systemd's) hierarchy
+  SharedText unit;
+  SharedText container;
+  SharedText app;
   std::vector<std::string> rules;
 };
 
 // Least and largest values of gauges over a tick of a coarser resolution (see storage/ring_reader.h).
 struct GaugeRange {
-  MetricValues least{};
-  MetricValues largest{};
+  MetricValues least;
+  MetricValues largest;
 };
 
 // The numbers of one task. A task that did nothing since an earlier tick keeps that tick's sample: `tick_seq` is then
@@ -81,12 +74,17 @@ struct TaskSample {
   std::shared_ptr<const TaskInfo> info;
   uint64_t tick_seq = 0;
   MetricSet valid;  // a metric that is not valid is unavailable
-  MetricValues values{};
-  MetricValues deltas{};  // counters: increase since the tick before; 0 at a task's first tick in a boot unless it
-                          // was born inside the tick
-  std::map<MetricId, int64_t> taken_boot_ns;  // values older than the tick: when they were read
-  std::shared_ptr<const GaugeRange> range;    // null: every gauge was `values` for all of the tick
+  MetricValues values;
+  MetricValues deltas;         // counters: increase since the tick before; 0 at a task's first tick in a boot unless it
+                               // was born inside the tick
+  MetricValues taken_boot_ns;  // values older than the tick: when they were read
+  std::shared_ptr<const GaugeRange> range;  // null: every gauge was `values` for all of the tick
 };
+
+// What it takes in memory, its info left out, which it shares.
+inline size_t BytesOf(const TaskSample& sample) {
+  return sizeof sample + sample.values.heap_bytes() + sample.deltas.heap_bytes() + sample.taken_boot_ns.heap_bytes();
+}
 
 struct Tick {
   uint64_t seq = 0;  // grows by 1 within one run of the daemon, and never falls over the life of a file

@@ -98,8 +98,8 @@ void LeaveOutWhatIsGuarded(const Caller& caller, storage::CutOptions* options) {
   };
   options->hide_names = [uid, hide_cmdline](TaskInfo* info) {
     if (info->uid == uid) return;
-    if (hide_cmdline) info->cmdline.clear();
-    if (!info->kthread) info->exe.clear();
+    if (hide_cmdline) info->cmdline = SharedText();
+    if (!info->kthread) info->exe = SharedText();
   };
 }
 

@@ -37,11 +37,11 @@ size_t TextBytes(const TaskInfo& info) {
 void EncodeAges(const Row& row, const std::vector<v1::Metric>& metrics, v1::Sample* out) {
   if (row.sample->taken_boot_ns.empty()) return;
   for (v1::Metric metric : metrics) {
-    const auto taken = row.sample->taken_boot_ns.find(static_cast<MetricId>(metric));
-    if (taken == row.sample->taken_boot_ns.end() || IsRedacted(row, metric) || !ResolveValue(row, metric)) continue;
+    const int64_t taken_ns = row.sample->taken_boot_ns[metric];
+    if (taken_ns == 0 || IsRedacted(row, metric) || !ResolveValue(row, metric)) continue;
     v1::Age* age = out->add_ages();
     age->set_metric(metric);
-    const int64_t age_ns = static_cast<int64_t>(row.snapshot->tick.boot_ns) - taken->second;
+    const int64_t age_ns = static_cast<int64_t>(row.snapshot->tick.boot_ns) - taken_ns;
     age->set_age_ms(static_cast<uint64_t>(std::max<int64_t>(0, age_ns) / kNsPerMs));
   }
 }
@@ -81,7 +81,7 @@ void EncodeTaskInfo(const TaskInfo& info, const std::string& boot_id, NamesVisib
   out->set_tracked(info.tracked);
   for (const std::string& rule : info.rules) out->add_rules(MendUtf8(rule));
   out->set_thread(info.key.thread);
-  out->set_boot_id(info.boot_id.empty() ? boot_id : info.boot_id);
+  out->set_boot_id(info.boot_id.empty() ? boot_id : info.boot_id.str());
 }
 
 void BatchBuilder::Reset() {

@@ -12,8 +12,8 @@ namespace {
 // A dead task waits no longer: what was open when it was last seen is closed, and the maxima hold it already.
 void CloseWait(const Snapshot& last_seen, v1::Metric total, v1::Metric since, TaskSample* sample) {
   const Row row{.snapshot = &last_seen, .sample = sample};
-  if (const std::optional<int64_t> closed = ResolveValue(row, total)) sample->values[total] = *closed;
-  sample->values[since] = 0;
+  if (const std::optional<int64_t> closed = ResolveValue(row, total)) sample->values.Set(total, *closed);
+  sample->values.Set(since, 0);
 }
 
 bool InOrder(const TaskInfo& a, const TaskInfo& b) {
@@ -63,15 +63,15 @@ void StepFolder::FoldValue(const Row& row, v1::Metric metric, Folded* folded) co
     // Known for a part of the step is known: a maximum of fewer ticks is still one that happened.
     const std::optional<int64_t> value = ResolveValue(row, metric);
     if (!value || (sum.valid[metric] && *value <= sum.values[metric])) return;
-    sum.values[metric] = *value;
+    sum.values.Set(metric, *value);
     sum.valid.set(metric);
     return TakeWitnesses(row, metric, &sum);
   }
   if (Describe(metric).witness_of != v1::METRIC_UNSPECIFIED) return;  // comes with its maximum
   sum.valid.set(metric, row.sample->valid[metric]);
   if (!row.sample->valid[metric]) return;
-  sum.values[metric] = row.sample->values[metric];
-  if (!row.idle()) sum.deltas[metric] += row.sample->deltas[metric];
+  sum.values.Set(metric, row.sample->values[metric]);
+  if (!row.idle()) sum.deltas.Add(metric, row.sample->deltas[metric]);
 }
 
 void StepFolder::TakeWitnesses(const Row& row, v1::Metric maximum, TaskSample* sum) const {
@@ -79,7 +79,7 @@ void StepFolder::TakeWitnesses(const Row& row, v1::Metric maximum, TaskSample* s
     if (Describe(metric).witness_of != maximum) continue;
     const std::optional<int64_t> value = ResolveValue(row, metric);
     sum->valid.set(metric, value.has_value());
-    sum->values[metric] = value.value_or(0);
+    sum->values.Set(metric, value.value_or(0));
   }
 }
 
@@ -92,7 +92,7 @@ void StepFolder::FoldCacheHits(const Row& row, Folded* folded) const {
   folded->hit_weight += weight;
   folded->hit_sum += weight * static_cast<double>(*percent);
   folded->sample.valid.set(v1::TASK_PAGE_CACHE_HIT_PERCENT);
-  folded->sample.values[v1::TASK_PAGE_CACHE_HIT_PERCENT] = std::llround(folded->hit_sum / folded->hit_weight);
+  folded->sample.values.Set(v1::TASK_PAGE_CACHE_HIT_PERCENT, std::llround(folded->hit_sum / folded->hit_weight));
 }
 
 void StepFolder::MarkEnded(const Snapshot& snapshot) {

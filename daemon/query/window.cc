@@ -29,7 +29,7 @@ std::string KeyOf(const TaskInfo& info, const std::string& boot_id, GroupBy by) 
   if (by == GroupBy::kUser) return fmt::format("{} {:010}", info.user, info.uid);
   if (by != GroupBy::kTask) return NameOf(info, by);
   return fmt::format("{:010} {:020} {} {:010} {:020} {}", info.tgid, info.process_start_ns, info.key.thread ? 1 : 0,
-                     info.key.tid, info.key.start_ns, info.boot_id.empty() ? boot_id : info.boot_id);
+                     info.key.tid, info.key.start_ns, info.boot_id.empty() ? boot_id : info.boot_id.str());
 }
 
 std::shared_ptr<const TaskInfo> GroupInfo(const TaskInfo& info, GroupBy by) {
@@ -262,11 +262,12 @@ WindowRow WindowFolder::MakeWindowRow(Cell* cell, const Snapshot& moment) const 
     const bool ended_state = over && metric == v1::TASK_STATE;
     if (cell->known[i] == 0 && !ended_state) continue;
     sample->valid.set(metric);
-    int64_t& value = sample->values[metric] = cell->values[i];
+    int64_t value = cell->values[i];
     if (ways_[i] == Way::kMean) value = std::llround(cell->sums[i] / std::max(whole, 1.0));
     if (ways_[i] == Way::kHits) value = std::llround(cell->sums[i] / std::max(cell->lookups, 1.0));
-    if (ways_[i] == Way::kCount) sample->deltas[metric] = value;
     if (ended_state) value = 'X';
+    sample->values.Set(metric, value);
+    if (ways_[i] == Way::kCount) sample->deltas.Set(metric, value);
   }
   return {.sample = std::move(sample),
           .guarded_visible = cell->guarded_visible,

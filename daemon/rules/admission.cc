@@ -26,7 +26,7 @@ bool IsWatched(const Standing& standing) {
 
 void SetFlag(v1::Metric metric, std::optional<bool> value, TaskSample* sample) {
   sample->valid.set(metric, value.has_value());
-  sample->values[metric] = value.value_or(false);
+  sample->values.Set(metric, value.value_or(false));
 }
 
 std::string CrossingText(const query::Crossing& crossing) {
@@ -165,7 +165,7 @@ bool Admission::Settle(uint32_t place, Occasion occasion, uint64_t boot_ns, std:
   if (!first && rule == standing->now.rule && outcome == standing->now.outcome) return false;
   Count(*standing, -1);
   if (!first && standing->now.outcome != Outcome::kPending) {
-    standing->before.push_front(std::move(standing->now));
+    standing->before.insert(standing->before.begin(), std::move(standing->now));
     if (standing->before.size() > Standing::kMostBefore) {
       standing->before.pop_back();
       ++standing->forgotten;

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,7 +52,7 @@ struct Standing {
   static constexpr size_t kMostBefore = 8;
 
   Decision now;
-  std::deque<Decision> before;  // newest first
+  std::vector<Decision> before;  // newest first
   uint64_t forgotten = 0;
   uint64_t hold_until_boot_ns = 0;  // its metrics match no more; 0: they do, or are not asked
   bool names_pending = false;       // a rule that reads names comes before what matches without them

@@ -3,10 +3,12 @@
 """churn.py [--seconds S] [--tasks N]: whether taskmond's memory stays what it is while tasks and clients come and go.
 
 A mixed load (mixed_load.cc) of N processes forks all the time; clients ask, look back and follow, and go away again.
-Plots resident memory over the time, and says how much of it came after the first quarter, when caches and the first
-chunks are full. Exits 1 when that is more than a tenth. Needs root, BTF and TASKMON_BIN."""
+Plots resident memory over the time. The first third fills caches and the first chunks; then memory must stay: prints the
+largest of the middle third and of the last, and the growth of a line fitted to both together. Exits 1 when either is
+more than a twentieth. Needs root, BTF and TASKMON_BIN."""
 import argparse
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -17,6 +19,7 @@ from recorder import BIN, Recorder  # noqa: E402
 
 ROWS = 24
 BAR = 50
+TOLERANCE = 0.05
 QUESTIONS = (("ps", "-H"), ("history", "cpu > 1%", "-b", "2m"), ("events", "-b", "1m"), ("ps", "-b", "5m", "--by", "comm"),
              ("show", "1"), ("watch", "--count", "2"), ("rule", "test", "cpu > 50%", "-b", "2m"), ("ps", "nonsense ==="),
              ("diff", "--before", "4m..2m", "--after", "2m..now"))
@@ -37,6 +40,30 @@ def plot(samples):
             continue
         least, largest = (pick(size for _, size in part) for pick in (min, max))
         print(f"{part[0][0] / 60:6.1f} min {least / 2**20:7.1f} … {largest / 2**20:6.1f} MiB  {'#' * (BAR * largest // top)}")
+
+
+def fitted_growth(samples):
+    """By how many bytes the line of least squares through the samples rises from the first to the last."""
+    mean_time = statistics.fmean(passed for passed, _ in samples)
+    mean_size = statistics.fmean(size for _, size in samples)
+    spread = sum((passed - mean_time) ** 2 for passed, _ in samples)
+    slope = sum((passed - mean_time) * (size - mean_size) for passed, size in samples) / spread
+    return slope * (samples[-1][0] - samples[0][0])
+
+
+def judge(samples):
+    third = len(samples) // 3
+    if third < 2:
+        raise SystemExit("churn.py: too short to tell")
+    settled = samples[third:]
+    middle, last = (max(size for _, size in part) for part in (settled[:third], settled[-third:]))
+    mean = statistics.fmean(size for _, size in settled)
+    growth = fitted_growth(settled)
+    print(f"largest in the middle third {middle / 2**20:.1f} MiB, in the last {last / 2**20:.1f} MiB; the fitted line "
+          f"through both rises by {growth / 2**20:+.2f} MiB, {growth / mean:+.1%} of the mean")
+    if last > (1 + TOLERANCE) * middle or growth > TOLERANCE * mean:
+        raise SystemExit("churn.py: resident memory grows")
+    print("resident memory is flat")
 
 
 def main():
@@ -62,11 +89,7 @@ def main():
             print(f"{status['tasks']:,} tasks, {status['ticks']:,} ticks, about {lives / 10:.0f} lives a second, "
                   f"{len(samples) * len(QUESTIONS):,} questions")
             plot(samples)
-            early = max(size for _, size in samples[:max(1, len(samples) // 4)])
-            late = max(size for _, size in samples[-max(1, len(samples) // 4):])
-            print(f"largest in the first quarter {early / 2**20:.1f} MiB, in the last {late / 2**20:.1f} MiB")
-            if late > 1.1 * early:
-                raise SystemExit("churn.py: resident memory grows")
+            judge(samples)
         finally:
             if recorder:
                 recorder.remove()

@@ -43,13 +43,13 @@ SyntheticDay::SyntheticDay(size_t tasks, uint64_t seed) : random_(seed) {
 }
 
 void SyntheticDay::Set(TaskSample* sample, v1::Metric metric, int64_t value) {
-  sample->values[metric] = value;
+  sample->values.Set(metric, value);
   sample->valid.set(metric);
 }
 
 void SyntheticDay::Add(TaskSample* sample, v1::Metric metric, int64_t increase) {
-  sample->values[metric] += increase;
-  sample->deltas[metric] = increase;
+  sample->values.Add(metric, increase);
+  sample->deltas.Set(metric, increase);
 }
 
 void SyntheticDay::Make(int number) {
@@ -93,18 +93,18 @@ void SyntheticDay::Make(int number) {
 // A sample to change: counters and gauges as they were, maxima of this tick alone.
 std::shared_ptr<TaskSample> SyntheticDay::Fresh(Task* task) {
   auto sample = std::make_shared<TaskSample>(*task->sample);
-  sample->deltas.fill(0);
+  sample->deltas.Clear();
   sample->tick_seq = seq_;
   for (const Witnesses& w : kWitnesses) {
-    sample->values[w.maximum] = 0;
+    sample->values.Set(w.maximum, 0);
     for (v1::Metric m : {w.at, w.cpu, w.by}) {
       if (m == v1::METRIC_UNSPECIFIED) continue;
       sample->valid.reset(m);
-      sample->values[m] = 0;
+      sample->values.Set(m, 0);
     }
   }
   sample->valid.reset(v1::TASK_PAGE_CACHE_HIT_PERCENT);
-  sample->values[v1::TASK_PAGE_CACHE_HIT_PERCENT] = 0;
+  sample->values.Set(v1::TASK_PAGE_CACHE_HIT_PERCENT, 0);
   return sample;
 }
 
@@ -195,7 +195,7 @@ void SyntheticDay::Bear(const Task& parent) {
   events_.push_back(event);
   auto final = std::make_shared<TaskSample>(*parent.sample);
   final->info = info;
-  for (const Witnesses& w : kWitnesses) final->values[w.maximum] = Number(0, 100000);
+  for (const Witnesses& w : kWitnesses) final->values.Set(w.maximum, Number(0, 100000));
   const int64_t run = Number(100000, 2000000);
   Set(final.get(), v1::TASK_RUNTIME_NS, run);
   Set(final.get(), v1::TASK_UTIME_JIFFIES, run / 2);
@@ -274,7 +274,7 @@ std::shared_ptr<const Snapshot> SyntheticDay::Next() {
     for (v1::Metric m : kSmaps) {
       if (!smaps) break;
       Set(sample.get(), m, Number(0, 10000) * kPage);
-      sample->taken_boot_ns[static_cast<MetricId>(m)] = boot_ns_ - Number(0, kSecond);
+      sample->taken_boot_ns.Set(static_cast<MetricId>(m), boot_ns_ - Number(0, kSecond));
     }
     task.sample = std::move(sample);
     snapshot->tasks.push_back(task.sample);

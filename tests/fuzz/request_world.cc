@@ -112,7 +112,7 @@ class Maker {
   std::shared_ptr<const TaskSample> Worked(const TaskSample& before) {
     auto now = std::make_shared<TaskSample>(before);
     now->tick_seq = seq_;
-    now->taken_boot_ns.clear();
+    now->taken_boot_ns.Clear();
     for (const MetricDesc& metric : AllMetrics()) {
       if (query::IsDerived(metric.id)) continue;
       const bool secret = metric.visibility == v1::GUARDED && Hidden(*now->info);
@@ -123,10 +123,10 @@ class Maker {
       // A counter that was known stays known.
       now->valid.set(metric.id, valid || (counter && before.valid.test(metric.id)));
       if (!now->valid.test(metric.id)) continue;
-      now->deltas[metric.id] = counter && before.valid.test(metric.id) ? number : 0;
-      now->values[metric.id] = metric.id == v1::TASK_STATE ? 'S' : value;
+      now->deltas.Set(metric.id, counter && before.valid.test(metric.id) ? number : 0);
+      now->values.Set(metric.id, metric.id == v1::TASK_STATE ? 'S' : value);
       if (metric.group == v1::SMAPS)
-        now->taken_boot_ns[metric.id] = kBoot + seq_ * kSecond - static_cast<uint64_t>(number);
+        now->taken_boot_ns.Set(metric.id, kBoot + seq_ * kSecond - static_cast<uint64_t>(number));
     }
     return now;
   }
@@ -144,7 +144,7 @@ class Maker {
 Machine::Machine(uint64_t secret, bool hides_cmdlines) {
   directory_ = (std::filesystem::temp_directory_path() / "taskmon-fuzz-XXXXXX").string();
   Must(mkdtemp(directory_.data()) != nullptr);
-  storage::RingOptions ring{.path = directory_ + "/history.db", .chunk_ticks = kChunkTicks};
+  storage::RingOptions ring{.path = ring_path(), .chunk_ticks = kChunkTicks};
   ring.columns = query::RingColumns();
   ring.durable = false;
   auto writer = storage::RingWriter::Open(ring);

@@ -27,6 +27,7 @@ class Machine {
   const query::Engine& engine() const { return *engine_; }
   const Snapshot& newest() const { return *newest_; }
   const std::string& directory() const { return directory_; }
+  std::string ring_path() const { return directory_ + "/history.db"; }
 
  private:
   std::string directory_;  // of its own, removed at the end

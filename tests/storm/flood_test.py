@@ -9,25 +9,14 @@ class Flood(StormCase):
     config = "[kernel]\nhooks = [\"signal\"]\n"
 
     def test_every_exec_is_recorded_or_counted(self):
-        self.start()
-        did = self.storm("execs")["done"]
-        self.recorder.ticks(2)
-        self.print_cost("exec storm")
-        losses = self.losses()
-        self.on_time_again()
-        self.stop()
-        self.account("execs", did, self.stored("exec", "comm == exe"), losses.get("ring_exec", 0) + losses.get("unstored_events", 0))
+        did, _, losses = self.endure("exec storm", "execs")
+        lost = losses.get("ring_exec", 0) + losses.get("unstored_events", 0)
+        self.account("execs", did, self.stored("exec", "comm == exe"), lost)
 
     def test_after_a_storm_of_renames_the_last_name_is_known(self):
         """Renames are no events, they only change what a task is called: the last one counts."""
-        self.start()
-        did = self.storm("renames")["done"]
-        self.recorder.ticks(2)
-        self.print_cost("rename storm")
-        losses = self.losses()
+        did, _, losses = self.endure("rename storm", "renames")
         print(f"renames: {did:,} happened, {losses.get('ring_rename', 0):,} counted as lost")
-        self.on_time_again()
-        self.stop()
         # Each worker ends under the name that it gave itself at last; a record that was lost is told by the final one.
         self.account("workers under their last name", WORKERS + 1, self.stored("exit", "comm == storm"),
                      losses.get("ring_final", 0))
@@ -35,8 +24,7 @@ class Flood(StormCase):
     def test_every_signal_is_counted(self):
         self.start()
         did = self.storm("signals")["done"]
-        self.recorder.ticks(2)
-        self.print_cost("signal flood")
+        self.settle("signal flood")
         ends = self.recorder.json("events", "comm == storm", "--type", "exit", "-b", "10m")
         seen = sum(end.get("task_signal_count", 0) for end in ends)
         self.on_time_again()

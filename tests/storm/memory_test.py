@@ -86,8 +86,7 @@ class Memory(StormCase):
         crowd = self.launch("crowd", TASKS)
         self.outcome(crowd)
         self.storm("forks", SECONDS, LEAF)
-        self.recorder.ticks(3)
-        self.print_cost("under the limit")
+        self.settle("under the limit", 3)
         print(f"the group's peak, page cache of the history included: {self.group.peak() / 2**20:.1f} MiB "
               f"of {LIMIT / 2**20:.0f}")
         crowd.stdin.close()

@@ -30,9 +30,7 @@ class Overrun(PausedCase):
             born = self.storm("forks", STOPPED_S, LEAF)["done"]
         finally:
             self.recorder.process.send_signal(signal.SIGCONT)
-        self.recorder.ticks(3)
-        self.print_cost("ring overrun")
-        losses = self.losses()
+        _, losses = self.settle("ring overrun", 3)
         for kind in ("ring_fork", "ring_exec", "ring_final"):
             self.assertGreater(losses.get(kind, 0), 0, f"{kind} is counted")
         gaps = self.recorder.json("events", "--type", "gap", "-b", "10m")

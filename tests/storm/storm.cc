@@ -8,6 +8,7 @@
 //   storm renames SECONDS WORKERS      prctl(PR_SET_NAME)
 //   storm signals SECONDS WORKERS      SIGUSR1 to itself, handled
 //   storm crowd TASKS                  processes of a thousand threads that wait until standard input ends
+//   storm family TASKS                 the same, of one thread each
 //
 // Prints one line of JSON: what was done, and in how many seconds.
 #include <errno.h>
@@ -25,13 +26,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <vector>
+
 extern char** environ;
 
 namespace {
 
 constexpr int kMaxWorkers = 64;
 constexpr size_t kStackBytes = 16 * 1024;
-constexpr long kThreadsPerProcess = 1000;
+constexpr long kThreadsOfCrew = 1000;
 
 // Of each worker, in memory that all share.
 struct Counts {
@@ -142,18 +146,17 @@ void* WaitForEver(void*) {
   _exit(0);
 }
 
-int Crowd(long tasks) {
-  static pid_t crews[1024];
-  int count = 0;
+int Crowd(long tasks, long threads) {
+  std::vector<pid_t> crews;
   int fds[2];
   if (pipe(fds) != 0) Die("pipe");
   const double began_s = NowS();
   long alive = 0;
-  for (long left = tasks; left > 0 && count < 1024; left -= kThreadsPerProcess) {
+  for (long left = tasks; left > 0; left -= threads) {
     const pid_t child = fork();
     if (child < 0) break;
-    if (child == 0) Crew(left < kThreadsPerProcess ? left : kThreadsPerProcess, fds[1]);
-    crews[count++] = child;
+    if (child == 0) Crew(std::min(left, threads), fds[1]);
+    crews.push_back(child);
     long made = 0;
     if (read(fds[0], &made, sizeof(made)) == sizeof(made)) alive += made;
   }
@@ -162,8 +165,8 @@ int Crowd(long tasks) {
   char byte = 0;
   while (read(STDIN_FILENO, &byte, 1) > 0) {
   }
-  for (int i = 0; i < count; ++i) kill(crews[i], SIGKILL);
-  for (int i = 0; i < count; ++i) waitpid(crews[i], nullptr, 0);
+  for (pid_t crew : crews) kill(crew, SIGKILL);
+  for (pid_t crew : crews) waitpid(crew, nullptr, 0);
   return 0;
 }
 
@@ -208,10 +211,11 @@ int Storm(const char* name, double seconds, int workers, const char* leaf) {
 
 int main(int argc, char** argv) {
   if (argc == 5 && strcmp(argv[1], "again") == 0) Execs("/proc/self/exe", argv[2], atoi(argv[3]), atof(argv[4]));
-  if (argc == 3 && strcmp(argv[1], "crowd") == 0) return Crowd(atol(argv[2]));
+  if (argc == 3 && strcmp(argv[1], "crowd") == 0) return Crowd(atol(argv[2]), kThreadsOfCrew);
+  if (argc == 3 && strcmp(argv[1], "family") == 0) return Crowd(atol(argv[2]), 1);
   const int workers = argc >= 4 ? atoi(argv[3]) : 0;
   if (workers < 1 || workers > kMaxWorkers) {
-    fprintf(stderr, "storm: forks|threads|execs|renames|signals SECONDS WORKERS(1..%d) [LEAF], or crowd TASKS\n",
+    fprintf(stderr, "storm: forks|threads|execs|renames|signals SECONDS WORKERS(1..%d) [LEAF], or crowd|family TASKS\n",
             kMaxWorkers);
     return 2;
   }

@@ -58,6 +58,20 @@ class StormCase(unittest.TestCase):
         self.assertEqual(storm.wait(), 0)
         return did
 
+    def settle(self, label, ticks=2):
+        """Prints what the storm cost, once it is in the picture; status, and what was turned away."""
+        self.recorder.ticks(ticks)
+        return self.print_cost(label), self.losses()
+
+    def endure(self, label, kind, *args):
+        """One storm from start to orderly stop: how often it did it, status after it, and what was turned away."""
+        self.start()
+        did = self.storm(kind, *args)["done"]
+        status, losses = self.settle(label)
+        self.on_time_again()
+        self.stop()
+        return did, status, losses
+
     def losses(self):
         """What was turned away since start(), by kind."""
         dropped, before = self.recorder.status()["dropped"], self.before["dropped"]

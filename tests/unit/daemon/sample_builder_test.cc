@@ -379,7 +379,7 @@ TEST_F(SampleBuilderTest, SmapsValuesCarryTheTimeTheyWereRead) {
   auto result = TickWith({});
   const TaskSample* process = Find(*result.snapshot, 100);
   EXPECT_EQ(process->values[v1::TASK_PSS_SIZE], 4096);
-  EXPECT_EQ(process->taken_boot_ns.at(v1::TASK_PSS_SIZE), 1500);
+  EXPECT_EQ(process->taken_boot_ns[v1::TASK_PSS_SIZE], 1500);
   Ring(ExecRecord(kShell, 100, "new", "/bin/new", "new", 2 * kSecond));
   result = TickWith({TaskRecord(kShell, "new", 8)});
   EXPECT_FALSE(Find(*result.snapshot, 100)->valid.test(v1::TASK_PSS_SIZE)) << "exec made another address space";

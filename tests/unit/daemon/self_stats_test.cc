@@ -17,7 +17,7 @@ TEST(SelfStats, TaskCpuIsUserNiceAndSystemOfTheFirstLine) {
 TEST(SelfStats, BooksAreUnknownBeforeThereIsEnoughToCompare) {
   SelfStats stats;
   EXPECT_FALSE(stats.Read().accounted_percent.has_value());
-  stats.OnTick(1, 0);
+  stats.OnTick(1, 0, 0);
   EXPECT_FALSE(stats.Read().accounted_percent.has_value());
   EXPECT_GT(stats.Read().rss_bytes, 0u);
 }

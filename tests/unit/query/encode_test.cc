@@ -116,7 +116,8 @@ TEST(BatchBuilder, IsFullByRowsOrByBytes) {
   EXPECT_TRUE(builder.full());
   builder.Take(false);
   EXPECT_FALSE(builder.full());
-  const Snapshot wordy = World(1, {TaskBuilder(1).Info([](TaskInfo& info) { info.cmdline.assign(2 << 20, 'x'); })});
+  const Snapshot wordy =
+      World(1, {TaskBuilder(1).Info([](TaskInfo& info) { info.cmdline = std::string(2 << 20, 'x'); })});
   builder.Add(MakeRow(wordy, *wordy.tasks[0], kRoot));
   EXPECT_TRUE(builder.full());
 }

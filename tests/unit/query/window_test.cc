@@ -110,7 +110,7 @@ TEST(Window, AmongThreadsCountThoseThatLivedBetweenTwoTicks) {
   const auto counts_threads = [](Event event, int64_t threads) {
     auto sample = std::make_shared<TaskSample>(*event.final_sample);
     sample->valid.set(v1::TASK_THREAD_CREATE_COUNT);
-    sample->values[v1::TASK_THREAD_CREATE_COUNT] = threads;
+    sample->values.Set(v1::TASK_THREAD_CREATE_COUNT, threads);
     event.final_sample = std::move(sample);
     return event;
   };

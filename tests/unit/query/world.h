@@ -55,12 +55,12 @@ class TaskBuilder {
   }
   TaskBuilder& Set(v1::Metric metric, int64_t value, int64_t delta = 0) {
     sample_.valid.set(metric);
-    sample_.values[metric] = value;
-    sample_.deltas[metric] = delta;
+    sample_.values.Set(metric, value);
+    sample_.deltas.Set(metric, delta);
     return *this;
   }
   TaskBuilder& TakenAt(v1::Metric metric, int64_t boot_ns) {
-    sample_.taken_boot_ns[static_cast<MetricId>(metric)] = boot_ns;
+    sample_.taken_boot_ns.Set(static_cast<MetricId>(metric), boot_ns);
     return *this;
   }
   // The sample was taken at an earlier tick; nothing happened since.

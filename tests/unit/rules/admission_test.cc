@@ -59,7 +59,7 @@ class AdmissionTest : public ::testing::Test {
       sample.info = living->info;
       sample.tick_seq = seq_;
       sample.valid.set(v1::TASK_PM_SIZE);
-      sample.values[v1::TASK_PM_SIZE] = living->rss;
+      sample.values.Set(v1::TASK_PM_SIZE, living->rss);
       admission_.Tick({.snapshot = &snapshot_, .sample = &sample}, &living->standing);
     }
     return admission_.TakeEvents();

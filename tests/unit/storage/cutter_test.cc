@@ -76,7 +76,7 @@ TEST_F(Cutting, HiddenMetricsAndNamesAreNotInTheFile) {
     return info.uid == 0 ? MetricSet() : MetricSet().set(3).set(4);
   };
   options_.hide_names = [](TaskInfo* info) {
-    if (info->uid != 0) info->cmdline.clear();
+    if (info->uid != 0) info->cmdline = SharedText();
   };
   options_.receiver = Receiver{.uid = 1000, .cmdlines_hidden = true};
   ASSERT_TRUE(Cut(options_).ok());

@@ -65,9 +65,9 @@ struct Lives {
     for (const auto& [metric, number] : values) {
       if (metric == 3 && event.id % 2 == 0) continue;
       sample->valid.set(metric);
-      sample->values[metric] = number;
+      sample->values.Set(metric, number);
     }
-    if (event.id % 7 == 0) sample->taken_boot_ns[6] = static_cast<int64_t>(event.boot_ns) - 12345;
+    if (event.id % 7 == 0) sample->taken_boot_ns.Set(6, static_cast<int64_t>(event.boot_ns) - 12345);
     return sample;
   }
 };

@@ -65,8 +65,8 @@ std::shared_ptr<const TaskSample> FakeWorld::Birth() {
   for (MetricId m = 1; m <= kLastMetric; ++m) {
     sample->valid[m] = m != kDerivedMetric && m % 11 != 5;
     if (!sample->valid[m] || Chance(0.5)) continue;
-    sample->values[m] = Number(0, 1000) << (m % 5 * 4);
-    if (KindOf(m) == ColumnKind::kCounter && !first_) sample->deltas[m] = sample->values[m];
+    sample->values.Set(m, Number(0, 1000) << (m % 5 * 4));
+    if (KindOf(m) == ColumnKind::kCounter && !first_) sample->deltas.Set(m, sample->values[m]);
   }
   Event event;
   event.type = EventType::kFork;
@@ -81,11 +81,11 @@ void FakeWorld::MakeOdd(TaskSample* sample) {
   const auto m = static_cast<MetricId>(Number(1, kLastMetric));
   switch (Number(0, 4)) {
     case 0: sample->valid[m] = m != kDerivedMetric && !sample->valid[m]; break;
-    case 1: sample->deltas[m] = Number(-5, 5); break;
-    case 2: sample->values[m] = static_cast<int64_t>(random_()); break;
+    case 1: sample->deltas.Set(m, Number(-5, 5)); break;
+    case 2: sample->values.Set(m, static_cast<int64_t>(random_())); break;
     case 3:
-      if (!sample->taken_boot_ns.erase(m))
-        sample->taken_boot_ns[m] = static_cast<int64_t>(boot_ns_) - Number(1, 9999999);
+      sample->taken_boot_ns.Set(
+          m, sample->taken_boot_ns[m] != 0 ? 0 : static_cast<int64_t>(boot_ns_) - Number(1, 9999999));
       break;
     default: {
       auto info = std::make_shared<TaskInfo>(*sample->info);
@@ -93,20 +93,22 @@ void FakeWorld::MakeOdd(TaskSample* sample) {
       sample->info = info;
     }
   }
-  if (!sample->valid[m]) sample->values[m] = sample->deltas[m] = 0;
+  if (sample->valid[m]) return;
+  sample->values.Set(m, 0);
+  sample->deltas.Set(m, 0);
 }
 
 std::shared_ptr<const TaskSample> FakeWorld::Work(const TaskSample& before) {
   auto sample = std::make_shared<TaskSample>(before);
   // Now and then a sample is made anew though the task did nothing: its names changed, say.
   const bool idle = Chance(options_.oddity);
-  sample->deltas.fill(0);
+  sample->deltas.Clear();
   if (!idle) sample->tick_seq = seq_;
   for (MetricId m = 1; m <= kLastMetric && !idle; ++m) {
     if (!sample->valid[m] || m % 7 == 0 || Chance(0.4)) continue;
     const int64_t step = Number(0, 300) * (m % 4 == 0 ? 4096 : 1);
-    sample->values[m] = KindOf(m) == ColumnKind::kWindowMax ? Number(0, 100000) : sample->values[m] + step;
-    if (KindOf(m) == ColumnKind::kCounter) sample->deltas[m] = step;
+    sample->values.Set(m, KindOf(m) == ColumnKind::kWindowMax ? Number(0, 100000) : sample->values[m] + step);
+    if (KindOf(m) == ColumnKind::kCounter) sample->deltas.Set(m, step);
   }
   if (Chance(10 * options_.oddity)) MakeOdd(sample.get());
   return sample;
@@ -227,10 +229,7 @@ void ExpectSameSample(const TaskSample& want, const TaskSample& got, uint64_t se
     if (want.tick_seq == seq) {
       EXPECT_EQ(want.deltas[m], got.deltas[m]) << "metric " << m;
     }
-    EXPECT_EQ(want.taken_boot_ns.contains(m), got.taken_boot_ns.contains(m)) << "metric " << m;
-    if (want.taken_boot_ns.contains(m) && got.taken_boot_ns.contains(m)) {
-      EXPECT_EQ(want.taken_boot_ns.at(m), got.taken_boot_ns.at(m));
-    }
+    EXPECT_EQ(want.taken_boot_ns[m], got.taken_boot_ns[m]) << "metric " << m;
   }
 }
 

@@ -66,13 +66,13 @@ EncodedChunk Example() {
   state.task_id = 5;
   state.info_id = 9;
   state.sample.valid.set(1).set(2);
-  state.sample.values[1] = 50;
-  state.sample.values[2] = 3;
+  state.sample.values.Set(1, 50);
+  state.sample.values.Set(2, 3);
   state.sample.tick_seq = 7;
   builder.BeginRow(5, 0, 1);
   builder.AddUpdate(0, state);
-  state.sample.values[1] = 80;
-  state.sample.deltas[1] = 30;
+  state.sample.values.Set(1, 80);
+  state.sample.deltas.Set(1, 30);
   state.sample.tick_seq = 8;
   builder.AddUpdate(1, state);
   builder.EndRow();

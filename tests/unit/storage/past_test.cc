@@ -21,8 +21,8 @@ std::shared_ptr<const TaskSample> ThreadRow(const Snapshot& tick, int32_t tid, i
   sample->tick_seq = tick.tick.seq;
   for (MetricId m : {1, 2, 3, 4}) {
     sample->valid.set(m);
-    sample->values[m] = value * m;
-    if (m % 3 == 0) sample->deltas[m] = m;
+    sample->values.Set(m, value * m);
+    if (m % 3 == 0) sample->deltas.Set(m, m);
   }
   return sample;
 }
@@ -119,7 +119,7 @@ TEST_F(Past, ARowReplacesTheOneThatIsThere) {
   auto changed = std::make_shared<TaskSample>(*recorded_.snapshots[6].tasks[3]);
   changed->tick_seq = 7;
   changed->valid.set(1);
-  changed->values[1] = 123456789;
+  changed->values.Set(1, 123456789);
   const std::vector<PastTick> past = {{7, {changed}}};
   ASSERT_TRUE(writer_->AddPast(past).ok());
   Merge(past, &recorded_.snapshots);

@@ -45,8 +45,8 @@ TEST(Precision, DropsTheCircumstancesOfSmallMaximaUnlessTheyTell) {
   TaskSample sample;
   sample.valid.set(1).set(2).set(3);
   for (auto [maximum, by, kept] : {std::tuple(99, 0, false), {100, 0, true}, {99, 7, true}}) {
-    sample.values[1] = maximum;
-    sample.values[3] = by;
+    sample.values.Set(1, maximum);
+    sample.values.Set(3, by);
     EXPECT_EQ(precision.Kept(sample).test(2), kept);
     EXPECT_EQ(precision.Kept(sample).test(3), kept);
     EXPECT_TRUE(precision.Kept(sample).test(1));

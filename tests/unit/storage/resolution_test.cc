@@ -47,20 +47,20 @@ class Machine {
   // The task did something in the tick that comes.
   void Work(int32_t tid, int64_t increase, int64_t gauge, int64_t maximum, int64_t witness) {
     TaskSample& task = Task(tid);
-    task.values[kCounter] += increase;
-    task.deltas[kCounter] = increase;
-    task.values[kGauge] = gauge;
-    task.values[kMaximum] = maximum;
+    task.values.Add(kCounter, increase);
+    task.deltas.Set(kCounter, increase);
+    task.values.Set(kGauge, gauge);
+    task.values.Set(kMaximum, maximum);
     task.valid.set(kWitness, witness != 0);
-    task.values[kWitness] = witness;
+    task.values.Set(kWitness, witness);
     task.tick_seq = seq_ + 1;
   }
   void Ratio(int32_t tid, int64_t percent, int64_t weight) {
     TaskSample& task = Task(tid);
     task.valid.set(kRatio);
-    task.values[kRatio] = percent;
-    task.values[kWeight] += weight;
-    task.deltas[kWeight] = weight;
+    task.values.Set(kRatio, percent);
+    task.values.Add(kWeight, weight);
+    task.deltas.Set(kWeight, weight);
   }
   // The daemon stops and starts again: its first tick knows of none before.
   void Restart() { restarted_ = true; }
@@ -75,9 +75,9 @@ class Machine {
       std::shared_ptr<const TaskSample>& sample = samples_[tid];
       if (sample == nullptr || sample->tick_seq != task.tick_seq) sample = std::make_shared<TaskSample>(task);
       snapshot.tasks.push_back(sample);
-      task.deltas.fill(0);
+      task.deltas.Clear();
       task.valid.reset(kRatio);
-      task.values[kRatio] = 0;
+      task.values.Set(kRatio, 0);
     }
     std::vector<Event> none;
     const absl::Status status = writer_->Append(snapshot, &none);

@@ -30,7 +30,7 @@ std::vector<PastTick> PastOf(const Snapshot& tick) {
   sample->info = info;
   sample->tick_seq = tick.tick.seq;
   sample->valid.set(1);
-  sample->values[1] = static_cast<int64_t>(tick.tick.seq);
+  sample->values.Set(1, static_cast<int64_t>(tick.tick.seq));
   return {{tick.tick.seq, {sample}}};
 }
 
