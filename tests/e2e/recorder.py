@@ -50,10 +50,12 @@ class Recorder:
         self.ticks(2)
         return self
 
-    def launch(self):
-        """Until it answers, which is after the first tick."""
+    def launch(self, answering=True):
+        """Until it answers, which is after the first tick, or without waiting."""
         self.log = open(os.path.join(self.directory, "log"), "ab")
         self.process = subprocess.Popen(self.command(), stderr=self.log, stdin=subprocess.DEVNULL, **self.popen)
+        if not answering:
+            return
 
         def ready():
             if self.process.poll() is not None:

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A taskmond to measure: the rules it has, and when it runs."""
+import contextlib
+
+from recorder import Recorder
+
+# All metrics of all threads of all tasks: more than any peer asks for.
+ALL_THREADS = "[[rule]]\nname = \"everything\"\nexpr = \"uid >= 0\"\nthreads = \"all\"\n"
+ALL_METRICS = ALL_THREADS + "groups = [\"all\"]\n"
+
+
+@contextlib.contextmanager
+def recording(rules=None, config="", warm_ticks=0):
+    """rules None: the shipped ones."""
+    recorder = Recorder("1s", rules=rules, config=config)
+    try:
+        recorder.launch()
+        if warm_ticks:
+            recorder.ticks(warm_ticks)
+        yield recorder
+    finally:
+        recorder.remove()
+
+
+def attached_groups(recorder):
+    return sorted({hook["group"] for hook in recorder.status()["hooks"] if hook["attached"] and hook["group"]})
