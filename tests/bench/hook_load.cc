@@ -8,7 +8,8 @@
 //   hook_load block SECONDS DEVICE     a read of 4 KiB past the page cache
 //   hook_load tcp SECONDS              a byte there and back over a connection on the loopback
 //
-// Prints the median of the nanoseconds that one takes, by batches, so that a moment of something else does not count.
+// Prints one line of JSON: how many, and of the nanoseconds that one takes by the clock the median of batches, so that a
+// moment of something else does not count. CPU time is for the caller to take, who gets that of the helpers, too.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -42,8 +43,14 @@ constexpr auto kBatch = std::chrono::milliseconds(5);
   exit(1);
 }
 
-double MedianNs(double seconds, const std::function<void()>& operation) {
+struct Did {
+  int64_t operations = 0;
+  double median_ns = 0;
+};
+
+Did Repeat(double seconds, const std::function<void()>& operation) {
   const auto end = Clock::now() + std::chrono::duration<double>(seconds);
+  Did did;
   std::vector<double> batches;
   while (Clock::now() < end) {
     const auto began = Clock::now();
@@ -54,9 +61,11 @@ double MedianNs(double seconds, const std::function<void()>& operation) {
       count += 16;
     }
     batches.push_back(std::chrono::duration<double, std::nano>(now - began).count() / static_cast<double>(count));
+    did.operations += count;
   }
   std::nth_element(batches.begin(), batches.begin() + static_cast<ptrdiff_t>(batches.size() / 2), batches.end());
-  return batches[batches.size() / 2];
+  did.median_ns = batches[batches.size() / 2];
+  return did;
 }
 
 // Sends back what it gets, until the other side closes.
@@ -68,25 +77,34 @@ void Echo(int in, int out) {
   _exit(0);
 }
 
-double ThereAndBack(double seconds, int in, int out) {
+// With the other side, which ends when it is told no more.
+Did ThereAndBack(double seconds, int in, int out) {
   char byte = 0;
-  return MedianNs(seconds, [&] {
+  const Did did = Repeat(seconds, [&] {
     if (write(out, &byte, 1) != 1 || read(in, &byte, 1) != 1) Die("the other side");
   });
+  if (in != out) close(in);
+  close(out);
+  while (wait(nullptr) > 0) {
+  }
+  return did;
 }
 
-double Pipe(double seconds, const char*) {
+Did Pipe(double seconds, const char*) {
   int there[2];
   int back[2];
   if (pipe(there) != 0 || pipe(back) != 0) Die("pipe");
   if (fork() == 0) {
     close(there[1]);
+    close(back[0]);
     Echo(there[0], back[1]);
   }
+  close(there[0]);
+  close(back[1]);
   return ThereAndBack(seconds, back[0], there[1]);
 }
 
-double Tcp(double seconds, const char*) {
+Did Tcp(double seconds, const char*) {
   const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -104,16 +122,17 @@ double Tcp(double seconds, const char*) {
     close(near);
     Echo(far, far);
   }
+  close(far);
   return ThereAndBack(seconds, near, near);
 }
 
-double Syscall(double seconds, const char*) {
-  return MedianNs(seconds, [] { syscall(SYS_getppid); });
+Did Syscall(double seconds, const char*) {
+  return Repeat(seconds, [] { syscall(SYS_getppid); });
 }
 
-double Life(double seconds, const char* leaf) {
+Did Life(double seconds, const char* leaf) {
   char* const arguments[] = {const_cast<char*>(leaf), nullptr};
-  return MedianNs(seconds, [&] {
+  return Repeat(seconds, [&] {
     const pid_t child = vfork();
     if (child == 0) {
       execve(leaf, arguments, environ);
@@ -124,19 +143,19 @@ double Life(double seconds, const char* leaf) {
   });
 }
 
-double Block(double seconds, const char* device) {
+Did Block(double seconds, const char* device) {
   constexpr size_t kBytes = 4096;
   const int fd = open(device, O_RDONLY | O_DIRECT | O_CLOEXEC);
   void* buffer = nullptr;
   if (fd < 0 || posix_memalign(&buffer, kBytes, kBytes) != 0) Die(device);
-  return MedianNs(seconds, [&] {
+  return Repeat(seconds, [&] {
     if (pread(fd, buffer, kBytes, 0) != static_cast<ssize_t>(kBytes)) Die(device);
   });
 }
 
 struct Kind {
   const char* name;
-  double (*run)(double, const char*);
+  Did (*run)(double, const char*);
   bool takes_what;
 };
 constexpr Kind kKinds[] = {{"pipe", Pipe, false},
@@ -150,7 +169,8 @@ constexpr Kind kKinds[] = {{"pipe", Pipe, false},
 int main(int argc, char** argv) {
   for (const Kind& kind : kKinds) {
     if (argc != (kind.takes_what ? 4 : 3) || std::string(argv[1]) != kind.name || atof(argv[2]) <= 0) continue;
-    printf("%.1f\n", kind.run(atof(argv[2]), argv[argc - 1]));
+    const Did did = kind.run(atof(argv[2]), argv[argc - 1]);
+    printf("{\"operations\": %lld, \"median_ns\": %.1f}\n", static_cast<long long>(did.operations), did.median_ns);
     return 0;
   }
   fprintf(stderr, "usage: hook_load pipe|syscall|tcp SECONDS, or life SECONDS LEAF, or block SECONDS DEVICE\n");

@@ -176,11 +176,14 @@ void PrintTable(const std::vector<std::unique_ptr<Bench>>& benches, int rounds) 
   }
 }
 
+void PrintLine(const std::string& name, double value, const char* unit) {
+  fmt::print("{{\"name\": \"{}\", \"value\": {:.6g}, \"unit\": \"{}\"}}\n", name, value, unit);
+}
+
 void PrintJson(const std::vector<std::unique_ptr<Bench>>& benches) {
-  constexpr char kLine[] = "{{\"name\": \"{}\", \"value\": {:.6g}, \"unit\": \"{}\"}}\n";
   for (const auto& bench : benches) {
-    for (const auto& [hook, ns] : bench->Medians()) fmt::print(kLine, hook + ", " + bench->title(), ns, "ns");
-    if (bench->set_ms() != 0) fmt::print(kLine, "giving them to the kernel, " + bench->title(), bench->set_ms(), "ms");
+    for (const auto& [hook, ns] : bench->Medians()) PrintLine(hook + ", " + bench->title(), ns, "ns");
+    if (bench->set_ms() != 0) PrintLine("giving them to the kernel, " + bench->title(), bench->set_ms(), "ms");
   }
 }
 

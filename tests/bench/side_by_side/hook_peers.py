@@ -10,7 +10,7 @@ import time
 
 PACKAGE = "libbpf-tools"
 # By what a workload does; of each the one that keeps most for each task, as far as there is one.
-TOOLS = {"pipe": (("runqlat", "-P"), ("offcputime", "-f")), "syscall": (("syscount", "-P"),),
+TOOLS = {"pipe": (("runqlat", "-P"), ("offcputime", "3600")), "syscall": (("syscount", "-P"),),
          "life": (("execsnoop",), ("exitsnoop",)), "block": (("biosnoop",), ("biolatency",)),
          "tcp": (("tcptop",), ("tcprtt",))}
 SETTLE_S = 1.0
