@@ -8,8 +8,8 @@
 //   hook_load block SECONDS DEVICE     a read of 4 KiB past the page cache
 //   hook_load tcp SECONDS              a byte there and back over a connection on the loopback
 //
-// Prints one line of JSON: how many, and of the nanoseconds that one takes by the clock the median of batches, so that a
-// moment of something else does not count. CPU time is for the caller to take, who gets that of the helpers, too.
+// Prints one line of JSON: how many, and of the nanoseconds that one takes by the clock the median of batches, so that
+// a moment of something else does not count. CPU time is for the caller to take, who gets that of the helpers, too.
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// So many watchers with the same question: watchers SOCKET WATCHERS TICKS [EXPRESSION], each with a connection of its
-// own, as so many clients have. Prints one line of JSON: what all of them got, and when the ticks were taken that the
-// first of them saw (ns since boot).
+// So many watchers of threads with the same question: watchers SOCKET WATCHERS TICKS [EXPRESSION], each with a
+// connection of its own, as so many clients have. Prints one line of JSON: what all of them got, and when the ticks
+// were taken that the first of them saw (ns since boot).
 #include <unistd.h>
 
 #include <atomic>
@@ -38,6 +38,7 @@ v1::WatchTasksRequest Question(const Wish& wish) {
   v1::WatchTasksRequest request;
   request.set_count(wish.ticks);
   request.mutable_selection()->set_expression(wish.expression);
+  request.mutable_selection()->set_threads(true);
   for (const v1::Metric metric : {v1::TASK_RUNTIME_NS, v1::TASK_PM_SIZE, v1::TASK_READ_BYTES, v1::TASK_WRITE_BYTES}) {
     request.mutable_selection()->add_metrics(static_cast<uint32_t>(metric));
   }

@@ -32,8 +32,8 @@ class Scale:
 
 
 FULL = Scale(quick=False, populations=(1_000, 10_000, 100_000), compared=(1_000, 10_000), warm_ticks=5, window_s=6,
-             rounds=5, samples=5, constant_active=500, slope_populations=(1_000, 10_000, 50_000, 100_000), hook_rounds=9,
-             hook_s=0.7, history_s=620, history_tasks=1_000, day_hours=24, day_tasks=1_000, storm_s=30, watchers=200,
+             rounds=3, samples=5, constant_active=500, slope_populations=(1_000, 10_000, 50_000, 100_000), hook_rounds=9,
+             hook_s=0.7, history_s=330, history_tasks=1_000, day_hours=24, day_tasks=1_000, storm_s=30, watchers=200,
              watch_ticks=20, starts=5)
 QUICK = Scale(quick=True, populations=(200, 1_000), compared=(200,), warm_ticks=1, window_s=1, rounds=1, samples=2,
               constant_active=50, slope_populations=(200, 1_000), hook_rounds=1, hook_s=0.1, history_s=8,
