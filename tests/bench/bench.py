@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import sys
+import time
 
 sys.dont_write_bytecode = True
 
@@ -39,6 +40,21 @@ def absent_peers(names):
     return absent | (hook_peers.usable()[1] if "hooks" in names else {})
 
 
+def take(name, scale):
+    """The rows of one measurement, told as they come, and why it broke off; what came before then is kept."""
+    print(f"measuring: {name}", file=sys.stderr, flush=True)
+    began, rows = time.monotonic(), []
+    try:
+        for row in MEASUREMENTS[name].measure(scale):
+            rows.append(row)
+            print("  " + "  ".join(filter(None, row.cells())), file=sys.stderr, flush=True)
+    except (Exception, SystemExit) as error:  # whatever it was, the others are still wanted
+        return rows, f"{type(error).__name__}: {error}"
+    finally:
+        print(f"{name} took {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+    return rows, None
+
+
 def main(argv):
     arguments = arguments_of(argv)
     if os.geteuid() != 0:
@@ -46,11 +62,12 @@ def main(argv):
     facts = machine.describe(PACKAGES)
     print(machine.text(facts), flush=True)
     absent = absent_peers(arguments.only)
-    parts = []
+    parts, failures = [], {}
     for name in arguments.only:
-        print(f"measuring: {name}…", file=sys.stderr, flush=True)
-        rows = list(MEASUREMENTS[name].measure(QUICK if arguments.quick else FULL))
+        rows, failure = take(name, QUICK if arguments.quick else FULL)
         parts.append((MEASUREMENTS[name].TITLE, rows))
+        if failure:
+            failures[name] = failure
     print("\n" + render(parts))
     print("\nwhat peers do not have, and ours has in these figures:")
     for peer in peers.present():
@@ -62,9 +79,11 @@ def main(argv):
     if arguments.json:
         with open(arguments.json, "w", encoding="utf-8") as file:
             json.dump({"machine": facts, "absent": absent, "lacks": {peer.name: peer.lacks for peer in peers.present()},
-                       "quick": arguments.quick,
+                       "quick": arguments.quick, "failures": failures,
                        "parts": [{"title": title, "rows": [row.as_json() for row in rows]} for title, rows in parts]},
                       file, indent=1)
+    if failures:
+        raise SystemExit("bench.py: " + "; ".join(f"{name} broke off: {why}" for name, why in failures.items()))
 
 
 if __name__ == "__main__":

@@ -67,9 +67,9 @@ class Recorder:
         with open(os.path.join(self.directory, "log"), encoding="utf-8", errors="replace") as file:
             return file.read()
 
-    def stop(self, how=signal.SIGTERM):
+    def stop(self, how=signal.SIGTERM, deadline_s=DEADLINE_S):
         self.process.send_signal(how)
-        code = self.process.wait(timeout=DEADLINE_S)
+        code = self.process.wait(timeout=deadline_s)
         self.log.close()
         return code
 

@@ -7,6 +7,7 @@ from recorder import Recorder
 # All metrics of all threads of all tasks: more than any peer asks for.
 ALL_THREADS = "[[rule]]\nname = \"everything\"\nexpr = \"uid >= 0\"\nthreads = \"all\"\n"
 ALL_METRICS = ALL_THREADS + "groups = [\"all\"]\n"
+STOP_S = 300  # 100,000 busy tasks leave two CPUs little time to close the history
 
 
 @contextlib.contextmanager
@@ -19,6 +20,8 @@ def recording(rules=None, config="", warm_ticks=0):
             recorder.ticks(warm_ticks)
         yield recorder
     finally:
+        if recorder.process and recorder.process.poll() is None:
+            recorder.stop(deadline_s=STOP_S)
         recorder.remove()
 
 
