@@ -24,7 +24,29 @@ MetricSet NamedMetrics(const v1::Selection& selection, const query::Plan& plan) 
   return selection.metrics().empty() ? plan.expression().metrics() : plan.needed();
 }
 
+// A page that all share, and what one of them missed: messages one after the other are one with the fields of both.
+grpc::ByteBuffer WithMissed(const grpc::Slice& page, uint64_t missed_ticks) {
+  if (missed_ticks == 0) return grpc::ByteBuffer(&page, 1);
+  v1::TaskBatch tail;
+  tail.set_missed_ticks(missed_ticks);
+  const grpc::Slice parts[] = {page, grpc::Slice(tail.SerializeAsString())};
+  return grpc::ByteBuffer(parts, 2);
+}
+
+// The number under which the generated service has a method.
+int MethodIndex(const char* name) {
+  return v1::WatchTasksRequest::descriptor()->file()->FindServiceByName("Taskmon")->FindMethodByName(name)->index();
+}
+
 }  // namespace
+
+// WatchTasks is handled as the generated WithSplitStreamingMethod_WatchTasks does it, but for the type of its messages:
+// answers that many share are encoded by us, once.
+Service::Service(Sources sources) : sources_(std::move(sources)), streams_(sources_.max_streams) {
+  MarkMethodStreamed(MethodIndex("WatchTasks"),
+                     new grpc::internal::SplitServerStreamingHandler<v1::WatchTasksRequest, grpc::ByteBuffer>(
+                         [this](grpc::ServerContext* context, BytesStream* stream) { return Watch(context, stream); }));
+}
 
 grpc::Status Service::TooManyStreams() const {
   return {grpc::StatusCode::RESOURCE_EXHAUSTED,
@@ -88,20 +110,22 @@ grpc::Status Service::ReadTotals(grpc::ServerContext* context, const v1::TotalsR
       sources_.engine->ReadTotals(*request, *caller, [&](const v1::Totals& totals) { return writer->Write(totals); }));
 }
 
-grpc::Status Service::WatchTasks(grpc::ServerContext* context, const v1::WatchTasksRequest* request,
-                                 grpc::ServerWriter<v1::TaskBatch>* writer) {
+grpc::Status Service::Watch(grpc::ServerContext* context, BytesStream* stream) {
+  v1::WatchTasksRequest request;
+  if (!stream->Read(&request)) return {grpc::StatusCode::INVALID_ARGUMENT, "no request came"};
   const auto caller = sources_.peers->Find(context->peer());
   if (!caller) return NoCredentials();
   const Shares::Share share = streams_.Take(*caller);
   if (!share.granted()) return TooManyStreams();
-  const auto plan = query::Plan::Make(request->selection());
+  const auto plan = query::Plan::Make(request.selection());
   if (!plan.ok()) return ToGrpc(plan.status());
-  const HookDemand::Claim claim = sources_.demand->Watch(NamedMetrics(request->selection(), *plan));
+  const HookDemand::Claim claim = sources_.demand->Watch(NamedMetrics(request.selection(), *plan));
+  WatchAnswers::Watcher watcher = answers_.Join(request.selection(), *caller, plan->expression().needs_memory());
   std::optional<query::TestMemory> memory;
   uint64_t last_seq = 0;
   uint64_t due_boot_ns = 0;
   uint64_t missed = 0;
-  for (uint32_t sent = 0; request->count() == 0 || sent < request->count();) {
+  for (uint32_t sent = 0; request.count() == 0 || sent < request.count();) {
     if (context->IsCancelled() || sources_.hub->closed()) break;
     const Publication publication = sources_.hub->WaitAfter(last_seq, kPoll);
     if (publication.snapshot == nullptr) continue;
@@ -115,16 +139,20 @@ grpc::Status Service::WatchTasks(grpc::ServerContext* context, const v1::WatchTa
     }
     last_seq = tick.seq;
     // Half a tick of slack: ticks are never exactly an interval apart.
-    if (request->interval_ns() != 0 && tick.boot_ns + tick.elapsed_ns / 2 < due_boot_ns) {
+    if (request.interval_ns() != 0 && tick.boot_ns + tick.elapsed_ns / 2 < due_boot_ns) {
       if (memory) plan->Rows(*publication.snapshot, *caller, &*memory);
       continue;
     }
-    due_boot_ns = tick.boot_ns + request->interval_ns();
-    for (v1::TaskBatch& page :
-         query::Engine::SelectPages(*publication.snapshot, *plan, *caller, memory ? &*memory : nullptr)) {
-      sources_.smaps_wanted->MarkAnswer(request->selection(), page, BootNowNs());
-      page.set_missed_ticks(std::exchange(missed, 0));
-      if (!writer->Write(page)) return grpc::Status::OK;  // the client has gone
+    due_boot_ns = tick.boot_ns + request.interval_ns();
+    const auto pages = watcher.Take(tick.seq, [&] {
+      auto batches = query::Engine::SelectPages(*publication.snapshot, *plan, *caller, memory ? &*memory : nullptr);
+      for (const v1::TaskBatch& page : batches) {
+        sources_.smaps_wanted->MarkAnswer(request.selection(), page, BootNowNs());
+      }
+      return batches;
+    });
+    for (const grpc::Slice& page : *pages) {
+      if (!stream->Write(WithMissed(page, std::exchange(missed, 0)))) return grpc::Status::OK;  // the client has gone
     }
     ++sent;
   }

@@ -14,6 +14,7 @@
 #include "daemon/shares.h"
 #include "daemon/smaps_wanted.h"
 #include "daemon/snapshot_hub.h"
+#include "daemon/watch_answers.h"
 #include "taskmon/v1/taskmon.grpc.pb.h"
 
 namespace taskmon::daemon {
@@ -33,14 +34,12 @@ class Service final : public v1::Taskmon::Service {
     uint32_t max_streams;
   };
 
-  explicit Service(Sources sources) : sources_(std::move(sources)), streams_(sources_.max_streams) {}
+  explicit Service(Sources sources);
 
   grpc::Status GetStatus(grpc::ServerContext*, const v1::StatusRequest*, v1::Status*) override;
   grpc::Status GetDoctor(grpc::ServerContext*, const v1::DoctorRequest*, v1::Doctor*) override;
   grpc::Status ListTasks(grpc::ServerContext*, const v1::ListTasksRequest*,
                          grpc::ServerWriter<v1::TaskBatch>*) override;
-  grpc::Status WatchTasks(grpc::ServerContext*, const v1::WatchTasksRequest*,
-                          grpc::ServerWriter<v1::TaskBatch>*) override;
   grpc::Status ReadHistory(grpc::ServerContext*, const v1::HistoryRequest*,
                            grpc::ServerWriter<v1::TaskBatch>*) override;
   grpc::Status ReadEvents(grpc::ServerContext*, const v1::EventsRequest*, grpc::ServerWriter<v1::EventBatch>*) override;
@@ -57,7 +56,11 @@ class Service final : public v1::Taskmon::Service {
   // Each takes room on the disk and a CPU for a while.
   static constexpr uint32_t kMaxCuts = 4;
 
+  // WatchTasks, with messages that are bytes already.
+  using BytesStream = grpc::ServerSplitStreamer<v1::WatchTasksRequest, grpc::ByteBuffer>;
+
   grpc::Status TooManyStreams() const;
+  grpc::Status Watch(grpc::ServerContext* context, BytesStream* stream);
   void WaitUntilStored(grpc::ServerContext* context, int64_t wall_ns) const;
   grpc::Status FollowEvents(grpc::ServerContext* context, const v1::EventsRequest& request, const query::Caller& caller,
                             const Snapshot* newest, grpc::ServerWriter<v1::EventBatch>* writer) const;
@@ -65,6 +68,7 @@ class Service final : public v1::Taskmon::Service {
   const Sources sources_;
   Shares streams_;
   Shares cuts_{kMaxCuts};
+  WatchAnswers answers_;
 };
 
 }  // namespace taskmon::daemon

@@ -63,8 +63,8 @@ void TaskKeeper::OnRing(const tm_record_header& header) {
 }
 
 void TaskKeeper::OnTask(const tm_task_record& record) {
-  Process* process = ProcessOf(record);
   Thread* known = table_.FindThread(record.id.tid, record.id.start_ns);
+  Process* process = known != nullptr ? known->process : ProcessOf(record);
   if (known == nullptr && IsZombie(record)) return OnZombie(process, record);
   Thread* thread = known != nullptr ? known : ThreadOf(process, record.id);
   thread->seen_pass = pass_;

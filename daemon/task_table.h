@@ -14,9 +14,10 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
+
+#include <absl/container/flat_hash_map.h>
 
 #include "daemon/metric_sources.h"
 #include "daemon/rules/standing.h"
@@ -136,8 +137,8 @@ class TaskTable {
   void Unindex(Thread* thread);
 
   Processes processes_;  // by (tgid, start)
-  std::unordered_map<TaskKey, Thread*, TaskKeyHash> threads_;
-  std::unordered_map<int32_t, Thread*> by_tid_;
+  absl::flat_hash_map<TaskKey, Thread*, TaskKeyHash> threads_;
+  absl::flat_hash_map<int32_t, Thread*> by_tid_;
 };
 
 }  // namespace taskmon::daemon

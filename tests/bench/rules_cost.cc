@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What rules cost the hooks: ns per run by the kernel's own BPF statistics, without rules and with more and more names.
-// All sets are measured in turn within each round, so that whatever else the machine does meets all of them; printed is
-// the median of the rounds. Needs root.
+// What rules cost the hooks: rules_cost [--json] [ROUNDS]. ns per run by the kernel's own BPF statistics, without rules
+// and with more and more names. All sets are measured in turn within each round, so that whatever else the machine does
+// meets all of them; printed is the median of the rounds, as a table or as lines of JSON. Needs root.
 #include <fmt/format.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -25,7 +25,7 @@ using taskmon::bpf::KernelRules;
 using taskmon::bpf::MakeRuleRef;
 using taskmon::bpf::Probe;
 
-constexpr int kRounds = 7;
+constexpr int kRounds = 7;  // where nothing else is said
 constexpr int kSpawns = 400;
 constexpr int kPingPongs = 20'000;
 constexpr int kPasses = 20;
@@ -134,15 +134,18 @@ class Bench {
     }
   }
 
-  std::string Row() {
-    std::string row = fmt::format("{:<36}", case_.title);
-    for (const std::string& hook : kHooks) {
-      std::vector<double>& costs = costs_[hook];
+  const std::string& title() const { return case_.title; }
+  // By hook; without those that never ran.
+  std::map<std::string, double> Medians() const {
+    std::map<std::string, double> medians;
+    for (auto [hook, costs] : costs_) {
       std::sort(costs.begin(), costs.end());
-      row += costs.empty() ? fmt::format(" {:>12}", "-") : fmt::format(" {:>12.0f}", costs[costs.size() / 2]);
+      if (!costs.empty()) medians[hook] = costs[costs.size() / 2];
     }
-    return row + (case_.names < 0 ? fmt::format(" {:>12}", "-") : fmt::format(" {:>12.0f}", set_ms_));
+    return medians;
   }
+  // What giving the rules to the kernel took; 0: none were given.
+  double set_ms() const { return set_ms_; }
 
   Probe* probe() { return probe_.get(); }
 
@@ -158,9 +161,38 @@ class Bench {
   std::map<std::string, std::vector<double>> costs_;
 };
 
+void PrintTable(const std::vector<std::unique_ptr<Bench>>& benches, int rounds) {
+  fmt::print("ns per run, median of {} rounds; iter/task: per task, all of them sent; last: SetRules in ms\n", rounds);
+  fmt::print("{:<36}", "");
+  for (const std::string& hook : kHooks) {
+    fmt::print(" {:>12}", hook.starts_with("sched_process_") ? hook.substr(14) : hook);
+  }
+  fmt::print(" {:>12}\n", "SetRules");
+  for (const auto& bench : benches) {
+    const auto medians = bench->Medians();
+    fmt::print("{:<36}", bench->title());
+    for (const std::string& hook : kHooks) fmt::print(" {:>12.0f}", medians.contains(hook) ? medians.at(hook) : 0);
+    fmt::print(" {:>12.0f}\n", bench->set_ms());
+  }
+}
+
+void PrintLine(const std::string& name, double value, const char* unit) {
+  fmt::print("{{\"name\": \"{}\", \"value\": {:.6g}, \"unit\": \"{}\"}}\n", name, value, unit);
+}
+
+void PrintJson(const std::vector<std::unique_ptr<Bench>>& benches) {
+  for (const auto& bench : benches) {
+    for (const auto& [hook, ns] : bench->Medians()) PrintLine(hook + ", " + bench->title(), ns, "ns");
+    if (bench->set_ms() != 0) PrintLine("giving them to the kernel, " + bench->title(), bench->set_ms(), "ms");
+  }
+}
+
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
+  const bool json = argc > 1 && std::string(argv[1]) == "--json";
+  const int rounds = argc > (json ? 2 : 1) ? std::atoi(argv[argc - 1]) : kRounds;
+  if (rounds < 1) Fail("usage: rules_cost [--json] [ROUNDS]");
   std::vector<std::unique_ptr<Bench>> benches;
   for (const Case& which : std::vector<Case>{{"no rules", -1, true},
                                              {"1 name", 1, true},
@@ -171,15 +203,9 @@ int main() {
     benches.push_back(std::make_unique<Bench>(which));
   }
   Check(benches.front()->probe()->SetStatistics(true));
-  for (int round = 0; round < kRounds; ++round) {
+  for (int round = 0; round < rounds; ++round) {
     for (const auto& bench : benches) bench->Round();
   }
-  fmt::print("ns per run, median of {} rounds; iter/task: per task, all of them sent; last: SetRules in ms\n", kRounds);
-  fmt::print("{:<36}", "");
-  for (const std::string& hook : kHooks) {
-    fmt::print(" {:>12}", hook.starts_with("sched_process_") ? hook.substr(14) : hook);
-  }
-  fmt::print(" {:>12}\n", "SetRules");
-  for (const auto& bench : benches) fmt::print("{}\n", bench->Row());
+  json ? PrintJson(benches) : PrintTable(benches, rounds);
   return 0;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the history costs: storage_bench [HOURS [TASKS]] writes a synthetic day and prints its size, the cost of writing
-// and the time of the usual questions, as lines of "name value unit". The file lies in $TMPDIR or /tmp and is removed.
+// What the history costs: storage_bench [--json] [HOURS [TASKS]] writes a synthetic day and prints its size, the cost
+// of writing and the time of the usual questions, as lines of "name value unit", or of JSON. The file lies in $TMPDIR
+// or /tmp and is removed.
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -39,8 +40,12 @@ double CpuMs() {
   return ms(usage.ru_utime) + ms(usage.ru_stime);
 }
 
+bool g_json = false;
+
+// No name has a character that JSON would escape.
 void Print(const std::string& name, double value, const char* unit) {
-  std::printf("%-52s %12.3f %s\n", name.c_str(), value, unit);
+  std::printf(g_json ? "{\"name\": \"%s\", \"value\": %.6g, \"unit\": \"%s\"}\n" : "%-52s %12.3f %s\n", name.c_str(),
+              value, unit);
   std::fflush(stdout);
 }
 
@@ -227,10 +232,14 @@ int Main(int hours, size_t tasks) {
 }  // namespace taskmon::bench
 
 int main(int argc, char** argv) {
+  if (argc > 1 && std::string(argv[1]) == "--json") {
+    taskmon::bench::g_json = true;
+    --argc, ++argv;
+  }
   const int hours = argc > 1 ? std::atoi(argv[1]) : 24;
   const int tasks = argc > 2 ? std::atoi(argv[2]) : 1000;
   if (hours < 1 || tasks < 100) {
-    std::fprintf(stderr, "usage: storage_bench [HOURS [TASKS]], at least 1 hour and 100 tasks\n");
+    std::fprintf(stderr, "usage: storage_bench [--json] [HOURS [TASKS]], at least 1 hour and 100 tasks\n");
     return 2;
   }
   return taskmon::bench::Main(hours, static_cast<size_t>(tasks));

@@ -50,10 +50,12 @@ class Recorder:
         self.ticks(2)
         return self
 
-    def launch(self):
-        """Until it answers, which is after the first tick."""
+    def launch(self, answering=True):
+        """Until it answers, which is after the first tick, or without waiting."""
         self.log = open(os.path.join(self.directory, "log"), "ab")
         self.process = subprocess.Popen(self.command(), stderr=self.log, stdin=subprocess.DEVNULL, **self.popen)
+        if not answering:
+            return
 
         def ready():
             if self.process.poll() is not None:
@@ -65,9 +67,9 @@ class Recorder:
         with open(os.path.join(self.directory, "log"), encoding="utf-8", errors="replace") as file:
             return file.read()
 
-    def stop(self, how=signal.SIGTERM):
+    def stop(self, how=signal.SIGTERM, deadline_s=DEADLINE_S):
         self.process.send_signal(how)
-        code = self.process.wait(timeout=DEADLINE_S)
+        code = self.process.wait(timeout=deadline_s)
         self.log.close()
         return code
 

@@ -83,8 +83,7 @@ class Memory(StormCase):
 
     def test_lives_through_a_storm_within_its_limit(self):
         self.start()
-        crowd = self.launch("crowd", TASKS)
-        self.outcome(crowd)
+        crowd = self.crowd(TASKS)
         self.storm("forks", SECONDS, LEAF)
         self.settle("under the limit", 3)
         print(f"the group's peak, page cache of the history included: {self.group.peak() / 2**20:.1f} MiB "
@@ -101,8 +100,7 @@ class Memory(StormCase):
         newest = self.recorder.status()["newest_time"]
         # No more than it has, and then something new to remember: the kernel ends it, as it would end one that leaks.
         limit = self.group.squeeze()
-        crowd = self.launch("crowd", 4 * TASKS)
-        self.outcome(crowd)
+        crowd = self.crowd(4 * TASKS)
         wait_for(lambda: self.recorder.process.poll() is not None, "the OOM killer", 60)
         print(f"ended by signal {-self.recorder.process.poll()} at a limit of {limit >> 20} MiB")
         self.assertEqual(self.recorder.process.poll(), -signal.SIGKILL)

@@ -7,8 +7,6 @@
 //   storm execs SECONDS WORKERS        processes that exec themselves again and again
 //   storm renames SECONDS WORKERS      prctl(PR_SET_NAME)
 //   storm signals SECONDS WORKERS      SIGUSR1 to itself, handled
-//   storm crowd TASKS                  processes of a thousand threads that wait until standard input ends
-//   storm family TASKS                 the same, of one thread each
 //
 // Prints one line of JSON: what was done, and in how many seconds.
 #include <errno.h>
@@ -26,16 +24,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <vector>
-
 extern char** environ;
 
 namespace {
 
 constexpr int kMaxWorkers = 64;
 constexpr size_t kStackBytes = 16 * 1024;
-constexpr long kThreadsOfCrew = 1000;
 
 // Of each worker, in memory that all share.
 struct Counts {
@@ -125,51 +119,6 @@ void Signals(Counts* counts, double until_s, const char*) {
   }
 }
 
-void* WaitForEver(void*) {
-  while (true) pause();
-  return nullptr;
-}
-
-// One process of the crowd; tells through the pipe how many threads it has, and lives until it is killed.
-[[noreturn]] void Crew(long threads, int report_fd) {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  pthread_attr_t attributes;
-  pthread_attr_init(&attributes);
-  pthread_attr_setstacksize(&attributes, kStackBytes);
-  pthread_attr_setguardsize(&attributes, 0);
-  long made = 1;
-  for (pthread_t thread{}; made < threads; ++made) {
-    if (pthread_create(&thread, &attributes, WaitForEver, nullptr) != 0) break;
-  }
-  if (write(report_fd, &made, sizeof(made)) != sizeof(made)) _exit(1);
-  WaitForEver(nullptr);
-  _exit(0);
-}
-
-int Crowd(long tasks, long threads) {
-  std::vector<pid_t> crews;
-  int fds[2];
-  if (pipe(fds) != 0) Die("pipe");
-  const double began_s = NowS();
-  long alive = 0;
-  for (long left = tasks; left > 0; left -= threads) {
-    const pid_t child = fork();
-    if (child < 0) break;
-    if (child == 0) Crew(std::min(left, threads), fds[1]);
-    crews.push_back(child);
-    long made = 0;
-    if (read(fds[0], &made, sizeof(made)) == sizeof(made)) alive += made;
-  }
-  printf("{\"done\": %ld, \"failed\": %ld, \"seconds\": %.3f}\n", alive, tasks - alive, NowS() - began_s);
-  fflush(stdout);
-  char byte = 0;
-  while (read(STDIN_FILENO, &byte, 1) > 0) {
-  }
-  for (pid_t crew : crews) kill(crew, SIGKILL);
-  for (pid_t crew : crews) waitpid(crew, nullptr, 0);
-  return 0;
-}
-
 struct Kind {
   const char* name;
   void (*run)(Counts*, double, const char*);
@@ -211,12 +160,9 @@ int Storm(const char* name, double seconds, int workers, const char* leaf) {
 
 int main(int argc, char** argv) {
   if (argc == 5 && strcmp(argv[1], "again") == 0) Execs("/proc/self/exe", argv[2], atoi(argv[3]), atof(argv[4]));
-  if (argc == 3 && strcmp(argv[1], "crowd") == 0) return Crowd(atol(argv[2]), kThreadsOfCrew);
-  if (argc == 3 && strcmp(argv[1], "family") == 0) return Crowd(atol(argv[2]), 1);
   const int workers = argc >= 4 ? atoi(argv[3]) : 0;
   if (workers < 1 || workers > kMaxWorkers) {
-    fprintf(stderr, "storm: forks|threads|execs|renames|signals SECONDS WORKERS(1..%d) [LEAF], or crowd|family TASKS\n",
-            kMaxWorkers);
+    fprintf(stderr, "storm: forks|threads|execs|renames|signals SECONDS WORKERS(1..%d) [LEAF]\n", kMaxWorkers);
     return 2;
   }
   return Storm(argv[1], atof(argv[2]), workers, argc >= 5 ? argv[4] : "/bin/true");

@@ -9,11 +9,13 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 from recorder import BIN, EVERYTHING, Recorder, wait_for  # noqa: E402
+from task_limit import room_for  # noqa: E402
 
 LONG = os.environ.get("STORM_FORM") == "long"
 SECONDS = 30 if LONG else 4
 WORKERS = os.cpu_count()
 LEAF = f"{BIN}/storm_leaf"
+CREW = 1000
 # What costs a record of a life or an event for good.
 LOSSES = ("ring_fork", "ring_exec", "ring_rename", "ring_final", "ring_oom", "lives", "process", "failed_passes",
           "writer_queue_ticks", "unstored_ticks", "unstored_events")
@@ -34,17 +36,26 @@ class StormCase(unittest.TestCase):
         self.recorder.start()
         self.before = self.recorder.status()
 
-    def launch(self, kind, *args):
-        storm = subprocess.Popen([f"{BIN}/storm", kind, *map(str, args)], stdin=subprocess.PIPE,
-                                 stdout=subprocess.PIPE, text=True)
+    def launch(self, program, *args):
+        process = subprocess.Popen([f"{BIN}/{program}", *map(str, args)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   text=True)
 
         def end():
-            storm.kill()
-            storm.wait()
-            storm.stdin.close()
-            storm.stdout.close()
+            process.kill()
+            process.wait()
+            process.stdin.close()
+            process.stdout.close()
         self.addCleanup(end)
-        return storm
+        return process
+
+    def crowd(self, tasks):
+        """So many threads that wait until its standard input is closed, a thousand of them to a process."""
+        self.enterContext(room_for(tasks))
+        process = self.launch("population", tasks, 0, 1, CREW)
+        made = json.loads(process.stdout.readline())
+        print(f"crowd: {made['done']:,} tasks, {made['failed']:,} failed")
+        self.assertEqual(made["failed"], 0)
+        return process
 
     def outcome(self, storm):
         did = json.loads(storm.stdout.readline())
@@ -53,7 +64,7 @@ class StormCase(unittest.TestCase):
         return did
 
     def storm(self, kind, seconds=SECONDS, *args):
-        storm = self.launch(kind, seconds, WORKERS, *args)
+        storm = self.launch("storm", kind, seconds, WORKERS, *args)
         did = self.outcome(storm)
         self.assertEqual(storm.wait(), 0)
         return did
