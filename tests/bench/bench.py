@@ -17,8 +17,8 @@ from side_by_side import (day, history, hook_peers, hooks, machine, memory, peer
 from side_by_side.scale import FULL, QUICK  # noqa: E402
 from side_by_side.table import render  # noqa: E402
 
-MEASUREMENTS = {"tick": ticks, "slope": slope, "hooks": hooks, "rules": rules, "start": start, "memory": memory, "watch": watching,
-                "storm": storm, "history": history, "day": day}
+MEASUREMENTS = {"tick": ticks, "slope": slope, "hooks": hooks, "rules": rules, "start": start, "memory": memory,
+                "watch": watching, "storm": storm, "history": history, "day": day}
 PACKAGES = [peer.package for peer in peers.ALL] + [hook_peers.PACKAGE, "linux-perf"]
 
 
