@@ -13,7 +13,6 @@
 
 #include "client/backend.h"
 #include "client/context.h"
-#include "client/waiting.h"
 
 namespace taskmon::client {
 
