@@ -231,10 +231,14 @@ class PackageTest(unittest.TestCase):
         scrape = ("/usr/bin/python3 -c 'import urllib.request as r;"
                   " print(r.urlopen(r.Request(\"http://127.0.0.1:9843/metrics\","
                   " headers={\"Accept\": \"application/openmetrics-text\"}), timeout=10).read().decode())'")
-        text = wait_for(lambda: self.sh(scrape).stdout, "the first page")
+        wanted = [rf"(?m)^{name}\w*\{{app=[^}}]*\}} [0-9]" for name in
+                  ("taskmon_task_utime", "taskmon_task_rchar")]  # the second is guarded; its group sees it
+
+        def page():  # counters begin at the second tick
+            text = self.sh(scrape).stdout
+            return text if all(re.search(each, text) for each in wanted) else None
+        text = wait_for(page, "a page with counters")
         self.assertTrue(text.rstrip().endswith("# EOF"), text[-200:])
-        for name in ("taskmon_task_utime", "taskmon_task_rchar"):  # the second is guarded; its group sees it
-            self.assertRegex(text, rf"(?m)^{name}\w*\{{app=[^}}]*\}} [0-9]")
         pid = self.show("MainPID", "taskmon-exporter.service")
         status = self.ok(f"cat /proc/{pid}/status")
         self.assertRegex(status, r"(?m)^CapEff:\t0+$")
