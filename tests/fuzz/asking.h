@@ -18,6 +18,9 @@
 #include <google/protobuf/stubs/logging.h>
 #include <google/protobuf/text_format.h>
 
+#include "daemon/query/caller.h"
+#include "tests/fuzz/request_world.h"
+
 namespace taskmon::fuzz {
 
 inline void Require(bool holds, std::string_view what) {
@@ -92,6 +95,29 @@ void RequireSame(const Machine& one, const Machine& other, const Ask& ask) {
   const auto difference = static_cast<size_t>(std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first - a.begin());
   const size_t from = difference - std::min<size_t>(difference, 800);
   Require(false, "the answer depends on a secret:\n" + a.substr(from, 1000) + "\n--- or ---\n" + b.substr(from, 1000));
+}
+
+// Asks as the input says: an administrator of a machine of his own, which he may change; or an ordinary user of two
+// machines, whose answers must be the same. `ask(machine, caller, understood, as_text)` returns an Answer. What is no
+// request is not worth keeping (-1).
+template <typename Machine, typename Ask>
+int AskAsWho(const Input& input, const Ask& ask) {
+  static const Machine administered(1, false);
+  static const Machine plain(1, false), other(2, false);
+  static const Machine hiding(1, true), hiding_other(2, true);
+  bool understood = false;
+  const auto ask_both = [&](const Machine& one, const Machine& another, const query::Caller& caller) {
+    RequireSame(one, another,
+                [&](const Machine& machine, bool as_text) { return ask(machine, caller, &understood, as_text); });
+  };
+  if (input.who == "root") {
+    ask(administered, {.sees_everything = true, .admin = true}, &understood, false);
+  } else if (input.who == "alice") {
+    ask_both(plain, other, {.uid = kOrdinaryUid});
+  } else if (input.who == "hidepid") {
+    ask_both(hiding, hiding_other, {.uid = kOrdinaryUid, .hide_cmdline = true});
+  }
+  return understood ? 0 : -1;
 }
 
 }  // namespace taskmon::fuzz

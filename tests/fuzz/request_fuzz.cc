@@ -15,7 +15,7 @@ namespace {
 using query::Caller;
 
 Answer Ask(const Machine& machine, std::string_view call, std::string_view text, const Caller& caller, bool* understood,
-           bool as_text = false) {
+           bool as_text) {
   Answer answer{.as_text = as_text};
   const auto sink = [&](const auto& message) { return answer.Add(message); };
   const query::Engine& engine = machine.engine();
@@ -57,28 +57,10 @@ Answer Ask(const Machine& machine, std::string_view call, std::string_view text,
   return answer;
 }
 
-bool SameOnBoth(const Machine& one, const Machine& other, const Input& input, const Caller& caller) {
-  bool understood = false;
-  RequireSame(one, other, [&](const Machine& machine, bool as_text) {
-    return Ask(machine, input.call, input.text, caller, &understood, as_text);
-  });
-  return understood;
-}
-
 int Try(const Input& input) {
-  static const Machine plain(1, false);
-  static const Machine other(2, false);
-  static const Machine hiding(1, true);
-  static const Machine hiding_other(2, true);
-  bool understood = false;
-  if (input.who == "root") {
-    Ask(plain, input.call, input.text, {.sees_everything = true, .admin = true}, &understood);
-  } else if (input.who == "alice") {
-    understood = SameOnBoth(plain, other, input, {.uid = kOrdinaryUid});
-  } else if (input.who == "hidepid") {
-    understood = SameOnBoth(hiding, hiding_other, input, {.uid = kOrdinaryUid, .hide_cmdline = true});
-  }
-  return understood ? 0 : -1;  // what is no request is not worth keeping
+  return AskAsWho<Machine>(input, [&](const Machine& machine, const Caller& caller, bool* understood, bool as_text) {
+    return Ask(machine, input.call, input.text, caller, understood, as_text);
+  });
 }
 
 }  // namespace

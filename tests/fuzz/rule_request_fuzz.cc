@@ -67,29 +67,9 @@ Answer Ask(const RuleMachine& machine, const Input& input, const Caller& caller,
   return answer;
 }
 
-bool SameOnBoth(const RuleMachine& one, const RuleMachine& other, const Input& input, const Caller& caller) {
-  bool understood = false;
-  RequireSame(one, other, [&](const RuleMachine& machine, bool as_text) {
-    return Ask(machine, input, caller, &understood, as_text);
-  });
-  return understood;
-}
-
 int Try(const Input& input) {
-  static const RuleMachine plain(1, false);
-  static const RuleMachine other(2, false);
-  static const RuleMachine hiding(1, true);
-  static const RuleMachine hiding_other(2, true);
-  static const RuleMachine edited(1, false);
-  bool understood = false;
-  if (input.who == "root") {
-    Ask(edited, input, {.sees_everything = true, .admin = true}, &understood, false);
-  } else if (input.who == "alice") {
-    understood = SameOnBoth(plain, other, input, {.uid = kOrdinaryUid});
-  } else if (input.who == "hidepid") {
-    understood = SameOnBoth(hiding, hiding_other, input, {.uid = kOrdinaryUid, .hide_cmdline = true});
-  }
-  return understood ? 0 : -1;  // what is no request is not worth keeping
+  return AskAsWho<RuleMachine>(input, [&](const RuleMachine& machine, const Caller& caller, bool* understood,
+                                          bool as_text) { return Ask(machine, input, caller, understood, as_text); });
 }
 
 }  // namespace
