@@ -16,7 +16,6 @@ struct tm_left_out_map tm_left_out SEC(".maps");
 struct tm_looks_map tm_looks SEC(".maps");
 
 const volatile __u32 tm_page_size = 4096;
-const volatile __u32 tm_wakeup_bytes = 0;
 const volatile __u32 tm_oom_from_signal = 0;
 const volatile __u32 tm_refuse_storage = 0;
 

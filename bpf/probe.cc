@@ -211,7 +211,6 @@ void ProbeImpl::Configure() {
     }
   }
   skeleton_->rodata->tm_page_size = static_cast<uint32_t>(sysconf(_SC_PAGESIZE));
-  skeleton_->rodata->tm_wakeup_bytes = options_.ring_wakeup_bytes;
   skeleton_->rodata->tm_refuse_storage = options_.refuse_storage;
   bpf_map__set_max_entries(skeleton_->maps.tm_ring, options_.ring_bytes);
   bpf_map__set_max_entries(skeleton_->maps.tm_requests, options_.block_requests);

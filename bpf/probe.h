@@ -27,7 +27,6 @@ namespace taskmon::bpf {
 struct ProbeOptions {
   uint32_t ring_bytes = 8u << 20;   // a power of two, at least one page
   uint32_t block_requests = 16384;  // in flight at once; also: tasks alive that ever submitted one
-  uint32_t ring_wakeup_bytes = 0;   // make ring_fd readable only when the ring holds so much; 0: at once
   uint32_t refuse_storage = 0;      // for tests: 1: a new task's storage; 2: what is tried later; 3: both
   std::string spoil_program;        // for tests: made such that the verifier refuses it
 };

@@ -161,7 +161,6 @@ extern struct tm_exec_scratch_map tm_exec_scratch SEC(".maps");
 
 /* Set before loading. */
 extern const volatile __u32 tm_page_size;
-extern const volatile __u32 tm_wakeup_bytes;	/* wake the reader when the ring holds so much */
 extern const volatile __u32 tm_oom_from_signal;	/* mark_victim gives a number only: derive the count from signal->oom_mm */
 extern const volatile __u32 tm_refuse_storage;	/* tests: enum tm_storage_moment */
 
@@ -276,14 +275,6 @@ static __always_inline void tm_take_window(struct tm_max *into, const struct tm_
 			into[i] = window[i];
 }
 
-static __always_inline u64 tm_ring_flags(void)
-{
-	if (tm_wakeup_bytes == 0)
-		return 0;
-	return bpf_ringbuf_query(&tm_ring, BPF_RB_AVAIL_DATA) >= tm_wakeup_bytes ? BPF_RB_FORCE_WAKEUP
-										 : BPF_RB_NO_WAKEUP;
-}
-
 static __always_inline void tm_fill_header(struct tm_record_header *h, u32 size, u16 kind)
 {
 	h->size = size;
@@ -307,7 +298,7 @@ static __always_inline void *tm_ring_reserve(const u64 size, u16 kind, u32 drop)
 
 static __always_inline void tm_ring_submit(void *record)
 {
-	bpf_ringbuf_submit(record, tm_ring_flags());
+	bpf_ringbuf_submit(record, 0);
 }
 
 #endif

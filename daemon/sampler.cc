@@ -64,19 +64,12 @@ Event NoTickFor(const Tick& tick) {
   return gap;
 }
 
-void Watch(int epoll_fd, int fd) {
+// `how`: EPOLLONESHOT tells of it once, until it is watched anew with EPOLL_CTL_MOD.
+void Watch(int epoll_fd, int operation, int fd, uint32_t how = 0) {
   epoll_event event{};
-  event.events = EPOLLIN;
+  event.events = EPOLLIN | how;
   event.data.fd = fd;
-  epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event);
-}
-
-// Of one that is watched: to be told once more, and then no more.
-void WatchOnce(int epoll_fd, int fd) {
-  epoll_event event{};
-  event.events = EPOLLIN | EPOLLONESHOT;
-  event.data.fd = fd;
-  epoll_ctl(epoll_fd, EPOLL_CTL_MOD, fd, &event);
+  epoll_ctl(epoll_fd, operation, fd, &event);
 }
 
 }  // namespace
@@ -150,11 +143,8 @@ void Sampler::Run() {
   const UniqueFd timer(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   uint64_t timer_ns = interval_ns();
   SetTimer(timer.get(), timer_ns);
-  Watch(epoll_fd.get(), timer.get());
-  Watch(epoll_fd.get(), probe_->ring_fd());
-  WatchOnce(epoll_fd.get(), probe_->ring_fd());
-  Watch(epoll_fd.get(), stop_fd_);
-  Watch(epoll_fd.get(), ask_fd_);
+  for (int fd : {timer.get(), stop_fd_, ask_fd_}) Watch(epoll_fd.get(), EPOLL_CTL_ADD, fd);
+  Watch(epoll_fd.get(), EPOLL_CTL_ADD, probe_->ring_fd(), EPOLLONESHOT);
   auto sink = [this](const tm_record_header& header) { builder_.OnRing(header); };
   // A tick may be an hour away, a sign of life may not.
   const int sign_every_ms = options_.sign_every_ns == 0 ? -1 : static_cast<int>(options_.sign_every_ns / 1'000'000);
@@ -175,7 +165,7 @@ void Sampler::Run() {
     }
     if (probe_->DrainRing(sink) == 0 && looking) {
       looking = false;
-      WatchOnce(epoll_fd.get(), probe_->ring_fd());
+      Watch(epoll_fd.get(), EPOLL_CTL_MOD, probe_->ring_fd(), EPOLLONESHOT);
     }
     Answer();
     if (due || stopping) {
