@@ -31,7 +31,7 @@ Waiting::Waiting(std::string what, Backend* backend, Context* context, std::chro
   });
 }
 
-Waiting::~Waiting() {
+void Waiting::End() {
   if (context_->interrupt != nullptr) context_->interrupt->Release();
   EndLine();
   context_->out->BeforeFirstWrite(nullptr);

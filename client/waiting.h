@@ -2,7 +2,7 @@
 //
 // While somebody waits for the one answer of a command: Ctrl-C cancels the call, and after a second a line on standard
 // error tells what goes on, where that is a terminal. The line is gone when the first of the answer appears on the same
-// terminal, and with the object. Nobody else writes to standard error meanwhile.
+// terminal, and at the end. Nobody else writes to standard error meanwhile.
 #pragma once
 
 #include <chrono>
@@ -21,10 +21,12 @@ class Waiting {
   // `what` goes on: "reading the history". All must outlive the object. What takes less than `patience` is not told.
   Waiting(std::string what, Backend* backend, Context* context,
           std::chrono::milliseconds patience = std::chrono::seconds(1));
-  ~Waiting();
+  ~Waiting() { End(); }
   Waiting(const Waiting&) = delete;
   Waiting& operator=(const Waiting&) = delete;
 
+  // The answer is there, or there will be none: signals do what they did before. Once is enough, the destructor's too.
+  void End();
   // How far it has got, in words.
   void At(std::string place);
   // The moment of history that has been reached.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <optional>
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -123,13 +123,13 @@ int RunDiff(const Options& options, Context* context) {
   request.set_by(options.by);
   Tally tally;
   Window before, after;
-  std::optional<Waiting> waiting(std::in_place, "adding up the time before", backend->get(), context);
+  Waiting waiting("adding up the time before", backend->get(), context);
   absl::Status status = ReadWindow(request, times[0], times[1], *layout, backend->get(), &tally, &before);
   if (status.ok()) {
-    waiting->At("done; the time after");
+    waiting.At("done; the time after");
     status = ReadWindow(request, times[2], times[3], *layout, backend->get(), &tally, &after);
   }
-  waiting.reset();
+  waiting.End();
   if (!status.ok()) return Fail(status, context);
   const DiffLayoutInfo info{
       .layout = *layout, .before_elapsed_ns = before.elapsed_ns, .after_elapsed_ns = after.elapsed_ns};

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <optional>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -59,9 +59,9 @@ class Pages {
 };
 
 int PrintOnce(Exporter* exporter, Backend* backend, const Options& options, Context* context) {
-  std::optional<Waiting> waiting(std::in_place, "adding up since the start", backend, context);
+  Waiting waiting("adding up since the start", backend, context);
   const absl::Status status = exporter->Refresh();
-  waiting.reset();
+  waiting.End();
   if (!status.ok()) return Fail(status, context);
   context->out->Write(
       exporter->Page(options.format == Format::kPrometheus ? Dialect::kPrometheus : Dialect::kOpenMetrics));

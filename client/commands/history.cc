@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/commands/commands.h"
 
-#include <optional>
 #include "client/commands/answer.h"
 #include "client/waiting.h"
 
@@ -33,9 +32,9 @@ int RunHistory(const Options& options, Context* context) {
   Tally tally;
   const std::unique_ptr<TaskPrinter> printer = MakeTaskPrinter(*layout, context->terminal, context->out);
   absl::Status broken;
-  std::optional<Waiting> waiting(std::in_place, "reading the history", backend->get(), context);
+  Waiting waiting("reading the history", backend->get(), context);
   absl::Status status = (*backend)->ReadHistory(*request, [&](const v1::TaskBatch& batch) {
-    if (batch.ticks_size() > 0) waiting->At(batch.ticks(batch.ticks_size() - 1).time_ns());
+    if (batch.ticks_size() > 0) waiting.At(batch.ticks(batch.ticks_size() - 1).time_ns());
     tally.missed += batch.missed_ticks();
     broken = ForEachRow(
         batch,
@@ -49,7 +48,7 @@ int RunHistory(const Options& options, Context* context) {
         });
     return broken.ok() && !context->out->failed();
   });
-  waiting.reset();
+  waiting.End();
   status.Update(broken);
   if (absl::IsCancelled(status) && IsTable(options.format)) return Fail(status, context);
   printer->Finish(status.ok());

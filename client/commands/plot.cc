@@ -239,12 +239,12 @@ int PlotHistory(const Options& options, const v1::HistoryRequest& request, Backe
   totals.set_begin(request.begin());
   totals.set_end(request.end());
   totals.set_step_ns(StepFor(request, *context, width));
-  std::optional<Waiting> waiting(std::in_place, "reading the history", backend, context);
+  Waiting waiting("reading the history", backend, context);
   const absl::Status status = backend->ReadTotals(totals, [&](const v1::Totals& some) {
     Take(some, &drawn);
     return true;
   });
-  waiting.reset();
+  waiting.End();
   Tally tally{.rows = drawn.most_tasks};
   for (const Curve& curve : drawn.curves) tally.redacted |= curve.redacted;
   if (status.ok() && drawn.most_tasks > 0) {
@@ -262,14 +262,14 @@ int PlotHistory(const Options& options, const v1::HistoryRequest& request, Backe
 
 int CountEvents(const Options& options, const v1::EventsRequest& request, Backend* backend, Context* context) {
   Counted counted;
-  std::optional<Waiting> waiting(std::in_place, "reading the events", backend, context);
+  Waiting waiting("reading the events", backend, context);
   const absl::Status status = backend->ReadEvents(request, [&](const v1::EventBatch& batch) {
     for (const v1::Event& event : batch.events()) {
       if (counted.events.size() < kMostEvents) counted.events.emplace_back(event.time_ns(), event.type());
     }
     return true;
   });
-  waiting.reset();
+  waiting.End();
   const Tally tally{.rows = counted.events.size()};
   if (status.ok() && !counted.events.empty()) {
     std::sort(counted.events.begin(), counted.events.end());

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/commands/commands.h"
 
-#include <optional>
 #include "client/commands/answer.h"
 #include "client/waiting.h"
 
@@ -53,7 +52,7 @@ int RunPs(const Options& options, Context* context) {
   Tally tally;
   const std::unique_ptr<TaskPrinter> printer = MakeTaskPrinter(*layout, context->terminal, context->out);
   absl::Status broken;
-  std::optional<Waiting> waiting(std::in_place, "adding up", backend->get(), context);
+  Waiting waiting("adding up", backend->get(), context);
   absl::Status status = (*backend)->ListTasks(*request, [&](const v1::TaskBatch& batch) {
     broken = ForEachRow(batch, [&](const TaskRow& row) {
       tally.Count(row, layout->fields);
@@ -61,7 +60,7 @@ int RunPs(const Options& options, Context* context) {
     });
     return broken.ok() && !context->out->failed();
   });
-  waiting.reset();
+  waiting.End();
   status.Update(broken);
   printer->Finish(status.ok());
   ExplainMarks(*printer, context);

@@ -3,8 +3,6 @@
 // The commands that read rules or ask about them. Those that edit are in rule_edit.cc.
 #include "client/commands/commands.h"
 
-#include <optional>
-
 #include <fmt/format.h>
 
 #include "client/commands/answer.h"
@@ -91,9 +89,9 @@ int Test(const Options& options, Backend* backend, Context* context) {
   v1::TestRuleRequest request;
   request.set_expression(options.expression);
   if (absl::Status status = SetRange(options, context, &request); !status.ok()) return Fail(status, context);
-  std::optional<Waiting> waiting(std::in_place, "trying the rule on the history", backend, context);
+  Waiting waiting("trying the rule on the history", backend, context);
   const absl::StatusOr<v1::RuleTrial> trial = backend->TestRule(request);
-  waiting.reset();
+  waiting.End();
   if (!trial.ok()) return Fail(trial.status(), context);
   if (options.format == Format::kTable) {
     PrintRuleTrial(*trial, context->terminal, context->out);

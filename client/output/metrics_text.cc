@@ -39,7 +39,6 @@ std::string Kept(const MetricDesc& metric) {
                        all_that_name ? ", and of all that name who took the CPU" : "", step.empty() ? "" : "; " + step);
   }
   if (step.empty()) return "exactly";
-  if (metric.digits > 0) return fmt::format("{}, large ones to {:.2g} %", step, 100.0 / (1 << metric.digits));
   return step + (metric.kind == v1::COUNTER ? ", whatever the time between; exactly when the task ends" : "");
 }
 

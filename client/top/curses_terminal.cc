@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/top/curses_terminal.h"
 
-#include <optional>
 #include <algorithm>
 #include <clocale>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <langinfo.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
