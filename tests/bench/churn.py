@@ -15,8 +15,11 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
-from recorder import BIN, Recorder  # noqa: E402
+from recorder import BIN  # noqa: E402
+from side_by_side.population import mixed_load  # noqa: E402
+from side_by_side.recording import recording  # noqa: E402
 
+SLACK_S = 60
 ROWS = 24
 BAR = 50
 TOLERANCE = 0.05
@@ -73,28 +76,20 @@ def main():
     arguments = parser.parse_args()
     if os.geteuid() != 0:
         raise SystemExit("churn.py: needs root")
-    with tempfile.TemporaryDirectory(prefix="taskmon-churn-") as scratch:
-        load = subprocess.Popen([f"{BIN}/mixed_load", str(arguments.seconds + 60), str(arguments.tasks), scratch])
-        recorder = None
+    with tempfile.TemporaryDirectory(prefix="taskmon-churn-") as scratch, \
+            mixed_load(arguments.seconds + SLACK_S, arguments.tasks, scratch), recording() as recorder:
         samples = []
-        try:
-            recorder = Recorder("1s").start()
-            begin = time.monotonic()
-            while (passed := time.monotonic() - begin) < arguments.seconds:
-                ask(recorder)
-                samples.append((passed, recorder.status()["rss_bytes"]))
-                time.sleep(2)
-            status = recorder.status()
-            lives = recorder.ctl("events", "-b", "10s", "--type", "exit").stdout.count("\n")
-            print(f"{status['tasks']:,} tasks, {status['ticks']:,} ticks, about {lives / 10:.0f} lives a second, "
-                  f"{len(samples) * len(QUESTIONS):,} questions")
-            plot(samples)
-            judge(samples)
-        finally:
-            if recorder:
-                recorder.remove()
-            load.kill()
-            load.wait()
+        begin = time.monotonic()
+        while (passed := time.monotonic() - begin) < arguments.seconds:
+            ask(recorder)
+            samples.append((passed, recorder.status()["rss_bytes"]))
+            time.sleep(2)
+        status = recorder.status()
+        lives = recorder.ctl("events", "-b", "10s", "--type", "exit").stdout.count("\n")
+        print(f"{status['tasks']:,} tasks, {status['ticks']:,} ticks, about {lives / 10:.0f} lives a second, "
+              f"{len(samples) * len(QUESTIONS):,} questions")
+        plot(samples)
+        judge(samples)
 
 
 if __name__ == "__main__":

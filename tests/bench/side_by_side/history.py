@@ -9,10 +9,11 @@ import subprocess
 import tempfile
 import time
 
-from recorder import BIN, wait_for
+from recorder import wait_for
 
 from . import peers
 from .accounting import cpu_ns, hooks_ns_per_second, spent_by
+from .population import mixed_load
 from .recording import ALL_METRICS, recording
 from .table import Budget, Row
 
@@ -22,19 +23,10 @@ SLACK_S = 120
 
 
 def measure(scale):
-    with tempfile.TemporaryDirectory(prefix="taskmon-bench-") as scratch, mixed_load(scale, scratch):
+    with tempfile.TemporaryDirectory(prefix="taskmon-bench-") as scratch, \
+            mixed_load(scale.history_s + SLACK_S, scale.history_tasks, scratch):
         time.sleep(SETTLE_S)
         yield from record(scale, scratch)
-
-
-@contextlib.contextmanager
-def mixed_load(scale, scratch):
-    load = subprocess.Popen([f"{BIN}/mixed_load", str(scale.history_s + SLACK_S), str(scale.history_tasks), scratch])
-    try:
-        yield
-    finally:
-        load.kill()
-        load.wait()
 
 
 def record(scale, scratch):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tasks to look at (population.cc), for a while."""
+"""Tasks to look at, for a while: sleeping and waking ones (population.cc), or a mixed load (mixed_load.cc)."""
 import contextlib
 import json
 import subprocess
@@ -23,3 +23,14 @@ def population(tasks, active=0, hz=1, threads=20):
             process.stdin.close()
             process.stdout.close()
             process.wait()
+
+
+@contextlib.contextmanager
+def mixed_load(seconds, tasks, scratch):
+    """Processes that sleep, wake, compute, fork, read and write in the directory `scratch`, for so many seconds at most."""
+    load = subprocess.Popen([f"{BIN}/mixed_load", str(seconds), str(tasks), scratch])
+    try:
+        yield
+    finally:
+        load.kill()
+        load.wait()
