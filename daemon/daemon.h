@@ -18,12 +18,12 @@
 #include "daemon/peers.h"
 #include "daemon/privileges.h"
 #include "daemon/reports.h"
-#include "daemon/sampler.h"
 #include "daemon/rule_desk.h"
 #include "daemon/rule_service.h"
 #include "daemon/rules/app_catalogue.h"
 #include "daemon/rules/rule_book.h"
 #include "daemon/rules/rule_engine.h"
+#include "daemon/sampler.h"
 #include "daemon/service.h"
 
 namespace taskmon::daemon {

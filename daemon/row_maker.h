@@ -49,7 +49,7 @@ class RowMaker {
   void MakeThreadSample(Thread* thread, uint64_t tick_seq);
 
  private:
-  // Begins a sample; MakeOf gives it away.
+  // Begins a sample in `sample_`, of which the task then gets a copy.
   TaskSample* Begin(std::shared_ptr<const TaskInfo> info, uint64_t tick_seq);
   void FillHitPercent(const Counters& counters, uint64_t* adds, uint64_t* lookups, TaskSample* sample) const;
   void FillWaits(uint64_t off_since_ns, uint64_t iowait_since_ns, TaskSample* sample) const;
