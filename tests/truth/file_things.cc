@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Files: buffered, direct, synchronised, cut; and descriptors.
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -58,10 +59,14 @@ void PrepareCold(const Args& args, Report*) {
   Must(posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM) == 0, "posix_fadvise");  // no read-ahead: one page, one read
 }
 
+// Locked, so that reclaim takes none of them out of the page cache before it is read.
 void PrepareHot(const Args& args, Report*) {
   OpenScratch(0);
   WritePages(args[0]);
   Must(fsync(fd) == 0, "fsync");
+  const size_t size = static_cast<size_t>(args[0]) * kPage;
+  void* const pages = mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, 0);
+  Must(pages != MAP_FAILED && mlock(pages, size) == 0, "mmap and mlock");
 }
 
 void Read(const Args& args, Report* report) { ReadPages(args[0], report); }
