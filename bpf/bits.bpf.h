@@ -21,4 +21,7 @@ static inline __attribute__((always_inline)) u64 tm_count_bits(u64 word)
  */
 u64 tm_count_bits_at(u64 address, u32 words);
 
+/* Open files of the files_struct at an address, likewise. All ones: its table is too large, or went away under us. */
+u64 tm_count_fds(u64 files);
+
 #endif

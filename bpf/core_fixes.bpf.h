@@ -119,7 +119,8 @@ static __always_inline bool tm_exec_by_another(struct task_struct *t)
 				      &__old->rss_stat.count[member].counter);         \
 		else                                                                   \
 			__pages = __new->rss_stat[member].count;                       \
-		(u64)(__pages < 0 ? 0 : __pages);                                      \
+		/* 0 when negative, without a branch for the verifier to follow */     \
+		(u64)(__pages & ~(__pages >> 63));                                     \
 	})
 
 /* Kernels without CONFIG_SCHED_INFO have an empty struct sched_info. */

@@ -58,6 +58,10 @@ bool IsStructWithMember(const btf* types, const btf_type* type, std::string_view
   return false;
 }
 
+bool IsFunction(const btf* types, const btf_type* type, std::string_view name) {
+  return btf_is_func(type) && name == btf__name_by_offset(types, type->name_off);
+}
+
 }  // namespace
 
 absl::StatusOr<KernelSupport> KernelSupport::Read(const std::string& path) {
@@ -73,6 +77,7 @@ absl::StatusOr<KernelSupport> KernelSupport::Read(const std::string& path) {
   for (__u32 id = 1; id < count; ++id) {
     const btf_type* type = btf__type_by_id(types.get(), id);
     support.has_task_storage_ |= IsStructWithMember(types.get(), type, "task_struct", "bpf_storage");
+    support.has_task_walk_ |= IsFunction(types.get(), type, "bpf_iter_task_new");
     const btf_type* prototype = TracepointPrototype(types.get(), type);
     if (prototype == nullptr) continue;
     Arguments arguments;

@@ -29,11 +29,15 @@ class KernelSupport {
   // Tracing programs can use task storage (since 5.13): task_struct has the member that it hangs on.
   bool has_task_storage() const { return has_task_storage_; }
 
+  // Programs can go along the list of tasks (since 6.7): there are functions to call for it.
+  bool has_task_walk() const { return has_task_walk_; }
+
   size_t tracepoint_count() const { return tracepoints_.size(); }
 
  private:
   std::map<std::string, Arguments> tracepoints_;
   bool has_task_storage_ = false;
+  bool has_task_walk_ = false;
 };
 
 // Capabilities that loading BPF programs needs and this process lacks, e.g. {"CAP_BPF", "CAP_PERFMON"}; CAP_SYS_ADMIN

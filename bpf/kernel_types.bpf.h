@@ -40,6 +40,7 @@ enum {
 	BPF_ANY = 0,
 	BPF_NOEXIST = 1,
 	BPF_F_NO_PREALLOC = 1,
+	BPF_F_MMAPABLE = 1 << 10,
 	BPF_LOCAL_STORAGE_GET_F_CREATE = 1,
 	BPF_RB_NO_WAKEUP = 1,
 };
@@ -84,6 +85,10 @@ typedef struct {
 	int counter;
 } atomic_t;
 
+struct list_head {
+	struct list_head *next;
+};
+
 typedef struct {
 	u32 val;
 } kuid_t;
@@ -121,6 +126,7 @@ struct rlimit {
 
 struct signal_struct {
 	atomic_t live;
+	struct list_head thread_head;
 	int nr_threads;
 	int group_exit_code;
 	unsigned int flags;
@@ -180,6 +186,8 @@ struct task_struct {
 	int static_prio;
 	struct sched_entity se;
 	struct sched_info sched_info;
+	struct list_head tasks;		/* of leaders */
+	struct list_head thread_node;	/* in signal->thread_head */
 	struct mm_struct *mm;
 	int exit_state;
 	int exit_code;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /* Where the maps and the variables that user space sets live; the headers that declare them say what they are. */
 #include "thresholds.bpf.h"
+#include "walk.bpf.h"
 
 struct tm_tasks_map tm_tasks SEC(".maps");
 struct tm_sent_map tm_sent SEC(".maps");
@@ -14,6 +15,7 @@ struct tm_processes_map tm_processes SEC(".maps");
 struct tm_verdicts_map tm_verdicts SEC(".maps");
 struct tm_left_out_map tm_left_out SEC(".maps");
 struct tm_looks_map tm_looks SEC(".maps");
+struct tm_walked_map tm_walked SEC(".maps");
 
 const volatile __u32 tm_page_size = 4096;
 const volatile __u32 tm_oom_from_signal = 0;
@@ -28,5 +30,8 @@ __u32 tm_promotions = 0;
 __u32 tm_verdicts_waiting = 0;
 __u32 tm_pass_left_out[2] = {};
 struct tm_rules tm_rules = {};
+__u64 tm_files_seen = 0, tm_files_count = 0;
+__u32 tm_files_epoch = 0;
+struct tm_walk tm_walk = {};
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

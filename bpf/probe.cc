@@ -17,18 +17,19 @@
 #include <utility>
 
 #include "bpf/abi_names.h"
+#include "bpf/fd.h"
 #include "bpf/kernel_support.h"
 #include "bpf/libbpf_log.h"
 #include "bpf/programs.h"
 #include "bpf/rule_maps.h"
+#include "bpf/task_pass.h"
 #include "bpf/taskmon.skel.h"
 #include "bpf/taskmon_hash.skel.h"
+#include "bpf/taskmon_iterate.skel.h"
 
 namespace taskmon::bpf {
 namespace {
 
-// The kernel hands out at most 32 KiB (8 pages) of records per read.
-constexpr size_t kReadBytes = 64 * 1024;
 constexpr uint64_t kNever = ~uint64_t{0};
 
 struct DestroySkeleton {
@@ -43,37 +44,32 @@ struct FreeRing {
 using Skeleton = std::unique_ptr<taskmon_bpf, DestroySkeleton>;
 using Link = std::unique_ptr<bpf_link, DestroyLink>;
 
-class Fd {
- public:
-  explicit Fd(int fd = -1) : fd_(fd) {}
-  Fd(const Fd&) = delete;
-  Fd& operator=(const Fd&) = delete;
-  ~Fd() { Reset(-1); }
-  void Reset(int fd) {
-    if (fd_ >= 0) close(fd_);
-    fd_ = fd;
-  }
-  int get() const { return fd_; }
+// All flavours have the same maps, programs and variables, so one skeleton type serves them.
+#define TASKMON_SAME_OFFSET(other, section, variable)                      \
+  static_assert(offsetof(taskmon_bpf::taskmon_bpf__##section, variable) == \
+                offsetof(other##_bpf::other##_bpf__##section, variable))
+#define TASKMON_SAME_SKELETON(other)                         \
+  static_assert(sizeof(taskmon_bpf) == sizeof(other##_bpf)); \
+  TASKMON_SAME_OFFSET(other, rodata, tm_refuse_storage);     \
+  TASKMON_SAME_OFFSET(other, bss, tm_rules);                 \
+  TASKMON_SAME_OFFSET(other, bss, tm_walk);                  \
+  TASKMON_SAME_OFFSET(other, data, tm_sched_since_ns)
+TASKMON_SAME_SKELETON(taskmon_iterate);
+TASKMON_SAME_SKELETON(taskmon_hash);
 
- private:
-  int fd_;
-};
+using ElfBytes = const void* (*)(size_t* bytes);
 
-// Both flavours have the same maps, programs and variables, so one skeleton type serves both.
-static_assert(sizeof(taskmon_bpf) == sizeof(taskmon_hash_bpf));
-static_assert(offsetof(taskmon_bpf::taskmon_bpf__rodata, tm_refuse_storage) ==
-              offsetof(taskmon_hash_bpf::taskmon_hash_bpf__rodata, tm_refuse_storage));
-static_assert(offsetof(taskmon_bpf::taskmon_bpf__bss, tm_rules) ==
-              offsetof(taskmon_hash_bpf::taskmon_hash_bpf__bss, tm_rules));
-static_assert(offsetof(taskmon_bpf::taskmon_bpf__data, tm_sched_since_ns) ==
-              offsetof(taskmon_hash_bpf::taskmon_hash_bpf__data, tm_sched_since_ns));
+ElfBytes FlavourFor(const KernelSupport& kernel) {
+  if (!kernel.has_task_storage()) return taskmon_hash_bpf__elf_bytes;
+  return kernel.has_task_walk() ? taskmon_bpf__elf_bytes : taskmon_iterate_bpf__elf_bytes;
+}
 
-taskmon_bpf* OpenSkeleton(bool task_storage) {
+taskmon_bpf* OpenSkeleton(ElfBytes flavour) {
   auto* skeleton = static_cast<taskmon_bpf*>(std::calloc(1, sizeof(taskmon_bpf)));
   if (skeleton == nullptr) return nullptr;
   int error = -taskmon_bpf__create_skeleton(skeleton);
   if (error == 0) {
-    if (!task_storage) skeleton->skeleton->data = taskmon_hash_bpf__elf_bytes(&skeleton->skeleton->data_sz);
+    skeleton->skeleton->data = const_cast<void*>(flavour(&skeleton->skeleton->data_sz));
     // Named, because libbpf otherwise looks for types of other kernels in the modules' BTF, which takes CAP_SYS_ADMIN.
     LIBBPF_OPTS(bpf_object_open_opts, options, .btf_custom_path = KernelSupport::kKernelBtf);
     error = -bpf_object__open_skeleton(skeleton->skeleton, &options);
@@ -121,12 +117,8 @@ absl::Status LoadError(int error, const std::string& log) {
 
 class ProbeImpl : public Probe {
  public:
-  ProbeImpl(const ProbeOptions& options, std::vector<ProgramChoice> choices, bool task_storage)
-      : options_(options),
-        task_storage_(task_storage),
-        choices_(std::move(choices)),
-        links_(choices_.size()),
-        buffer_(kReadBytes) {}
+  ProbeImpl(const ProbeOptions& options, std::vector<ProgramChoice> choices, ElfBytes flavour)
+      : options_(options), flavour_(flavour), choices_(std::move(choices)), links_(choices_.size()) {}
 
   absl::Status Load() override;
   absl::Status Attach(tm_hook_group group) override;
@@ -154,21 +146,19 @@ class ProbeImpl : public Probe {
   void HandOverFinalRecords(tm_hook_group attached);
   void ForgetRequests();
   void BeginPass(bool all);
-  absl::Status ReadPass(int fd, const TaskSink& sink);
   bpf_program* ProgramAt(size_t index) const;
   Hook HookAt(size_t index) const;
   static int OnRingRecord(void* self, void* data, size_t size);
 
   const ProbeOptions options_;
-  const bool task_storage_;
+  const ElfBytes flavour_;
   std::vector<ProgramChoice> choices_;
   Skeleton skeleton_;
   std::vector<Link> links_;  // by index of choices_
-  Link iterator_;
+  std::unique_ptr<TaskPass> pass_;
   std::unique_ptr<ring_buffer, FreeRing> ring_;
   const RingSink* ring_sink_ = nullptr;  // during DrainRing
-  std::vector<char> buffer_;
-  std::optional<RuleMaps> rules_;  // once loaded
+  std::optional<RuleMaps> rules_;        // once loaded
   uint64_t last_pass_ns_ = 0;
   bool last_pass_failed_ = false;
   Fd statistics_;
@@ -191,7 +181,7 @@ absl::Status ProbeImpl::Load() {
 
 int ProbeImpl::TryLoad(std::string* log) {
   ScopedLog scope;
-  skeleton_.reset(OpenSkeleton(task_storage_));
+  skeleton_.reset(OpenSkeleton(flavour_));
   int error = skeleton_ == nullptr ? errno : 0;
   if (error == 0) {
     Configure();
@@ -212,6 +202,7 @@ void ProbeImpl::Configure() {
   }
   skeleton_->rodata->tm_page_size = static_cast<uint32_t>(sysconf(_SC_PAGESIZE));
   skeleton_->rodata->tm_refuse_storage = options_.refuse_storage;
+  bpf_map__set_autocreate(skeleton_->maps.tm_walked, bpf_program__autoload(skeleton_->progs.tm_walk_stretch));
   bpf_map__set_max_entries(skeleton_->maps.tm_ring, options_.ring_bytes);
   bpf_map__set_max_entries(skeleton_->maps.tm_requests, options_.block_requests);
   bpf_map__set_max_entries(skeleton_->maps.tm_io, options_.block_requests);
@@ -242,12 +233,18 @@ void ProbeImpl::SetAsideRest(const ProgramSpec& refused) {
 
 absl::Status ProbeImpl::OpenChannels() {
   ScopedLog log;
-  iterator_.reset(bpf_program__attach_iter(skeleton_->progs.tm_iterate, nullptr));
-  if (iterator_ == nullptr)
-    return absl::InternalError(fmt::format("cannot attach the iterator: {}", std::strerror(errno)));
+  pass_ = std::make_unique<TaskPass>();
+  const auto& maps = skeleton_->maps;
+  TaskPass::Walk walk;
+  if (bpf_program__autoload(skeleton_->progs.tm_walk_stretch)) {
+    walk = {.program_fd = bpf_program__fd(skeleton_->progs.tm_walk_stretch),
+            .records_fd = bpf_map__fd(maps.tm_walked),
+            .place = &skeleton_->bss->tm_walk};
+  }
+  absl::Status opened = pass_->Open(skeleton_->progs.tm_iterate, walk, skeleton_->bss->tm_pass_left_out);
+  if (!opened.ok()) return opened;
   ring_.reset(ring_buffer__new(ring_fd(), OnRingRecord, this, nullptr));
   if (ring_ == nullptr) return absl::InternalError(fmt::format("cannot map the ring buffer: {}", std::strerror(errno)));
-  const auto& maps = skeleton_->maps;
   rules_.emplace(RuleMaps::Fds{.keys = bpf_map__fd(maps.tm_rule_keys),
                                .prefixes = bpf_map__fd(maps.tm_rule_prefixes),
                                .verdicts = bpf_map__fd(maps.tm_verdicts),
@@ -340,10 +337,7 @@ bool ProbeImpl::IsAttached(tm_hook_group group) const {
 absl::Status ProbeImpl::Collect(bool all, const TaskSink& sink) {
   if (skeleton_ == nullptr) return absl::FailedPreconditionError("not loaded");
   BeginPass(all);
-  Fd pass(bpf_iter_create(bpf_link__fd(iterator_.get())));
-  absl::Status result = pass.get() < 0
-                            ? absl::UnavailableError(fmt::format("cannot start a pass: {}", std::strerror(errno)))
-                            : ReadPass(pass.get(), sink);
+  absl::Status result = pass_->Run(sink);
   last_pass_failed_ = !result.ok();
   if (result.ok()) rules_->ForgetAnswers();
   return result;
@@ -354,29 +348,8 @@ void ProbeImpl::BeginPass(bool all) {
   const uint64_t now_ns = BootNs();
   bss->tm_send_all = all || last_pass_failed_;
   bss->tm_pass_us = last_pass_ns_ == 0 ? 0 : std::max<uint64_t>((now_ns - last_pass_ns_) / 1000, 1);
-  std::fill(std::begin(bss->tm_pass_left_out), std::end(bss->tm_pass_left_out), 0);
   last_pass_ns_ = now_ns;
   __atomic_fetch_add(&skeleton_->data->tm_epoch, 1, __ATOMIC_SEQ_CST);
-}
-
-absl::Status ProbeImpl::ReadPass(int fd, const TaskSink& sink) {
-  size_t held = 0;
-  for (;;) {
-    const ssize_t got = read(fd, buffer_.data() + held, buffer_.size() - held);
-    // EAGAIN: a million idle tasks in a row; the next read goes on from there.
-    if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-    if (got < 0) return absl::UnavailableError(fmt::format("the pass broke off: {}", std::strerror(errno)));
-    if (got == 0) break;
-    held += static_cast<size_t>(got);
-    size_t done = 0;
-    for (; held - done >= sizeof(tm_task_record); done += sizeof(tm_task_record)) {
-      sink(*reinterpret_cast<const tm_task_record*>(buffer_.data() + done));
-    }
-    std::memmove(buffer_.data(), buffer_.data() + done, held - done);
-    held -= done;
-  }
-  if (held != 0) return absl::UnavailableError("the pass ended inside a record");
-  return absl::OkStatus();
 }
 
 int ProbeImpl::OnRingRecord(void* self, void* data, size_t size) {
@@ -425,7 +398,8 @@ LeftOut ProbeImpl::left_out() const {
 Hook ProbeImpl::HookAt(size_t index) const {
   const ProgramChoice& choice = choices_[index];
   Hook hook;
-  hook.name = choice.spec->tracepoint != nullptr ? choice.spec->tracepoint : kIteratorName;
+  hook.name = choice.spec->tracepoint != nullptr ? choice.spec->tracepoint : choice.spec->role;
+  hook.own_time = choice.spec->tracepoint == nullptr;
   hook.group = choice.spec->group;
   hook.available = choice.load;
   hook.reason = choice.reason;
@@ -434,7 +408,7 @@ Hook ProbeImpl::HookAt(size_t index) const {
       hook.limits.push_back({limit->reason, {limit->metrics.begin(), limit->metrics.end()}});
     }
   }
-  hook.attached = links_[index] != nullptr || (choice.spec->tracepoint == nullptr && iterator_ != nullptr);
+  hook.attached = links_[index] != nullptr || (hook.own_time && pass_ != nullptr);
   if (skeleton_ == nullptr || !choice.load) return hook;
   bpf_prog_info info{};
   __u32 size = sizeof(info);
@@ -475,7 +449,7 @@ absl::StatusOr<std::unique_ptr<Probe>> Probe::Open(const ProbeOptions& options) 
   for (const ProgramChoice& choice : choices) {
     if (choice.spec->required && !choice.load) return absl::FailedPreconditionError(choice.reason);
   }
-  return std::make_unique<ProbeImpl>(options, std::move(choices), kernel->has_task_storage());
+  return std::make_unique<ProbeImpl>(options, std::move(choices), FlavourFor(*kernel));
 }
 
 }  // namespace taskmon::bpf

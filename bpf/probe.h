@@ -37,15 +37,14 @@ struct HookLimit {
   std::vector<std::string> metrics;  // names of the catalogue; empty: all that the hook's group fills
 };
 
-inline constexpr char kIteratorName[] = "iter/task";
-
 // One BPF program as `status` shows it.
 struct Hook {
-  std::string name;  // tracepoint, or kIteratorName
+  std::string name;  // tracepoint, or how a pass comes by the tasks
   tm_hook_group group;
   bool available = false;  // the kernel has the tracepoint with arguments we know
   bool attached = false;
-  uint64_t runs = 0;  // since load; counted only while statistics are on
+  bool own_time = false;  // runs in ours, not in that of the tasks it is about
+  uint64_t runs = 0;      // since load; counted only while statistics are on
   uint64_t run_time_ns = 0;
   std::string reason;             // why it is unavailable; empty otherwise
   std::vector<HookLimit> limits;  // of one that is available

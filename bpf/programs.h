@@ -24,7 +24,7 @@ struct ProgramLimit {
 
 struct ProgramSpec {
   const char* name;        // of the BPF function
-  const char* tracepoint;  // null for the iterator
+  const char* tracepoint;  // null: it runs in a pass, not at an event
   tm_hook_group group;
   // Programs of one role do the same job on different kernels: the lowest variant all of whose programs fit is taken.
   const char* role;

@@ -111,27 +111,18 @@ static __always_inline u32 tm_fill_memory(u64 *p, struct task_struct *t)
 	return TM_VALID_MM;
 }
 
-/* All ones: the table is too large, or went away under us. Almost every table is one word long. */
-static __always_inline u64 tm_count_fds(struct files_struct *files)
+/* As a number, not as a pointer, which could be passed on to no function but an inlined one. */
+static __always_inline u64 tm_files_address(struct task_struct *t)
 {
-	struct fdtable *fdt = files->fdt;
-	u32 words = fdt->max_fds / 64;		/* the kernel allocates whole words */
-	u64 bits, word;
+	u64 files = 0;
 
-	/* Not a plain load: a pointer could be passed on to no function but our own. */
-	if (bpf_probe_read_kernel(&bits, sizeof(bits), &fdt->open_fds))
-		return ~0ull;
-	if (words > 1)
-		return tm_count_bits_at(bits, words);
-	if (bpf_probe_read_kernel(&word, sizeof(word), (void *)bits))
-		return ~0ull;
-	return tm_count_bits(word);
+	bpf_core_read(&files, sizeof(files), &t->files);
+	return files;
 }
 
 static __always_inline u32 tm_fill_files(u64 *p, struct task_struct *t)
 {
-	struct files_struct *files = t->files;
-	u64 count;
+	u64 files = tm_files_address(t), count;
 
 	if (!files || t->flags & PF_KTHREAD)
 		return 0;

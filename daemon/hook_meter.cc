@@ -34,7 +34,7 @@ void HookMeter::Take(uint64_t boot_ns, const std::vector<bpf::Hook>& hooks) {
     if (runs != 0) costs_[i].ns_per_run = time_ns / static_cast<double>(runs);
     if (seconds <= 0) continue;
     costs_[i].ns_per_second = time_ns / seconds;
-    if (hooks[i].name != bpf::kIteratorName) sum_->ns_per_second += time_ns / seconds;
+    if (!hooks[i].own_time) sum_->ns_per_second += time_ns / seconds;
   }
 }
 

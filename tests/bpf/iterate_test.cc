@@ -21,9 +21,10 @@
 namespace taskmon::bpf {
 namespace {
 
-class IterateTest : public ProbeTest {
+// By the walk, where the kernel has it, and by the iterator.
+class IterateTest : public ProbeTest, public testing::WithParamInterface<const char*> {
  protected:
-  void SetUp() override { Start({TM_HOOKS_LIFECYCLE, TM_HOOKS_SCHED}); }
+  void SetUp() override { Start({TM_HOOKS_LIFECYCLE, TM_HOOKS_SCHED}, {.spoil_program = GetParam()}); }
 
   // Passes until nothing has happened to the task since the one before.
   void Settle(pid_t tid) {
@@ -70,7 +71,7 @@ void RaiseDescriptorLimit() {
 
 uint64_t Ticks(const std::string& field) { return std::stoull(field); }
 
-TEST_F(IterateTest, SeesEveryTaskThatProcShowsBeforeAndAfter) {
+TEST_P(IterateTest, SeesEveryTaskThatProcShowsBeforeAndAfter) {
   const std::set<pid_t> before = AllTasks();
   const auto tasks = Pass();
   const std::set<pid_t> after = AllTasks();
@@ -83,7 +84,7 @@ TEST_F(IterateTest, SeesEveryTaskThatProcShowsBeforeAndAfter) {
   EXPECT_GT(compared, 10u);
 }
 
-TEST_F(IterateTest, ASleepingTaskIsWhatProcSays) {
+TEST_P(IterateTest, ASleepingTaskIsWhatProcSays) {
   Gate ready, never;
   Child child([&] {
     prctl(PR_SET_NAME, "a) (b");
@@ -139,7 +140,7 @@ TEST_F(IterateTest, ASleepingTaskIsWhatProcSays) {
   EXPECT_EQ(task.valid, TM_VALID_MM | TM_VALID_FILES | TM_VALID_STORAGE | TM_VALID_SIGNAL | TM_VALID_IO);
 }
 
-TEST_F(IterateTest, ResidentMemoryIsWithinThePerCpuSlackOfProc) {
+TEST_P(IterateTest, ResidentMemoryIsWithinThePerCpuSlackOfProc) {
   Gate ready, never;
   Child child([&] {
     const size_t size = 32 << 20;
@@ -170,7 +171,7 @@ TEST_F(IterateTest, ResidentMemoryIsWithinThePerCpuSlackOfProc) {
             task.process[TM_P_RSS_ANON_BYTES] + task.process[TM_P_RSS_FILE_BYTES] + task.process[TM_P_RSS_SHMEM_BYTES]);
 }
 
-TEST_F(IterateTest, CountsDescriptorsUpToTheSizeThatItSaysItCannot) {
+TEST_P(IterateTest, CountsDescriptorsUpToTheSizeThatItSaysItCannot) {
   for (const int highest : {70, 130, 500, 513, 1000, 3000, 60000, 200'000}) {
     if (!MayHaveDescriptors(static_cast<rlim_t>(highest))) continue;
     Child child([&]() -> int {
@@ -191,7 +192,7 @@ TEST_F(IterateTest, CountsDescriptorsUpToTheSizeThatItSaysItCannot) {
   }
 }
 
-TEST_F(IterateTest, StateLettersAreThoseOfPs) {
+TEST_P(IterateTest, StateLettersAreThoseOfPs) {
   Gate never;
   Child spins([] {
     for (;;) Spin(1'000'000'000);
@@ -233,7 +234,7 @@ TEST_F(IterateTest, StateLettersAreThoseOfPs) {
   }
 }
 
-TEST_F(IterateTest, KernelThreadsHaveNoProcessMemory) {
+TEST_P(IterateTest, KernelThreadsHaveNoProcessMemory) {
   const auto tasks = Pass();
   const auto kthreadd = tasks.find(2);
   if (kthreadd == tasks.end()) GTEST_SKIP() << "no kthreadd in this pid namespace";
@@ -242,7 +243,7 @@ TEST_F(IterateTest, KernelThreadsHaveNoProcessMemory) {
   EXPECT_STREQ(kthreadd->second.comm, "kthreadd");
 }
 
-TEST_F(IterateTest, ThreadsShareTheGaugesOfTheirProcess) {
+TEST_P(IterateTest, ThreadsShareTheGaugesOfTheirProcess) {
   Gate ready, never;
   Child child([&] {
     pthread_t thread;
@@ -272,7 +273,7 @@ TEST_F(IterateTest, ThreadsShareTheGaugesOfTheirProcess) {
   EXPECT_EQ(threads, 4u);
 }
 
-TEST_F(IterateTest, DeadThreadsAreInTheSumsOfTheirProcess) {
+TEST_P(IterateTest, DeadThreadsAreInTheSumsOfTheirProcess) {
   Gate ready, never;
   Child child([&] {
     pthread_t thread;
@@ -298,7 +299,7 @@ TEST_F(IterateTest, DeadThreadsAreInTheSumsOfTheirProcess) {
   EXPECT_EQ(std::to_string(task.counters[TM_C_MIN_FLT] + task.dead[TM_C_MIN_FLT]), StatField(stat, 10));
 }
 
-TEST_F(IterateTest, TheCgroupIsTheInodeOfItsDirectory) {
+TEST_P(IterateTest, TheCgroupIsTheInodeOfItsDirectory) {
   std::string mount;
   for (const char* candidate : {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"}) {
     if (access((std::string(candidate) + "/cgroup.controllers").c_str(), F_OK) == 0) mount = candidate;
@@ -326,7 +327,7 @@ TEST_F(IterateTest, TheCgroupIsTheInodeOfItsDirectory) {
   rmdir(directory.c_str());
 }
 
-TEST_F(IterateTest, AnIdleTaskIsLeftOutUntilItHasRun) {
+TEST_P(IterateTest, AnIdleTaskIsLeftOutUntilItHasRun) {
   Gate gate;
   Child child([&] {
     for (;;) gate.Await();
@@ -345,7 +346,7 @@ TEST_F(IterateTest, AnIdleTaskIsLeftOutUntilItHasRun) {
   EXPECT_EQ(Pass(false).count(child.tid()), 1u);
 }
 
-TEST_F(IterateTest, WhatOthersDoToASleeperIsSeen) {
+TEST_P(IterateTest, WhatOthersDoToASleeperIsSeen) {
   Gate never;
   Child child([&] {
     never.Await();
@@ -361,7 +362,7 @@ TEST_F(IterateTest, WhatOthersDoToASleeperIsSeen) {
   EXPECT_EQ(PassOf(child.tid(), false).state, 'T');
 }
 
-TEST_F(IterateTest, ARunningTaskIsNeverLeftOut) {
+TEST_P(IterateTest, ARunningTaskIsNeverLeftOut) {
   Child child([] {
     for (;;) Spin(1'000'000'000);
     return 0;
@@ -377,7 +378,7 @@ TEST_F(IterateTest, ARunningTaskIsNeverLeftOut) {
   }
 }
 
-TEST_F(IterateTest, AZombieIsSentInEveryPass) {
+TEST_P(IterateTest, AZombieIsSentInEveryPass) {
   Child child([] { return 0; });
   child.Go();
   ASSERT_TRUE(AwaitState(child.tid(), 'Z'));
@@ -386,7 +387,7 @@ TEST_F(IterateTest, AZombieIsSentInEveryPass) {
   EXPECT_EQ(Pass(false).count(child.tid()), 0u);
 }
 
-TEST_F(IterateTest, MigrationsAreCounted) {
+TEST_P(IterateTest, MigrationsAreCounted) {
   if (sysconf(_SC_NPROCESSORS_ONLN) < 2) GTEST_SKIP() << "one CPU only";
   Gate ready, never;
   Child child([&] {
@@ -404,7 +405,7 @@ TEST_F(IterateTest, MigrationsAreCounted) {
   EXPECT_LE(migrations, 24u);
 }
 
-TEST_F(IterateTest, RecordsOfManyTasksAreNeverTorn) {
+TEST_P(IterateTest, RecordsOfManyTasksAreNeverTorn) {
   Gate ready, never;
   Child child([&] {
     pthread_attr_t small;
@@ -436,6 +437,49 @@ TEST_F(IterateTest, RecordsOfManyTasksAreNeverTorn) {
   for (const auto& [tid, task] : Pass(false)) active += task.id.tgid == child.tid();
   EXPECT_LT(active, 100u) << "sleeping threads are idle";
 }
+
+// More than one stretch of a walk, beside processes that come and go.
+TEST_P(IterateTest, EveryTaskComesOnceHoweverManyThereAre) {
+  constexpr int kSleepers = 6000;
+  Gate ready;
+  Child parent([&] {
+    for (int i = 0; i < kSleepers; ++i) {
+      if (fork() != 0) continue;
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      if (getppid() != 1) pause();
+      _exit(0);
+    }
+    ready.Signal();
+    pause();
+    return 0;
+  });
+  Child churn([] {
+    for (;;) {
+      const pid_t pid = fork();
+      if (pid == 0) _exit(0);
+      waitpid(pid, nullptr, 0);
+    }
+    return 0;
+  });
+  parent.Go();
+  ready.Await();
+  churn.Go();
+  for (int pass = 0; pass < 8; ++pass) {
+    std::map<pid_t, int> times;
+    ASSERT_TRUE(probe_
+                    ->Collect(true,
+                              [&](const tm_task_record& record) {
+                                if (record.ppid == parent.tid()) ++times[record.id.tid];
+                              })
+                    .ok());
+    EXPECT_EQ(times.size(), static_cast<size_t>(kSleepers));
+    for (const auto& [tid, count] : times) EXPECT_EQ(count, 1) << tid;
+    Drain();
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(, IterateTest, testing::Values("", "tm_walk_stretch"),
+                         [](const auto& info) { return *info.param == 0 ? "ByWalk" : "ByIterator"; });
 
 }  // namespace
 }  // namespace taskmon::bpf

@@ -10,7 +10,7 @@ import subprocess
 import time
 
 BPF_STATISTICS = "/proc/sys/kernel/bpf_stats_enabled"
-ITERATOR = "tm_iterate"
+PASSES = ("tm_iterate", "tm_walk_stretch")
 CPUCLOCK_SCHED = 2
 
 
@@ -58,11 +58,11 @@ def program_ids(tgid):
 
 
 def hooks_ns(tgid):
-    """Run time, while statistics were on, of a process's programs in other tasks' time; its iterator runs in its own."""
+    """Run time, while statistics were on, of a process's programs in other tasks' time; a pass runs in its own."""
     shown = subprocess.run(["bpftool", "prog", "show", "-j"], capture_output=True, text=True, check=True)
     ids = program_ids(tgid)
     return sum(program.get("run_time_ns", 0) for program in json.loads(shown.stdout)
-               if program["id"] in ids and program.get("name") != ITERATOR)
+               if program["id"] in ids and program.get("name") not in PASSES)
 
 
 def hooks_ns_per_second(tgid, seconds):

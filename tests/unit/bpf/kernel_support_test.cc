@@ -48,6 +48,10 @@ class FakeKernel {
     btf__add_typedef(types_, ("btf_trace_" + tracepoint).c_str(), btf__add_ptr(types_, prototype));
     return *this;
   }
+  FakeKernel& WithFunction(const std::string& name) {
+    btf__add_func(types_, name.c_str(), BTF_FUNC_STATIC, btf__add_func_proto(types_, 0));
+    return *this;
+  }
   FakeKernel& WithMember(const std::string& name, const std::string& member) {
     btf__add_struct(types_, name.c_str(), 8);
     btf__add_field(types_, member.c_str(), long_, 0, 0);
@@ -133,6 +137,16 @@ TEST(ProgramsTest, WhatIsMissingIsListedOnceWithTheReason) {
   EXPECT_EQ(choices.at("tm_page_cache_dirty_folio").reason, "this kernel has no tracepoint writeback_dirty_folio");
   EXPECT_FALSE(choices.at("tm_page_cache_dirty_page").listed);
   EXPECT_TRUE(choices.at("tm_iterate").load) << "needs no tracepoint";
+}
+
+TEST(ProgramsTest, TheWalkIsTakenWhereTheKernelHasItsFunctions) {
+  FakeKernel older, newer;
+  newer.WithFunction("bpf_iter_task_new");
+  EXPECT_TRUE(Choose(newer).at("tm_walk_stretch").load);
+  auto choices = Choose(older);
+  EXPECT_FALSE(choices.at("tm_walk_stretch").load);
+  EXPECT_TRUE(choices.at("tm_walk_stretch").listed);
+  EXPECT_EQ(choices.at("tm_walk_stretch").reason, "this kernel lets no program walk its list of tasks");
 }
 
 TEST(ProgramsTest, LimitsHoldWhereTheKernelLacksWhatWouldLiftThem) {

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "bpf/task_pass.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "bpf/fd.h"
+
+namespace taskmon::bpf {
+namespace {
+
+// The kernel hands out at most 32 KiB (8 pages) of records per read.
+constexpr size_t kReadBytes = 64 * 1024;
+constexpr size_t kRoomBytes = TM_WALK_ROOM * sizeof(tm_task_record);
+
+}  // namespace
+
+TaskPass::~TaskPass() {
+  if (records_ != nullptr) munmap(const_cast<tm_task_record*>(records_), kRoomBytes);
+  bpf_link__destroy(iterator_);
+}
+
+absl::Status TaskPass::Open(bpf_program* iterate, const Walk& walk, std::span<uint32_t> left_out) {
+  left_out_ = left_out;
+  buffer_.resize(kReadBytes);
+  iterator_ = bpf_program__attach_iter(iterate, nullptr);
+  if (iterator_ == nullptr)
+    return absl::InternalError(fmt::format("cannot attach the iterator: {}", std::strerror(errno)));
+  if (walk.program_fd < 0) return absl::OkStatus();
+  void* records = mmap(nullptr, kRoomBytes, PROT_READ, MAP_SHARED, walk.records_fd, 0);
+  if (records == MAP_FAILED)
+    return absl::InternalError(fmt::format("cannot map the records of a pass: {}", std::strerror(errno)));
+  records_ = static_cast<const tm_task_record*>(records);
+  walk_ = walk;
+  return absl::OkStatus();
+}
+
+absl::Status TaskPass::Run(const Probe::TaskSink& sink) {
+  std::fill(left_out_.begin(), left_out_.end(), 0);
+  if (records_ != nullptr && WalkThrough(sink)) return absl::OkStatus();
+  // Anew, for all that have not been sent.
+  std::fill(left_out_.begin(), left_out_.end(), 0);
+  return Iterate(sink);
+}
+
+// False: the process that it was to go on from is gone, one alone has more news than there is room, or the kernel
+// refuses.
+bool TaskPass::WalkThrough(const Probe::TaskSink& sink) {
+  *walk_.place = {.own_tgid = getpid(), .next_tgid = getpid()};
+  for (;;) {
+    LIBBPF_OPTS(bpf_test_run_opts, run);
+    if (bpf_prog_test_run_opts(walk_.program_fd, &run) != 0) return false;
+    const size_t records = std::min<size_t>(walk_.place->records, TM_WALK_ROOM);
+    for (size_t i = 0; i < records; ++i) sink(records_[i]);
+    if (run.retval != TM_WALK_GOES_ON) return run.retval == TM_WALK_DONE;
+  }
+}
+
+absl::Status TaskPass::Iterate(const Probe::TaskSink& sink) {
+  const Fd pass(bpf_iter_create(bpf_link__fd(iterator_)));
+  if (pass.get() < 0) return absl::UnavailableError(fmt::format("cannot start a pass: {}", std::strerror(errno)));
+  return Read(pass.get(), sink);
+}
+
+absl::Status TaskPass::Read(int fd, const Probe::TaskSink& sink) {
+  size_t held = 0;
+  for (;;) {
+    const ssize_t got = read(fd, buffer_.data() + held, buffer_.size() - held);
+    // EAGAIN: a million idle tasks in a row; the next read goes on from there.
+    if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (got < 0) return absl::UnavailableError(fmt::format("the pass broke off: {}", std::strerror(errno)));
+    if (got == 0) break;
+    held += static_cast<size_t>(got);
+    size_t done = 0;
+    for (; held - done >= sizeof(tm_task_record); done += sizeof(tm_task_record)) {
+      sink(*reinterpret_cast<const tm_task_record*>(buffer_.data() + done));
+    }
+    std::memmove(buffer_.data(), buffer_.data() + done, held - done);
+    held -= done;
+  }
+  if (held != 0) return absl::UnavailableError("the pass ended inside a record");
+  return absl::OkStatus();
+}
+
+}  // namespace taskmon::bpf
