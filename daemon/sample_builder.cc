@@ -135,6 +135,7 @@ TickRows SampleBuilder::CloseAll(const Snapshot& snapshot, Result* result) {
   TickRows rows;
   rows.shown.reserve(keeper_.table().thread_count() + keeper_.table().processes().size());
   tracked_threads_ = 0;
+  if (options_.admission != nullptr) options_.admission->BeginTick(snapshot);
   auto& processes = keeper_.table().processes();
   for (auto it = processes.begin(); it != processes.end();) {
     Process* process = it->second.get();

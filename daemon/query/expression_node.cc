@@ -45,6 +45,12 @@ bool AnyField(const Expression::Node& node, const std::function<bool(const Field
                      [&look](const auto& child) { return AnyField(*child, look); });
 }
 
+bool MovesOn(const Expression::Node& node, const Row& row) {
+  return node.restless && AnyField(node, [&row](const Field& field) {
+           return field.metric != nullptr ? MovesOn(row, field.metric->id) : field.attribute == Attribute::kAge;
+         });
+}
+
 void Annotate(Expression::Node* node) {
   const auto& children = node->children;
   if (children.empty()) {

@@ -68,13 +68,16 @@ struct Expression::Node {
   // What Annotate finds.
   bool identity = false;    // asks only who the task is: nothing in it changes from tick to tick by itself
   bool whole_tick = false;  // what it reads of numbers tells of the whole tick (rates, maxima), not of its end
-  bool restless = false;    // reads what changes while a task is idle
+  bool restless = false;    // reads what may change while a task is idle: see MovesOn
   int memory = -1;          // kHeld, kAnomaly: the number of the test among those with memory
   int memory_tests = 0;     // in it, itself included
 };
 
 // Calls `look` with each field that the node names; stops, and says true, once that says true.
 bool AnyField(const Expression::Node& node, const std::function<bool(const Field&)>& look);
+
+// Whether what the node reads of the row moves on while its task stays idle: its age, or waits that are open.
+bool MovesOn(const Expression::Node& node, const Row& row);
 
 // Completes a node whose children are complete.
 void Annotate(Expression::Node* node);

@@ -19,6 +19,17 @@ std::optional<int64_t> Stored(const Row& row, v1::Metric metric) {
 // An idle task's deltas belong to the tick of its last sample.
 int64_t Delta(const Row& row, v1::Metric metric) { return row.idle() ? 0 : row.sample->deltas[metric]; }
 
+// What tells since when a wait is open that the metric counts.
+v1::Metric OpenWaitOf(v1::Metric metric) {
+  switch (metric) {
+    case v1::TASK_SWITCH_OFFCPU_TIME_MAX:
+    case v1::TASK_OFFCPU_TIME: return v1::TASK_OFFCPU_SINCE;
+    case v1::TASK_IO_WAIT_TIME_MAX:
+    case v1::TASK_IO_WAIT_TIME: return v1::TASK_IOWAIT_SINCE;
+    default: return v1::METRIC_UNSPECIFIED;
+  }
+}
+
 // How long the wait still open has lasted at the tick; 0: none, or not known.
 int64_t OpenWait(const Row& row, v1::Metric since_metric) {
   const int64_t since = Stored(row, since_metric).value_or(0);
@@ -47,25 +58,25 @@ std::optional<int64_t> ClosedMax(const Row& row, v1::Metric metric) {
   return closed && row.idle() ? 0 : closed;
 }
 
-std::optional<int64_t> LongestWait(const Row& row, v1::Metric metric, v1::Metric since) {
+std::optional<int64_t> LongestWait(const Row& row, v1::Metric metric) {
   const std::optional<int64_t> closed = ClosedMax(row, metric);
-  return closed ? std::optional<int64_t>(std::max(*closed, OpenWait(row, since))) : std::nullopt;
+  return closed ? std::optional<int64_t>(std::max(*closed, OpenWait(row, OpenWaitOf(metric)))) : std::nullopt;
 }
 
 // The open wait counts in whole quanta, as totals are stored, so that what is shown never falls when it is closed.
-std::optional<int64_t> WaitSum(const Row& row, v1::Metric metric, v1::Metric since) {
+std::optional<int64_t> WaitSum(const Row& row, v1::Metric metric) {
   const std::optional<int64_t> closed = Stored(row, metric);
-  const int64_t open = OpenWait(row, since);
+  const int64_t open = OpenWait(row, OpenWaitOf(metric));
   return closed ? std::optional<int64_t>(*closed + open - open % std::max<int64_t>(1, Describe(metric).quantum))
                 : std::nullopt;
 }
 
 // Nobody can wait longer than the tick in the tick: what exceeds that was waited before it.
-int64_t WaitedInTick(const Row& row, v1::Metric metric, v1::Metric since) {
+int64_t WaitedInTick(const Row& row, v1::Metric metric) {
   const auto elapsed = static_cast<int64_t>(row.snapshot->tick.elapsed_ns);
   int64_t threads = 1;
   if (!row.info().key.thread) threads = std::max<int64_t>(1, Stored(row, v1::TASK_THREAD_COUNT).value_or(1));
-  return std::min(Delta(row, metric) + std::min(OpenWait(row, since), elapsed), elapsed * threads);
+  return std::min(Delta(row, metric) + std::min(OpenWait(row, OpenWaitOf(metric)), elapsed), elapsed * threads);
 }
 
 bool LongEnough(const Row& row) {
@@ -76,8 +87,8 @@ bool LongEnough(const Row& row) {
 
 int64_t Increase(const Row& row, v1::Metric metric) {
   switch (metric) {
-    case v1::TASK_OFFCPU_TIME: return WaitedInTick(row, metric, v1::TASK_OFFCPU_SINCE);
-    case v1::TASK_IO_WAIT_TIME: return WaitedInTick(row, metric, v1::TASK_IOWAIT_SINCE);
+    case v1::TASK_OFFCPU_TIME:
+    case v1::TASK_IO_WAIT_TIME: return WaitedInTick(row, metric);
     default: return Delta(row, metric);
   }
 }
@@ -94,10 +105,10 @@ std::optional<int64_t> ResolveValue(const Row& row, v1::Metric metric) {
   switch (metric) {
     case v1::TASK_CPU_PERCENT: return CpuPercent(row);
     case v1::TASK_MEM_PERCENT: return MemPercent(row);
-    case v1::TASK_SWITCH_OFFCPU_TIME_MAX: return LongestWait(row, metric, v1::TASK_OFFCPU_SINCE);
-    case v1::TASK_IO_WAIT_TIME_MAX: return LongestWait(row, metric, v1::TASK_IOWAIT_SINCE);
-    case v1::TASK_OFFCPU_TIME: return WaitSum(row, metric, v1::TASK_OFFCPU_SINCE);
-    case v1::TASK_IO_WAIT_TIME: return WaitSum(row, metric, v1::TASK_IOWAIT_SINCE);
+    case v1::TASK_SWITCH_OFFCPU_TIME_MAX:
+    case v1::TASK_IO_WAIT_TIME_MAX: return LongestWait(row, metric);
+    case v1::TASK_OFFCPU_TIME:
+    case v1::TASK_IO_WAIT_TIME: return WaitSum(row, metric);
     case v1::TASK_PAGE_CACHE_HIT_PERCENT:
       // Holds for the tick of its lookups only; an idle task looked nothing up.
       return row.idle() ? std::nullopt : Stored(row, metric);
@@ -147,14 +158,11 @@ MetricSet WithSources(MetricSet metrics) {
   return metrics;
 }
 
-bool ChangesWhileIdle(v1::Metric metric) {
-  switch (metric) {
-    case v1::TASK_SWITCH_OFFCPU_TIME_MAX:
-    case v1::TASK_IO_WAIT_TIME_MAX:
-    case v1::TASK_OFFCPU_TIME:
-    case v1::TASK_IO_WAIT_TIME: return true;
-    default: return false;
-  }
+bool ChangesWhileIdle(v1::Metric metric) { return OpenWaitOf(metric) != v1::METRIC_UNSPECIFIED; }
+
+bool MovesOn(const Row& row, v1::Metric metric) {
+  const v1::Metric since = OpenWaitOf(metric);
+  return since != v1::METRIC_UNSPECIFIED && OpenWait(row, since) != 0;
 }
 
 bool IsDerived(v1::Metric metric) { return metric == v1::TASK_CPU_PERCENT || metric == v1::TASK_MEM_PERCENT; }

@@ -57,6 +57,8 @@ MetricSet WithSources(MetricSet metrics);
 
 // Whether an idle task's value moves on by itself: open waits do. (Everything else is as it was, or 0.)
 bool ChangesWhileIdle(v1::Metric metric);
+// Whether that of this row does.
+bool MovesOn(const Row& row, v1::Metric metric);
 
 // Computed at reading time alone, never stored.
 bool IsDerived(v1::Metric metric);

@@ -65,7 +65,8 @@ class TestMemory::Question {
   Question(TestMemory* memory, const Row& row, Task* task)
       : memory_(*memory), row_(row), task_(task), count_(RootOf(*memory).memory_tests) {
     continues_ = task != nullptr && task->number + 1 == memory->number_;
-    settled_ = !RootOf(*memory).restless;
+    const bool has_rates = row.snapshot->tick.elapsed_ns >= kShortestForRateNs;  // or it is asked anew when there are
+    settled_ = row.idle() && has_rates && !MovesOn(RootOf(*memory), row);
     if (task != nullptr) verdicts_ = task->verdicts;
   }
 
@@ -73,14 +74,17 @@ class TestMemory::Question {
     const Truth truth = Of(RootOf(memory_));
     if (memory_.options_.crossings) Cross(truth);
     if (memory_.options_.remember_all) Remember();
+    memory_.stays_unremembered_ = task_ == nullptr && settled_;
     if (task_ == nullptr) return truth;
     task_->number = memory_.number_;
     task_->truth = truth;
     task_->verdicts = verdicts_;
     task_->known = verdicts_.Or(task_->known);
-    task_->settled = row_.idle() && settled_ ? row_.sample : nullptr;
+    task_->settled = settled_ ? row_.sample : nullptr;
     const bool worth = memory_.options_.remember_all || task_->baselines != nullptr || task_->crossed != 0;
-    if (!worth && !task_->HasRuns(count_)) memory_.Forget(*task_);
+    if (worth || task_->HasRuns(count_)) return truth;
+    memory_.Forget(*task_);
+    memory_.stays_unremembered_ = settled_;
     return truth;
   }
 
@@ -214,7 +218,7 @@ class TestMemory::Question {
   Task* task_;
   const int count_;
   bool continues_ = false;  // it was asked about at the tick before
-  bool settled_ = false;    // nothing asked so far moves on by itself
+  bool settled_ = false;    // the task is idle, and nothing asked so far moves on by itself
   Verdicts verdicts_;
 };
 
@@ -227,6 +231,7 @@ TestMemory& TestMemory::operator=(TestMemory&&) noexcept = default;
 size_t TestMemory::tasks() const { return index_.size(); }
 
 Truth TestMemory::Evaluate(const Row& row) {
+  stays_unremembered_ = false;
   if (expression_.root() == nullptr) return Truth::kTrue;
   BeginTick(*row.snapshot);
   Task* task = Find(row.info().key);

@@ -4,9 +4,9 @@
 // robust baseline for anomaly(). One memory belongs to one expression and one stream of ticks in ascending time, all
 // asked by the same caller; not safe from two threads.
 //
-// A tick begins with the first row of it that is asked about. Every row of a tick is to be asked about, idle ones too,
-// because without news rates fall to 0 and gauges stay; one that is left out in a tick starts anew in the next, and is
-// forgotten soon. That is how the dead go.
+// A tick begins with BeginTick or the first row of it that is asked about. Every row of a tick is to be asked about, idle
+// ones too, because without news rates fall to 0 and gauges stay; one that is left out in a tick starts anew in the next,
+// and is forgotten soon. That is how the dead go. Only rows that StaysUnremembered may be left out, until they have news.
 //
 //   X for D      True when X was true at every tick of the last D of real time (boot clock). Rates and maxima tell of a
 //                whole tick, so the first tick counts in full when X reads nothing else; otherwise from its end on.
@@ -83,8 +83,15 @@ class TestMemory {
   TestMemory(TestMemory&&) noexcept;
   TestMemory& operator=(TestMemory&&) noexcept;
 
+  // Of ticks of which perhaps no row is asked about. Again for the same tick: nothing.
+  void BeginTick(const Snapshot& snapshot);
+
   // Expression::Evaluate with this memory.
   Truth Evaluate(const Row& row);
+
+  // Of the row that was asked about last: as long as its task stays idle the answer is the same, and nothing is
+  // remembered of it.
+  bool StaysUnremembered() const { return stays_unremembered_; }
 
   // What was said of a task at the current tick, or at the one before when it was not asked about yet; unknown of tasks
   // that nothing is remembered of.
@@ -104,7 +111,6 @@ class TestMemory {
   struct Task;
   class Question;
 
-  void BeginTick(const Snapshot& snapshot);
   void ForgetAbsent();
   void ForgetAll();
   Task* Find(const TaskKey& key);
@@ -123,6 +129,7 @@ class TestMemory {
   BudgetShare share_;
   std::vector<Crossing> crossings_;
   uint64_t turned_away_ = 0;
+  bool stays_unremembered_ = false;
 
   // Ticks are numbered from 1 as they come, and a gap takes one number more.
   uint64_t number_ = 0;

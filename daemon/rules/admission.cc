@@ -127,6 +127,7 @@ bool Admission::Decide(const Subject& subject, Occasion occasion, uint64_t boot_
   Renew(standing);
   IdentityVerdict verdict = AskIdentity(subject, boot_ns);
   standing->watched = std::move(verdict.watched);
+  standing->settled = 0;
   standing->may_match = verdict.may_match;
   standing->identity_place = verdict.place;
   standing->names_pending = !subject.names_known && index_.first_by_names() < verdict.place;
@@ -180,14 +181,25 @@ bool Admission::Settle(uint32_t place, Occasion occasion, uint64_t boot_ns, std:
 
 uint64_t Admission::HoldOf(const Standing& standing) const { return enabled()[standing.place]->rule.hold_ns; }
 
+void Admission::BeginTick(const Snapshot& snapshot) {
+  for (Watch& watch : watches_) watch.memory.BeginTick(snapshot);
+}
+
 // The first rule that its metrics make match, and by which crossing.
-Admission::MetricVerdict Admission::AskMetrics(const query::Row& row, const Standing& standing) {
+Admission::MetricVerdict Admission::AskMetrics(const query::Row& row, Standing* standing) {
   MetricVerdict verdict;
+  const bool same = row.idle() && standing->settled_row == row.sample;
+  if (!same) standing->settled = 0;
+  standing->settled_row = row.sample;
   auto watch = watches_.begin();
-  for (uint32_t place : standing.watched) {
+  for (size_t i = 0; i < standing->watched.size(); ++i) {
+    const uint64_t bit = i < 64 ? uint64_t{1} << i : 0;
+    if ((standing->settled & bit) != 0) continue;
+    const uint32_t place = standing->watched[i];
     watch = std::lower_bound(watch, watches_.end(), place, [](const Watch& w, uint32_t p) { return w.place < p; });
     if (watch == watches_.end() || watch->place != place) continue;
     const Truth truth = watch->memory.Evaluate(row);
+    if (truth != Truth::kTrue && watch->memory.StaysUnremembered()) standing->settled |= bit;
     std::string detail = TellCrossings(&*watch, row);
     if (truth != Truth::kTrue || verdict.place != kNoPlace) continue;
     verdict.place = place;
@@ -198,7 +210,7 @@ Admission::MetricVerdict Admission::AskMetrics(const query::Row& row, const Stan
 
 bool Admission::Tick(const query::Row& row, Standing* standing) {
   if (IsOutdated(*standing) || standing->watched.empty()) return false;
-  MetricVerdict verdict = AskMetrics(row, *standing);
+  MetricVerdict verdict = AskMetrics(row, standing);
   if (standing->names_pending) return false;
   const uint64_t now = row.snapshot->tick.boot_ns;
   const uint32_t place = std::min(standing->identity_place, verdict.place);

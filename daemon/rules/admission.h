@@ -51,6 +51,8 @@ class Admission {
   bool asks_kinship() const { return index_.asks_kinship(); }
   // Decided by other rules than those of now, or not at all.
   bool IsOutdated(const Standing& standing) const { return standing.generation != generation_; }
+  // Before the processes of a tick.
+  void BeginTick(const Snapshot& snapshot);
   // Once a tick for each living process, with its row. True as for Decide.
   bool Tick(const query::Row& row, Standing* standing);
   // The process has ended.
@@ -91,7 +93,7 @@ class Admission {
   };
 
   IdentityVerdict AskIdentity(const Subject& subject, uint64_t boot_ns);
-  MetricVerdict AskMetrics(const query::Row& row, const Standing& standing);
+  MetricVerdict AskMetrics(const query::Row& row, Standing* standing);
   bool Settle(uint32_t place, Occasion occasion, uint64_t boot_ns, std::string detail, Standing* standing);
   bool HoldOrLeave(uint32_t place, uint64_t boot_ns, Standing* standing);
   void Renew(Standing* standing);

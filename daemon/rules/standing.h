@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "daemon/rules/rule_set.h"
+#include "storage/sample.h"
 
 namespace taskmon::rules {
 
@@ -63,6 +64,9 @@ struct Standing {
   uint32_t place = kNoPlace;           // of now.rule
   uint32_t identity_place = kNoPlace;  // the first rule that who it is, and what it used, makes match
   std::vector<uint32_t> watched;       // rules that its metrics may make match, ascending
+  // Its row, and bits by place in `watched`: while it is the row, idle, those rules do not match and need not be asked.
+  const TaskSample* settled_row = nullptr;
+  uint64_t settled = 0;
   bool may_match = false;              // one of them tracks, and is not watched by the kernel side itself
 
   bool tracked() const { return now.outcome == Outcome::kTracked || now.outcome == Outcome::kPending; }

@@ -287,6 +287,31 @@ TEST_F(TestMemoryTest, RemembersOnlyThoseThereIsSomethingAbout) {
   EXPECT_EQ(memory_->tasks(), 1u);
 }
 
+TEST_F(TestMemoryTest, OnlyTheIdleOfWhomNothingMovesOnNeedNotBeAskedAbout) {
+  TaskBuilder waiting =
+      Memory(1).Set(v1::TASK_IO_WAIT_TIME_MAX, 0).Set(v1::TASK_IOWAIT_SINCE, static_cast<int64_t>(kBoot));
+  auto stays = [this](const std::string& text, const TaskBuilder& task) {
+    Ask(text);
+    const Snapshot world = World(3, {task});
+    memory_->Evaluate({.snapshot = &world, .sample = world.tasks[0].get()});
+    return memory_->StaysUnremembered();
+  };
+  EXPECT_TRUE(stays("cpu > 80% for 3s", Cpu(90).IdleSince(2)));
+  EXPECT_FALSE(stays("cpu > 80% for 3s", Cpu(10)));
+  EXPECT_FALSE(stays("rss > 1GiB for 3s", Memory(2 * kGiB).IdleSince(2))) << "since when it holds is remembered";
+  EXPECT_FALSE(stays("anomaly(rss)", Memory(1).IdleSince(2)));
+  EXPECT_FALSE(stays("iowait_max > 100s", waiting.IdleSince(2)));
+  EXPECT_TRUE(stays("iowait_max > 100s", Memory(1).Set(v1::TASK_IO_WAIT_TIME_MAX, 0).IdleSince(2)));
+  EXPECT_FALSE(stays("age > 100s", Memory(1).IdleSince(2)));
+}
+
+TEST_F(TestMemoryTest, TicksOfWhichNobodyIsAskedAboutAreNoGap) {
+  Ask("cpu > 80% for 2s");
+  EXPECT_EQ(CpuTicks({10, 10, 10}), "fff");
+  for (int i = 0; i < 5; ++i) memory_->BeginTick(World(++seq_, {}));
+  EXPECT_EQ(CpuTicks({90, 90, 10}), "ftf");
+}
+
 TEST_F(TestMemoryTest, VerdictsServeRowsThatAreNoTicks) {
   Ask("cpu > 80% for 2s && age > 1h", {.remember_all = true});
   CpuTicks({10, 90, 90});

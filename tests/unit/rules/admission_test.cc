@@ -24,6 +24,9 @@ class AdmissionTest : public ::testing::Test {
     std::optional<bool> tcp = false;
     bool names_known = true;
     int64_t rss = 0;
+    int64_t iowait_since_ns = 0;
+    TaskSample sample;
+    bool idle = false;  // keeps the sample of its last tick awake
   };
 
   void SetRules(const std::vector<Named>& named) { admission_.SetRules(MakeSet(named)); }
@@ -49,18 +52,28 @@ class AdmissionTest : public ::testing::Test {
     Decide(living, occasion);
   }
 
+  void Sample(Living* living) {
+    TaskSample& sample = living->sample;
+    sample.info = living->info;
+    sample.tick_seq = seq_;
+    const std::pair<v1::Metric, int64_t> values[] = {{v1::TASK_PM_SIZE, living->rss},
+                                                     {v1::TASK_IO_WAIT_TIME_MAX, 0},
+                                                     {v1::TASK_IOWAIT_SINCE, living->iowait_since_ns}};
+    for (const auto& [metric, value] : values) {
+      sample.valid.set(metric);
+      sample.values.Set(metric, value);
+    }
+  }
+
   // One tick of a second: everybody's row is asked about.
   std::vector<Event> Tick() {
     boot_ns_ += kSecond;
     snapshot_.tick = {.seq = ++seq_, .boot_ns = boot_ns_, .elapsed_ns = kSecond};
+    admission_.BeginTick(snapshot_);
     for (const auto& living : living_) {
       if (admission_.IsOutdated(living->standing)) Decide(living.get(), Occasion::kRules);
-      TaskSample sample;
-      sample.info = living->info;
-      sample.tick_seq = seq_;
-      sample.valid.set(v1::TASK_PM_SIZE);
-      sample.values.Set(v1::TASK_PM_SIZE, living->rss);
-      admission_.Tick({.snapshot = &snapshot_, .sample = &sample}, &living->standing);
+      if (!living->idle) Sample(living.get());
+      admission_.Tick({.snapshot = &snapshot_, .sample = &living->sample}, &living->standing);
     }
     return admission_.TakeEvents();
   }
@@ -246,6 +259,26 @@ TEST_F(AdmissionTest, AgeIsAMatterOfTicks) {
   EXPECT_EQ(RuleOf(task), "young");
   for (int i = 0; i < 20; ++i) Tick();
   EXPECT_EQ(RuleOf(task), "") << "ten seconds after it was too old";
+}
+
+TEST_F(AdmissionTest, IdleTasksAreAskedAnewWhenTheyWakeAndWhileTheyWait) {
+  SetRules({{"stuck", "iowait_max > 5s"}, {"large", "rss > 100 for 2s"}});
+  Living* sleeper = Add("sleeper");
+  Living* waiter = Add("waiter");
+  waiter->iowait_since_ns = static_cast<int64_t>(boot_ns_);
+  Tick();
+  sleeper->idle = waiter->idle = true;
+  for (int i = 0; i < 4; ++i) EXPECT_THAT(Tick(), IsEmpty());
+  EXPECT_THAT(Said(Tick()), ElementsAre("threshold stuck begins", "rule stuck begins"));
+  EXPECT_EQ(RuleOf(sleeper), "");
+  sleeper->idle = false;
+  sleeper->rss = 1000;
+  Tick();
+  Tick();
+  EXPECT_EQ(RuleOf(sleeper), "");
+  Tick();
+  EXPECT_EQ(RuleOf(sleeper), "large");
+  EXPECT_EQ(RuleOf(waiter), "stuck");
 }
 
 TEST_F(AdmissionTest, EditDecidesEverybodyAnewAtTheNextTick) {
