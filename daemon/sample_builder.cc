@@ -11,6 +11,54 @@ namespace {
 
 constexpr uint64_t kNamesEveryTicks = 30;
 
+// The threads after the one at `index`, and their rows.
+void FetchThreads(const Process& process, size_t index) {
+  constexpr size_t kThreads = 8;
+  constexpr size_t kRows = 4;
+  if (index + kThreads < process.threads.size()) __builtin_prefetch(process.threads[index + kThreads].get());
+  if (index + kRows < process.threads.size()) __builtin_prefetch(process.threads[index + kRows]->sample.get(), 1);
+}
+
+// Has what a tick touches of the next processes brought into the caches while it is at the ones before: idle tasks cost
+// little else.
+class Lookahead {
+ public:
+  explicit Lookahead(const TaskTable::Processes& processes)
+      : end_(processes.end()), process_(processes.begin()), rows_(processes.begin()) {
+    for (int i = 0; i < kProcesses; ++i) FetchProcess();
+    for (int i = 0; i < kRows; ++i) FetchRows();
+  }
+
+  void Next() {
+    FetchProcess();
+    FetchRows();
+  }
+
+ private:
+  static constexpr int kRows = 4;
+  static constexpr int kProcesses = 8;
+
+  void FetchProcess() {
+    if (process_ == end_) return;
+    const char* process = reinterpret_cast<const char*>(process_->second.get());
+    for (size_t line = 0; line < sizeof(Process) && line < 4 * 64; line += 64) __builtin_prefetch(process + line);
+    ++process_;
+  }
+
+  // What the process points to.
+  void FetchRows() {
+    if (rows_ == end_) return;
+    const Process& process = *rows_->second;
+    __builtin_prefetch(process.sample.get(), 1);
+    if (!process.threads.empty()) __builtin_prefetch(process.threads.front().get());
+    ++rows_;
+  }
+
+  TaskTable::Processes::const_iterator end_;
+  TaskTable::Processes::const_iterator process_;
+  TaskTable::Processes::const_iterator rows_;
+};
+
 bool WantsSmaps(const rules::Standing& standing) {
   return standing.now.outcome == rules::Outcome::kTracked && standing.now.rule->rule.groups.test(v1::SMAPS);
 }
@@ -118,7 +166,10 @@ void SampleBuilder::CloseProcess(Process* process, const Snapshot& snapshot, Res
   NotePromotion(process, was_tracked);
   AnswerKernel(process, &result->verdicts);
   process->born_in_tick = false;
-  for (const auto& thread : process->threads) CloseThread(thread.get(), tick_seq);
+  for (size_t i = 0; i < process->threads.size(); ++i) {
+    FetchThreads(*process, i);
+    CloseThread(process->threads[i].get(), tick_seq);
+  }
   if (process->draft.tracked) tracked_threads_ += process->threads.size();
 }
 
@@ -133,15 +184,16 @@ void SampleBuilder::CloseThread(Thread* thread, uint64_t tick_seq) {
 
 TickRows SampleBuilder::CloseAll(const Snapshot& snapshot, Result* result) {
   TickRows rows;
-  rows.shown.reserve(keeper_.table().thread_count() + keeper_.table().processes().size());
+  rows.Reserve(keeper_.table().thread_count() + keeper_.table().processes().size());
   tracked_threads_ = 0;
   if (options_.admission != nullptr) options_.admission->BeginTick(snapshot);
-  auto& processes = keeper_.table().processes();
-  for (auto it = processes.begin(); it != processes.end();) {
-    Process* process = it->second.get();
-    ++it;
+  std::vector<Process*> gone;
+  Lookahead ahead(keeper_.table().processes());
+  for (const auto& [id, owned] : keeper_.table().processes()) {
+    ahead.Next();
+    Process* process = owned.get();
     if (process->exited && process->zombie_pass != keeper_.pass()) {
-      keeper_.table().RemoveProcess(process);
+      gone.push_back(process);
       continue;
     }
     if (!process->known) continue;
@@ -152,6 +204,7 @@ TickRows SampleBuilder::CloseAll(const Snapshot& snapshot, Result* result) {
     }
     SortRows(process, {options_.keep_untracked, store_threads_}, snapshot.tick.seq, &rows);
   }
+  for (Process* process : gone) keeper_.table().RemoveProcess(process);
   return rows;
 }
 
@@ -184,15 +237,15 @@ SampleBuilder::Result SampleBuilder::EndTick(const Tick& tick) {
   snapshot->memory_total_bytes = options_.memory_total_bytes;
   TickRows rows = CloseAll(*snapshot, &result);
   result.past = pre_roll_.Take(std::exchange(promoted_, {}));
-  pre_roll_.Add(tick, rows.not_stored);
+  pre_roll_.Add(tick, rows.not_stored());
   for (NameRequest& request : keeper_.names().TakeRequests()) result.requests.push_back(std::move(request));
   TakeEvents(tick, &result.events);
-  if (rows.stored.size() != rows.shown.size()) {
+  if (!rows.stores_what_it_shows()) {
     auto stored = std::make_shared<Snapshot>(*snapshot);
-    stored->tasks = std::move(rows.stored);
+    stored->tasks = rows.TakeStored();
     result.stored = std::move(stored);
   }
-  snapshot->tasks = std::move(rows.shown);
+  snapshot->tasks = rows.TakeShown();
   result.snapshot = std::move(snapshot);
   if (result.stored == nullptr) result.stored = result.snapshot;
   keeper_.rows().EndFirstTick();

@@ -39,6 +39,19 @@ void ChooseTop(std::vector<Thread*>* threads, uint32_t top, uint64_t tick_seq) {
 
 }  // namespace
 
+void TickRows::Add(const std::shared_ptr<const TaskSample>& sample, bool shown, bool stored) {
+  if (shown != stored && !differs_) {
+    stored_ = shown_;
+    differs_ = true;
+  }
+  if (shown) shown_.push_back(sample);
+  if (!stored) {
+    not_stored_.push_back(sample);
+  } else if (differs_) {
+    stored_.push_back(sample);
+  }
+}
+
 bool IsKept(const TaskInfo& info, bool keep_untracked) {
   const bool dropped = !info.tracked && !info.rules.empty();
   return info.tracked || (keep_untracked && !dropped);
@@ -46,8 +59,7 @@ bool IsKept(const TaskInfo& info, bool keep_untracked) {
 
 void SortRows(Process* process, StoredDetail stored, uint64_t tick_seq, TickRows* rows) {
   const bool kept = IsKept(process->draft, stored.keep_untracked);
-  (kept ? rows->stored : rows->not_stored).push_back(process->sample);
-  if (kept) rows->shown.push_back(process->sample);
+  rows->Add(process->sample, kept, kept);
   if (!process->multi) return;
   std::vector<Thread*> chosen;
   for (const auto& thread : process->threads) {
@@ -60,8 +72,7 @@ void SortRows(Process* process, StoredDetail stored, uint64_t tick_seq, TickRows
   for (const auto& thread : process->threads) {
     if (!thread->known) continue;
     thread->stored = std::binary_search(chosen.begin(), chosen.end(), thread.get());
-    if (kept) rows->shown.push_back(thread->sample);
-    (thread->stored ? rows->stored : rows->not_stored).push_back(thread->sample);
+    rows->Add(thread->sample, kept, thread->stored);
   }
 }
 

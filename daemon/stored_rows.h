@@ -17,10 +17,24 @@
 namespace taskmon::daemon {
 
 // The rows of one tick as they come together.
-struct TickRows {
-  std::vector<std::shared_ptr<const TaskSample>> shown;
-  std::vector<std::shared_ptr<const TaskSample>> stored;
-  std::vector<std::shared_ptr<const TaskSample>> not_stored;
+class TickRows {
+ public:
+  using Rows = std::vector<std::shared_ptr<const TaskSample>>;
+
+  void Reserve(size_t rows) { shown_.reserve(rows); }
+  void Add(const std::shared_ptr<const TaskSample>& sample, bool shown, bool stored);
+
+  // Mostly everything that is shown is stored, and a second list of it would cost as much again.
+  bool stores_what_it_shows() const { return !differs_; }
+  Rows TakeShown() { return std::move(shown_); }
+  Rows TakeStored() { return std::move(stored_); }  // where it differs
+  const Rows& not_stored() const { return not_stored_; }
+
+ private:
+  Rows shown_;
+  Rows stored_;
+  Rows not_stored_;
+  bool differs_ = false;
 };
 
 struct StoredDetail {

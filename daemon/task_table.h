@@ -10,13 +10,13 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include <absl/container/btree_map.h>
 #include <absl/container/flat_hash_map.h>
 
 #include "daemon/metric_sources.h"
@@ -44,8 +44,18 @@ struct LeftLine {
 };
 
 struct Thread {
+  // What every tick looks at comes first: of an idle thread it is all that is touched.
   TaskKey key;
   Process* process = nullptr;
+  std::shared_ptr<const TaskSample> sample;
+  bool known = false;  // counters hold a record, not just zeroes from birth
+  bool born_in_tick = false;
+  bool changed = false;  // since the last sample
+  bool info_changed = true;
+  bool stored = false;  // its row of the tick before went into the history
+  char state = 'S';
+
+  std::shared_ptr<const TaskInfo> info;
   std::string comm;
   Counters counters{};
   CpuSplit split;
@@ -55,30 +65,44 @@ struct Thread {
   int32_t nice = 0;
   int32_t priority = 0;
   uint32_t cpu = 0;
-  char state = 'S';
   uint64_t off_since_ns = 0;
   uint64_t hit_adds = 0;  // page cache adds and lookups at the last sample
   uint64_t hit_lookups = 0;
-  bool known = false;  // counters hold a record, not just zeroes from birth
-  bool born_in_tick = false;
-  bool changed = false;  // since the last sample
-  bool info_changed = true;
-  bool stored = false;  // its row of the tick before went into the history
   uint64_t seen_pass = 0;
   std::optional<LeftLine> left;
   std::unique_ptr<Succession> succession;
-  std::shared_ptr<const TaskInfo> info;
-  std::shared_ptr<const TaskSample> sample;
 };
 
 struct Process {
+  // As in Thread.
+  std::vector<std::unique_ptr<Thread>> threads;  // alive, sorted by tid
+  std::shared_ptr<const TaskSample> sample;
+  bool multi = false;   // has, or had, more than one thread: thread rows exist
+  bool known = false;   // a record was seen; before, there is no row
+  bool exited = false;
+  bool changed = false;
+  bool info_changed = true;
+  bool born_in_tick = false;
+  bool wants_names = false;  // command line, exe, cgroup still to be read from /proc
+  bool names_read = false;   // … or known from exec: what they say can be relied on
+  uint64_t names_seq = 0;    // the tick at which /proc was last asked
+  uint64_t names_pause = 1;  // ticks until it is asked again
+  // What has happened to it since rules were last asked about it, and when.
+  std::optional<rules::Occasion> occasion;
+  uint64_t occasion_boot_ns = 0;
+  std::shared_ptr<const TaskInfo> info;
+  uint64_t zombie_pass = 0;  // the last pass that showed it as a zombie
+
+  rules::Standing standing;
+  tm_decision decision = {};     // the kernel side's latest
+  uint32_t answered_seq = 0;     // of the decision that was answered …
+  bool answered_wanted = false;  // … like this
   int32_t tgid = 0;
   uint64_t start_ns = 0;
   TaskInfo draft;  // the next TaskInfo of the process row
   uint64_t cgroup_id = 0;
-  std::vector<std::unique_ptr<Thread>> threads;  // alive, sorted by tid
-  Counters live{};                               // sum over threads
-  Counters dead{};                               // ended threads, and what signal_struct held at first sight
+  Counters live{};  // sum over threads
+  Counters dead{};  // ended threads, and what signal_struct held at first sight
   CpuSplit split;
   tm_max maxima[TM_M_MAX] = {};
   uint64_t gauges[TM_P_MAX] = {};
@@ -87,30 +111,10 @@ struct Process {
   int32_t nice = 0;         // the leader's, kept after it is gone
   int32_t priority = 0;
   uint32_t cpu = 0;
+  bool wants_dead_sums = true;  // threads that ended before it was first seen are still to be taken over
   uint64_t hit_adds = 0;
   uint64_t hit_lookups = 0;
   std::optional<SmapsAnswer> smaps;
-  bool multi = false;           // has, or had, more than one thread: thread rows exist
-  bool known = false;           // a record was seen; before, there is no row
-  bool wants_dead_sums = true;  // threads that ended before it was first seen are still to be taken over
-  bool born_in_tick = false;
-  bool changed = false;
-  bool info_changed = true;
-  bool exited = false;
-  bool wants_names = false;  // command line, exe, cgroup still to be read from /proc
-  bool names_read = false;   // … or known from exec: what they say can be relied on
-  uint64_t names_seq = 0;    // the tick at which /proc was last asked
-  uint64_t names_pause = 1;  // ticks until it is asked again
-  uint64_t zombie_pass = 0;  // the last pass that showed it as a zombie
-  rules::Standing standing;
-  // What has happened to it since rules were last asked about it, and when.
-  std::optional<rules::Occasion> occasion;
-  uint64_t occasion_boot_ns = 0;
-  tm_decision decision = {};     // the kernel side's latest
-  uint32_t answered_seq = 0;     // of the decision that was answered …
-  bool answered_wanted = false;  // … like this
-  std::shared_ptr<const TaskInfo> info;
-  std::shared_ptr<const TaskSample> sample;
 };
 
 // Rules are to be asked about it anew. An exec is not outdone by what comes with it.
@@ -127,7 +131,8 @@ class TaskTable {
   Thread* AddThread(Process* process, int32_t tid, uint64_t start_ns);
   void RemoveThread(Thread* thread);
 
-  using Processes = std::map<std::pair<int32_t, uint64_t>, std::unique_ptr<Process>>;
+  // To pass over all of it is what every tick does, hence no nodes of their own for each process.
+  using Processes = absl::btree_map<std::pair<int32_t, uint64_t>, std::unique_ptr<Process>>;
   Processes& processes() { return processes_; }
   const Processes& processes() const { return processes_; }
   size_t thread_count() const { return threads_.size(); }
