@@ -77,8 +77,8 @@ struct Process {
   // As in Thread.
   std::vector<std::unique_ptr<Thread>> threads;  // alive, sorted by tid
   std::shared_ptr<const TaskSample> sample;
-  bool multi = false;   // has, or had, more than one thread: thread rows exist
-  bool known = false;   // a record was seen; before, there is no row
+  bool multi = false;  // has, or had, more than one thread: thread rows exist
+  bool known = false;  // a record was seen; before, there is no row
   bool exited = false;
   bool changed = false;
   bool info_changed = true;

@@ -4,9 +4,10 @@
 // robust baseline for anomaly(). One memory belongs to one expression and one stream of ticks in ascending time, all
 // asked by the same caller; not safe from two threads.
 //
-// A tick begins with BeginTick or the first row of it that is asked about. Every row of a tick is to be asked about, idle
-// ones too, because without news rates fall to 0 and gauges stay; one that is left out in a tick starts anew in the next,
-// and is forgotten soon. That is how the dead go. Only rows that StaysUnremembered may be left out, until they have news.
+// A tick begins with BeginTick or the first row of it that is asked about. Every row of a tick is to be asked about,
+// idle ones too, because without news rates fall to 0 and gauges stay; one that is left out in a tick starts anew in
+// the next, and is forgotten soon. That is how the dead go. Only rows that StaysUnremembered may be left out, until
+// they have news.
 //
 //   X for D      True when X was true at every tick of the last D of real time (boot clock). Rates and maxima tell of a
 //                whole tick, so the first tick counts in full when X reads nothing else; otherwise from its end on.

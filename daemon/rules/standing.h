@@ -67,7 +67,7 @@ struct Standing {
   // Its row, and bits by place in `watched`: while it is the row, idle, those rules do not match and need not be asked.
   const TaskSample* settled_row = nullptr;
   uint64_t settled = 0;
-  bool may_match = false;              // one of them tracks, and is not watched by the kernel side itself
+  bool may_match = false;  // one of them tracks, and is not watched by the kernel side itself
 
   bool tracked() const { return now.outcome == Outcome::kTracked || now.outcome == Outcome::kPending; }
 };

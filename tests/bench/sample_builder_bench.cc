@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a tick costs the builder: 10,000 threads in processes of so many (the second argument), of which so many have news
-// (the first). Caches are cold, as after a second of other work. `items_per_second` are records with news; the rest of the
-// cost is of those that have none.
+// What a tick costs the builder: 10,000 threads in processes of so many (the second argument), of which so many have
+// news (the first). Caches are cold, as after a second of other work. `items_per_second` are records with news; the
+// rest of the cost is of those that have none.
 #include <algorithm>
 #include <vector>
 
