@@ -2,6 +2,7 @@
 #include "daemon/sample_builder.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "proto/catalogue.h"
@@ -70,16 +71,44 @@ SampleBuilder::SampleBuilder(Options options)
       keeper_({.boot_id = options_.boot_id, .apps = options_.apps, .admission = options_.admission}),
       pre_roll_(options_.pre_roll) {}
 
-std::vector<SmapsTarget> SampleBuilder::SmapsTargets() const {
+std::optional<SmapsTarget> SampleBuilder::SmapsTargetOf(const Process& process) const {
+  if (!process.known || process.exited || process.draft.kthread || process.sample == nullptr) return std::nullopt;
+  const auto rss_bytes = static_cast<uint64_t>(process.sample->values[v1::TASK_PM_SIZE]);
+  if (rss_bytes == 0) return std::nullopt;
+  return SmapsTarget{.tgid = process.tgid,
+                     .start_ns = process.start_ns,
+                     .rss_bytes = rss_bytes,
+                     .tracked = WantsSmaps(process.standing)};
+}
+
+void SampleBuilder::ChooseSmapsOthers() {
+  if (smaps_chosen_pass_ && keeper_.pass() - *smaps_chosen_pass_ < kSmapsChoiceTicks) return;
+  smaps_chosen_pass_ = keeper_.pass();
+  std::vector<SmapsTarget> all;
+  for (const auto& [id, process] : keeper_.table().processes()) {
+    if (const std::optional<SmapsTarget> target = SmapsTargetOf(*process)) all.push_back(*target);
+  }
+  const size_t count = std::min(all.size(), SmapsBudget::Options().others);
+  std::partial_sort(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(count), all.end(),
+                    [](const SmapsTarget& a, const SmapsTarget& b) {
+                      return a.tracked != b.tracked ? a.tracked : a.rss_bytes > b.rss_bytes;
+                    });
+  smaps_others_.clear();
+  for (size_t i = 0; i < count; ++i) smaps_others_.push_back(all[i].id());
+}
+
+std::vector<SmapsTarget> SampleBuilder::SmapsTargets(const std::vector<std::pair<int32_t, uint64_t>>& wanted) {
+  ChooseSmapsOthers();
+  std::map<std::pair<int32_t, uint64_t>, bool> ids;
+  for (const auto& id : smaps_others_) ids[id] = false;
+  for (const auto& id : wanted) ids[id] = true;
   std::vector<SmapsTarget> targets;
-  for (const auto& [key, process] : keeper_.table().processes()) {
-    if (!process->known || process->exited || process->draft.kthread || process->sample == nullptr) continue;
-    const uint64_t rss_bytes = static_cast<uint64_t>(process->sample->values[v1::TASK_PM_SIZE]);
-    if (rss_bytes == 0) continue;
-    targets.push_back({.tgid = process->tgid,
-                       .start_ns = process->start_ns,
-                       .rss_bytes = rss_bytes,
-                       .tracked = WantsSmaps(process->standing)});
+  for (const auto& [id, is_wanted] : ids) {
+    const Process* process = keeper_.table().FindProcess(id.first, id.second);
+    std::optional<SmapsTarget> target = process == nullptr ? std::nullopt : SmapsTargetOf(*process);
+    if (!target) continue;
+    target->wanted = is_wanted;
+    targets.push_back(*target);
   }
   return targets;
 }

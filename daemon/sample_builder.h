@@ -10,7 +10,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bpf/kernel_rules.h"
@@ -73,8 +75,11 @@ class SampleBuilder {
   // Closes the tick. `lost_records` of the tick makes a gap event.
   Result EndTick(const Tick& tick);
 
-  // Living processes that have an address space.
-  std::vector<SmapsTarget> SmapsTargets() const;
+  // Of living processes that have an address space: those wanted, by (tgid, start), and as many others as are read
+  // unasked, tracked ones first, then the largest. To look for these takes a look at everybody, so they are chosen anew
+  // every kSmapsChoiceTicks.
+  std::vector<SmapsTarget> SmapsTargets(const std::vector<std::pair<int32_t, uint64_t>>& wanted);
+  static constexpr uint64_t kSmapsChoiceTicks = 10;
 
   // Living processes that can have files open.
   std::vector<ProcessId> Processes() const;
@@ -89,6 +94,8 @@ class SampleBuilder {
   const Process* FindProcess(int32_t tid);
 
  private:
+  std::optional<SmapsTarget> SmapsTargetOf(const Process& process) const;
+  void ChooseSmapsOthers();
   void AskNames(Process* process, uint64_t tick_seq, std::vector<NameRequest>* requests);
   // Bring one process or thread up to the tick.
   void CloseProcess(Process* process, const Snapshot& snapshot, Result* result);
@@ -106,6 +113,8 @@ class SampleBuilder {
   bool pass_all_ = false;
   bool store_threads_ = true;
   uint64_t tracked_threads_ = 0;
+  std::vector<std::pair<int32_t, uint64_t>> smaps_others_;
+  std::optional<uint64_t> smaps_chosen_pass_;
 };
 
 }  // namespace taskmon::daemon

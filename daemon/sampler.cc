@@ -252,13 +252,8 @@ void Sampler::TakeRuleEdits(std::vector<Event>* events) {
 }
 
 void Sampler::PostSmapsTargets(uint64_t boot_ns) {
-  parts_.smaps_wanted->Expire(boot_ns);
-  if (!shedder_.reads_smaps()) return;
-  std::vector<SmapsTarget> targets = builder_.SmapsTargets();
-  for (SmapsTarget& target : targets) {
-    target.wanted = parts_.smaps_wanted->IsWanted(target.tgid, target.start_ns, boot_ns);
-  }
-  parts_.smaps->Post(std::move(targets));
+  const auto wanted = parts_.smaps_wanted->Now(boot_ns);
+  if (shedder_.reads_smaps()) parts_.smaps->Post(builder_.SmapsTargets(wanted));
 }
 
 absl::Status Sampler::Tick() {

@@ -30,15 +30,12 @@ void SmapsWanted::MarkAnswer(const v1::Selection& selection, const v1::TaskBatch
   }
 }
 
-bool SmapsWanted::IsWanted(int32_t tgid, uint64_t start_ns, uint64_t now_ns) const {
-  absl::MutexLock lock(&mutex_);
-  auto it = until_ns_.find({tgid, start_ns});
-  return it != until_ns_.end() && now_ns < it->second;
-}
-
-void SmapsWanted::Expire(uint64_t now_ns) {
+std::vector<std::pair<int32_t, uint64_t>> SmapsWanted::Now(uint64_t now_ns) {
   absl::MutexLock lock(&mutex_);
   std::erase_if(until_ns_, [now_ns](const auto& entry) { return entry.second <= now_ns; });
+  std::vector<std::pair<int32_t, uint64_t>> wanted;
+  for (const auto& [id, until_ns] : until_ns_) wanted.push_back(id);
+  return wanted;
 }
 
 }  // namespace taskmon::daemon

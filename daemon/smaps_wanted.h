@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <utility>
+#include <vector>
 
 #include <absl/base/thread_annotations.h>
 #include <absl/synchronization/mutex.h>
@@ -25,13 +26,11 @@ class SmapsWanted {
   void MarkAnswer(const v1::Selection& selection, const v1::TaskBatch& batch, uint64_t now_ns)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
-  bool IsWanted(int32_t tgid, uint64_t start_ns, uint64_t now_ns) const ABSL_LOCKS_EXCLUDED(mutex_);
-
-  // Forgets what is over.
-  void Expire(uint64_t now_ns) ABSL_LOCKS_EXCLUDED(mutex_);
+  // (tgid, start) of the processes that are wanted now. Forgets what is over.
+  std::vector<std::pair<int32_t, uint64_t>> Now(uint64_t now_ns) ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  mutable absl::Mutex mutex_;
+  absl::Mutex mutex_;
   std::map<std::pair<int32_t, uint64_t>, uint64_t> until_ns_ ABSL_GUARDED_BY(mutex_);
 };
 

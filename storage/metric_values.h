@@ -65,11 +65,17 @@ class MetricValues {
 
  private:
   bool Holds(size_t metric) const { return (held_[metric / 64] >> (metric % 64) & 1) != 0; }
+  // std::popcount is a call into libgcc: the instruction for it is not in every amd64.
+  static size_t CountBits(uint64_t word) {
+    word -= word >> 1 & 0x5555555555555555;
+    word = (word & 0x3333333333333333) + (word >> 2 & 0x3333333333333333);
+    word = (word + (word >> 4)) & 0x0f0f0f0f0f0f0f0f;
+    return word * 0x0101010101010101 >> 56;
+  }
   // How many of smaller numbers there are.
   size_t Rank(size_t metric) const {
     const uint64_t below = (1ull << (metric % 64)) - 1;
-    const int before = metric < 64 ? 0 : std::popcount(held_[0]);
-    return static_cast<size_t>(before + std::popcount(held_[metric / 64] & below));
+    return (metric < 64 ? 0 : CountBits(held_[0])) + CountBits(held_[metric / 64] & below);
   }
 
   static_assert(kMetricSlots <= 128);

@@ -52,7 +52,10 @@ class BuilderRulesTest : public ::testing::Test {
   // Answers every question about names: the command line is the comm, the user and the cgroup are root's.
   void AnswerNames(const SampleBuilder::Result& result) {
     for (const NameRequest& request : result.requests) {
-      builder_->OnNames({.request = request, .found = true, .cgroup = {.path = "/"}, .user = "root"});
+      NameAnswer answer{.request = request, .found = true};
+      answer.cgroup.path = "/";
+      answer.user = "root";
+      builder_->OnNames(answer);
     }
   }
 

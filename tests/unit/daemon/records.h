@@ -3,6 +3,7 @@
 // Kernel records made by hand, for tests of the builder. Times are in seconds of the boot clock for readability.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 
@@ -25,7 +26,7 @@ inline Who Leader(int32_t tid, uint64_t start_ns) { return {tid, tid, start_ns, 
 inline tm_identity Identity(const Who& who) { return {who.tid, who.tgid, who.start_ns, who.process_start_ns}; }
 
 inline void SetComm(const std::string& comm, char (&target)[TM_COMM_LEN]) {
-  std::strncpy(target, comm.c_str(), TM_COMM_LEN - 1);
+  std::memcpy(target, comm.data(), std::min<size_t>(comm.size(), TM_COMM_LEN - 1));  // the rest is 0
 }
 
 inline tm_task_record TaskRecord(const Who& who, const std::string& comm, uint64_t runtime_ns) {

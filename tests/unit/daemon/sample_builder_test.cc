@@ -385,6 +385,32 @@ TEST_F(SampleBuilderTest, SmapsValuesCarryTheTimeTheyWereRead) {
   EXPECT_FALSE(Find(*result.snapshot, 100)->valid.test(v1::TASK_PSS_SIZE)) << "exec made another address space";
 }
 
+TEST_F(SampleBuilderTest, SmapsAreReadOfThoseWantedAndOfTheLargest) {
+  auto sized = [](int32_t tgid, uint64_t mib) {
+    tm_task_record record = TaskRecord(Leader(tgid, kSecond), "a", 7);
+    record.process[TM_P_RSS_ANON_BYTES] = mib << 20;
+    return record;
+  };
+  std::vector<tm_task_record> records;
+  for (int32_t i = 0; i < 30; ++i) records.push_back(sized(100 + i, static_cast<uint64_t>(i)));
+  TickWith(records);
+  auto targets = builder_.SmapsTargets({{105, kSecond}, {100, kSecond}, {99, kSecond}});
+  ASSERT_EQ(targets.size(), 21u) << "105, and 110 to 129; 100 has no memory, 99 is not there";
+  EXPECT_EQ(targets[0].tgid, 105);
+  EXPECT_TRUE(targets[0].wanted);
+  EXPECT_EQ(targets[1].tgid, 110);
+  EXPECT_FALSE(targets[1].wanted);
+  EXPECT_EQ(targets[1].rss_bytes, 10u << 20);
+
+  TickWith({sized(200, 1000)});
+  EXPECT_EQ(builder_.SmapsTargets({}).back().tgid, 129) << "chosen already";
+  for (uint64_t i = 1; i < SampleBuilder::kSmapsChoiceTicks; ++i) TickWith({});
+  targets = builder_.SmapsTargets({});
+  EXPECT_EQ(targets.size(), 20u);
+  EXPECT_EQ(targets.back().tgid, 200);
+  EXPECT_EQ(targets.front().tgid, 111);
+}
+
 TEST_F(SampleBuilderTest, WaitInProgressOfAProcessIsItsLongest) {
   tm_task_record leader = TaskRecord(kShell, "sh", 7);
   leader.off_since_ns = 3 * kSecond;

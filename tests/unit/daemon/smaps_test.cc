@@ -127,11 +127,11 @@ TEST(SmapsWanted, TasksAreWantedWhenTheirSmapsMetricsAreAskedForByName) {
   SmapsWanted wanted;
   v1::Selection selection;
   wanted.MarkAnswer(selection, AnswerAbout(7, false), kSecond);
-  EXPECT_FALSE(wanted.IsWanted(7, 1, kSecond));
+  EXPECT_THAT(wanted.Now(kSecond), testing::IsEmpty());
   selection.add_metrics(v1::TASK_PSS_SIZE);
   wanted.MarkAnswer(selection, AnswerAbout(7, false), kSecond);
-  EXPECT_TRUE(wanted.IsWanted(7, 1, kSecond));
-  EXPECT_FALSE(wanted.IsWanted(7, 1, kSecond + SmapsWanted::kRememberNs));
+  EXPECT_THAT(wanted.Now(kSecond), testing::ElementsAre(testing::Pair(7, 1)));
+  EXPECT_THAT(wanted.Now(kSecond + SmapsWanted::kRememberNs), testing::IsEmpty());
 }
 
 TEST(SmapsWanted, NobodyHasAnotherUsersTaskStalled) {
@@ -139,7 +139,7 @@ TEST(SmapsWanted, NobodyHasAnotherUsersTaskStalled) {
   v1::Selection selection;
   selection.add_metrics(v1::TASK_PSS_SIZE);
   wanted.MarkAnswer(selection, AnswerAbout(7, true), kSecond);
-  EXPECT_FALSE(wanted.IsWanted(7, 1, kSecond));
+  EXPECT_THAT(wanted.Now(kSecond), testing::IsEmpty());
 }
 
 }  // namespace
