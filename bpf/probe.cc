@@ -93,11 +93,14 @@ bool StatisticsAreOn() {
   return file >> enabled && enabled != 0;
 }
 
-// Its first instruction reads a register that nothing was written to. As long as it was, so that relocations still fit.
+// Its first instruction that is not one half of two reads a register that nothing was written to. As long as it was, so
+// that relocations still fit.
 void Spoil(bpf_program* program) {
   const bpf_insn* first = bpf_program__insns(program);
   std::vector<bpf_insn> instructions(first, first + bpf_program__insn_cnt(program));
-  instructions[0] = {
+  size_t place = 0;
+  while (instructions[place].code == (BPF_LD | BPF_IMM | BPF_DW)) place += 2;
+  instructions[place] = {
       .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = BPF_REG_0, .src_reg = BPF_REG_9, .off = 0, .imm = 0};
   // Fails only for want of memory; the program then loads, and the test fails.
   (void)bpf_program__set_insns(program, instructions.data(), instructions.size());

@@ -216,7 +216,9 @@ TickRows SampleBuilder::CloseAll(const Snapshot& snapshot, Result* result) {
   rows.Reserve(keeper_.table().thread_count() + keeper_.table().processes().size());
   tracked_threads_ = 0;
   if (options_.admission != nullptr) options_.admission->BeginTick(snapshot);
+  // They leave the table once it has been passed over.
   std::vector<Process*> gone;
+  std::vector<Process*> left_out;
   Lookahead ahead(keeper_.table().processes());
   for (const auto& [id, owned] : keeper_.table().processes()) {
     ahead.Next();
@@ -228,12 +230,13 @@ TickRows SampleBuilder::CloseAll(const Snapshot& snapshot, Result* result) {
     if (!process->known) continue;
     CloseProcess(process, snapshot, result);
     if (!options_.keep_untracked && process->decision.verdict == TM_VERDICT_UNWANTED) {
-      keeper_.Leave(process);  // the kernel side will not send it again
+      left_out.push_back(process);  // the kernel side will not send it again
       continue;
     }
     SortRows(process, {options_.keep_untracked, store_threads_}, snapshot.tick.seq, &rows);
   }
   for (Process* process : gone) keeper_.table().RemoveProcess(process);
+  for (Process* process : left_out) keeper_.Leave(process);
   return rows;
 }
 
