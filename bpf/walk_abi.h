@@ -11,7 +11,7 @@ enum {
 	 * of the last one's threads. */
 	TM_WALK_TASKS = 4096,
 	TM_WALK_LONGEST = 1 << 22, /* more than there can be tasks: for the verifier */
-	TM_WALK_RECORDS = 256,	/* a stretch ends after so many */
+	TM_WALK_RECORDS = 64,	/* a stretch ends after so many, so that few pages are in use */
 	TM_WALK_ROOM = 1024,	/* … or goes on to here, within a process */
 };
 
