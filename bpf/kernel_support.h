@@ -29,7 +29,8 @@ class KernelSupport {
   // Tracing programs can use task storage (since 5.13): task_struct has the member that it hangs on.
   bool has_task_storage() const { return has_task_storage_; }
 
-  // Programs can go along the list of tasks (since 6.7): there are functions to call for it.
+  // Programs may perhaps go along the list of tasks: known by bpf_iter_task_new, which is younger (6.7) than the
+  // functions that they call for it. Before 6.10 the verifier refuses them all the same.
   bool has_task_walk() const { return has_task_walk_; }
 
   size_t tracepoint_count() const { return tracepoints_.size(); }

@@ -401,7 +401,7 @@ LeftOut ProbeImpl::left_out() const {
 Hook ProbeImpl::HookAt(size_t index) const {
   const ProgramChoice& choice = choices_[index];
   Hook hook;
-  hook.name = choice.spec->tracepoint != nullptr ? choice.spec->tracepoint : choice.spec->role;
+  hook.name = choice.spec->shown_name();
   hook.own_time = choice.spec->tracepoint == nullptr;
   hook.group = choice.spec->group;
   hook.available = choice.load;

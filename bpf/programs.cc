@@ -4,12 +4,10 @@
 #include <fmt/format.h>
 
 #include <map>
-#include <string_view>
 
 namespace taskmon::bpf {
 namespace {
 
-constexpr std::string_view kWalk = "tm_walk_stretch";
 constexpr const char* kTask = "struct task_struct *";
 constexpr const char* kRequest = "struct request *";
 constexpr const char* kSock = "struct sock *";
@@ -34,7 +32,7 @@ const ProgramLimit kTcpByConnectOnly = {
 
 // Empty when the program fits.
 std::string WhyNot(const ProgramSpec& spec, const KernelSupport& kernel) {
-  if (spec.name == kWalk && !kernel.has_task_walk()) return "this kernel lets no program walk its list of tasks";
+  if (spec.walks && !kernel.has_task_walk()) return "this kernel lets no program walk its list of tasks";
   if (spec.tracepoint == nullptr) return "";
   const auto arguments = kernel.Tracepoint(spec.tracepoint);
   if (!arguments.has_value()) return fmt::format("this kernel has no tracepoint {}", spec.tracepoint);
@@ -57,7 +55,7 @@ bool Holds(const ProgramLimit& limit, const KernelSupport& kernel) {
 std::span<const ProgramSpec> Programs() {
   static const std::vector<ProgramSpec> programs = {
       {"tm_iterate", nullptr, TM_HOOKS_LIFECYCLE, "iter/task", 0, true, {}},
-      {kWalk.data(), nullptr, TM_HOOKS_LIFECYCLE, "walk", 0, false, {}},
+      {"tm_walk_stretch", nullptr, TM_HOOKS_LIFECYCLE, "walk", 0, false, {}, {}, true},
       {"tm_fork", "sched_process_fork", TM_HOOKS_LIFECYCLE, "fork", 0, true, {kTask, kTask}},
       {"tm_exec", "sched_process_exec", TM_HOOKS_LIFECYCLE, "exec", 0, true, {kTask, nullptr, "struct linux_binprm *"}},
       {"tm_rename", "task_rename", TM_HOOKS_LIFECYCLE, "rename", 0, true, {kTask}},

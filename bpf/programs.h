@@ -33,6 +33,9 @@ struct ProgramSpec {
   // The leading argument types that the program relies on; null: any.
   std::vector<const char*> arguments;
   std::vector<ProgramLimit> limits = {};
+  bool walks = false;  // along the kernel's list of tasks
+
+  const char* shown_name() const { return tracepoint != nullptr ? tracepoint : role; }
 };
 
 struct ProgramChoice {

@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -42,16 +43,14 @@ absl::Status TaskPass::Open(bpf_program* iterate, const Walk& walk, std::span<ui
 }
 
 absl::Status TaskPass::Run(const Probe::TaskSink& sink) {
-  std::fill(left_out_.begin(), left_out_.end(), 0);
   if (records_ != nullptr && WalkThrough(sink)) return absl::OkStatus();
-  // Anew, for all that have not been sent.
-  std::fill(left_out_.begin(), left_out_.end(), 0);
-  return Iterate(sink);
+  return Iterate(sink);  // of all that have not been sent
 }
 
 // False: the process that it was to go on from is gone, one alone has more news than there is room, or the kernel
 // refuses.
 bool TaskPass::WalkThrough(const Probe::TaskSink& sink) {
+  std::fill(left_out_.begin(), left_out_.end(), 0);
   *walk_.place = {.own_tgid = getpid(), .next_tgid = getpid()};
   for (;;) {
     LIBBPF_OPTS(bpf_test_run_opts, run);
@@ -63,6 +62,7 @@ bool TaskPass::WalkThrough(const Probe::TaskSink& sink) {
 }
 
 absl::Status TaskPass::Iterate(const Probe::TaskSink& sink) {
+  std::fill(left_out_.begin(), left_out_.end(), 0);
   const Fd pass(bpf_iter_create(bpf_link__fd(iterator_)));
   if (pass.get() < 0) return absl::UnavailableError(fmt::format("cannot start a pass: {}", std::strerror(errno)));
   return Read(pass.get(), sink);

@@ -4,8 +4,7 @@
 // whenever that loses its way, by the kernel's task iterator. Used by probe.cc only.
 #pragma once
 
-#include <cstddef>
-#include <memory>
+#include <cstdint>
 #include <span>
 #include <vector>
 

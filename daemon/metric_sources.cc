@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "daemon/query/row.h"
+
 namespace taskmon::daemon {
 namespace {
 
@@ -117,12 +119,7 @@ std::optional<uint32_t> MaximumOf(v1::Metric metric) {
 }
 
 rules::HookedMetrics MakeHookedMetrics() {
-  // As daemon/query/row.cc resolves them: a wait still open counts up to the tick.
-  auto grows_open = [](v1::Metric metric) {
-    return metric == v1::TASK_OFFCPU_TIME || metric == v1::TASK_IO_WAIT_TIME ||
-           metric == v1::TASK_SWITCH_OFFCPU_TIME_MAX || metric == v1::TASK_IO_WAIT_TIME_MAX;
-  };
-  return {.counter = HookedCounterOf, .maximum = MaximumOf, .grows_open = grows_open};
+  return {.counter = HookedCounterOf, .maximum = MaximumOf, .grows_open = query::ChangesWhileIdle};
 }
 
 void Set(v1::Metric metric, int64_t value, TaskSample* sample) {

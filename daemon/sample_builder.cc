@@ -91,10 +91,7 @@ void SampleBuilder::ChooseSmapsOthers() {
     if (const std::optional<SmapsTarget> target = SmapsTargetOf(*process)) all.push_back(*target);
   }
   const size_t count = std::min(all.size(), SmapsBudget::Options().others);
-  std::partial_sort(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(count), all.end(),
-                    [](const SmapsTarget& a, const SmapsTarget& b) {
-                      return a.tracked != b.tracked ? a.tracked : a.rss_bytes > b.rss_bytes;
-                    });
+  std::partial_sort(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(count), all.end(), IsPreferred);
   smaps_others_.clear();
   for (size_t i = 0; i < count; ++i) smaps_others_.push_back(all[i].id());
 }

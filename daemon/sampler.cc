@@ -16,6 +16,7 @@
 #include <spdlog/spdlog.h>
 
 #include "bpf/abi_names.h"
+#include "bpf/fd.h"
 #include "daemon/clocks.h"
 #include "daemon/privileges.h"
 
@@ -31,20 +32,6 @@ constexpr absl::Duration kLongestAnswer = absl::Seconds(5);
 // interrupt of its CPU. So after one we look by ourselves, so often, until nothing has come, and only then want to be
 // woken again.
 constexpr int kRingPauseMs = 5;
-
-class UniqueFd {
- public:
-  explicit UniqueFd(int fd) : fd_(fd) {}
-  ~UniqueFd() {
-    if (fd_ >= 0) close(fd_);
-  }
-  UniqueFd(const UniqueFd&) = delete;
-  UniqueFd& operator=(const UniqueFd&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 void SetTimer(int fd, uint64_t interval_ns) {
   itimerspec spec{};
@@ -139,8 +126,8 @@ void Sampler::Run() {
   // Some milliseconds a tick, and on time however many readers there are. Without the right to this it stays 0.
   setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), -20);
   KeepCapabilitiesFor(Duty::kSampling).IgnoreError();  // fewer are never refused
-  const UniqueFd epoll_fd(epoll_create1(EPOLL_CLOEXEC));
-  const UniqueFd timer(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  const bpf::Fd epoll_fd(epoll_create1(EPOLL_CLOEXEC));
+  const bpf::Fd timer(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   uint64_t timer_ns = interval_ns();
   SetTimer(timer.get(), timer_ns);
   for (int fd : {timer.get(), stop_fd_, ask_fd_}) Watch(epoll_fd.get(), EPOLL_CTL_ADD, fd);

@@ -30,10 +30,7 @@ void SmapsBudget::Refill(uint64_t now_ns) {
 
 std::vector<SmapsTarget> SmapsBudget::Choose(std::vector<SmapsTarget> targets, uint64_t now_ns) {
   Refill(now_ns);
-  std::sort(targets.begin(), targets.end(), [](const SmapsTarget& a, const SmapsTarget& b) {
-    if (a.wanted != b.wanted) return a.wanted;
-    return a.tracked != b.tracked ? a.tracked : a.rss_bytes > b.rss_bytes;
-  });
+  std::sort(targets.begin(), targets.end(), IsPreferred);
   const auto wanted = std::find_if(targets.begin(), targets.end(), [](const auto& t) { return !t.wanted; });
   const auto count = static_cast<size_t>(wanted - targets.begin()) + options_.others;
   if (targets.size() > count) targets.resize(count);

@@ -26,6 +26,12 @@ struct SmapsTarget {
   std::pair<int32_t, uint64_t> id() const { return {tgid, start_ns}; }
 };
 
+// Whether `a` is read rather than `b` where there is room for one.
+inline bool IsPreferred(const SmapsTarget& a, const SmapsTarget& b) {
+  if (a.wanted != b.wanted) return a.wanted;
+  return a.tracked != b.tracked ? a.tracked : a.rss_bytes > b.rss_bytes;
+}
+
 class SmapsBudget {
  public:
   struct Options {

@@ -60,7 +60,7 @@ TEST_F(LoadTest, AnOptionalProgramThatIsRefusedTakesNothingElseWithIt) {
     ASSERT_TRUE(probe_->Attach(TM_HOOKS_LIFECYCLE).ok());
     for (int i = 0; i < TM_HOOK_GROUP_MAX; ++i) probe_->Attach(static_cast<tm_hook_group>(i)).IgnoreError();
     int attached = 0;
-    const std::string name = spec.tracepoint == nullptr ? spec.role : spec.tracepoint;
+    const std::string name = spec.shown_name();
     for (const Hook& hook : probe_->Hooks()) {
       const bool it = hook.name == name && hook.group == spec.group;
       // Half of a group would count too little.
