@@ -2,7 +2,7 @@
 /*
  * A pass along the kernel's own lists of processes and threads (since 6.10). Unlike the task iterator it looks up no
  * number and takes no reference for a task that has no news, and writes records where user space reads them: an idle task
- * costs a third.
+ * costs little more than half.
  *
  * The lists are safe to follow under rcu_read_lock, which may keep the CPU from others: hence stretches, which begin at
  * processes. The list of processes is a ring; the pass begins and ends at the caller's own.
