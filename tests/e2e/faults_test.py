@@ -42,7 +42,7 @@ class Clock(unittest.TestCase):
         self.addCleanup(self.file.close)
         self.offset = mmap.mmap(self.file.fileno(), 8)
         self.recorder.popen = {"env": {**os.environ, "LD_PRELOAD": f"{BIN}/libclock_shim.so",
-                                       "TASKMON_TEST_CLOCK": path}}
+                                       "TASKMON_TEST_CLOCK": path, "ASAN_OPTIONS": "verify_asan_link_order=0"}}
 
     def step(self, offset_ns):
         """From now on the wall clock of taskmond is so far from the real one."""

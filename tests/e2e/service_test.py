@@ -57,10 +57,12 @@ class Service(Recorder):
     def launch(self):
         os.environ["NOTIFY_SOCKET"] = os.path.join(self.directory, "notify")
         os.environ["WATCHDOG_USEC"] = "1000000"
+        # LeakSanitizer traces the process that it is in, which an ordinary user may not do to one with capabilities.
+        os.environ["ASAN_OPTIONS"] = "detect_leaks=0"
         try:
             super().launch()
         finally:
-            del os.environ["NOTIFY_SOCKET"], os.environ["WATCHDOG_USEC"]
+            del os.environ["NOTIFY_SOCKET"], os.environ["WATCHDOG_USEC"], os.environ["ASAN_OPTIONS"]
 
     def told(self):
         """What it has told the service manager since the last time."""
@@ -149,7 +151,8 @@ class LeastPrivilege(ServiceCase):
                 status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
             self.assertEqual(status["Uid"].split()[0], str(UID))
             self.assertEqual(status["NoNewPrivs"], "1", status["Name"])
-            self.assertEqual(status["Seccomp"], "2", status["Name"])
+            # Sanitizers make system calls of their own: a build with them has no filter.
+            self.assertEqual(status["Seccomp"], "0" if support.SANITIZE else "2", status["Name"])
             self.assertEqual(status["CapPrm"], status["CapEff"], status["Name"])
             held.setdefault(status["Name"], set()).add(int(status["CapEff"], 16))
         self.assertEqual(held.pop("tm-sampler"), {CAP_BPF})
