@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Rows -> columns. A row's updates are collected as a small matrix, which is then cut into columns. So the memory
-// needed is one segment and the encoded columns, never the samples of the whole chunk.
+// Rows -> columns. Of a row's updates each metric that changes is collected as a series of its own; one that does not
+// change costs nothing beyond its first value. So the memory needed is one segment and the encoded columns, never the
+// samples of the whole chunk.
 #include <algorithm>
 #include <array>
 
@@ -53,12 +54,30 @@ class ChunkBuilder::Impl {
     uint16_t metric;
     Exception exception;
   };
-  void NoteValues(uint32_t update, const RowState& state);
+  // Numbers by update of the row at work.
+  struct Series {
+    int64_t last = 0;             // of the newest update
+    bool changes = false;         // … or validity does
+    std::vector<int64_t> values;  // by update, as far as the last change
+
+    void Clear() {
+      last = 0;
+      changes = false;
+      values.clear();
+    }
+  };
+  void NoteValidity(uint32_t update, const MetricBits& valid);
+  void NoteValues(uint32_t update, const TaskSample& sample);
+  void NoteFixes(uint32_t update, const MetricValues& deltas, const MetricBits& follow);
   void NoteTaken(uint32_t update, const MetricValues& now);
   void NoteExtra(uint32_t update, const RowState& state);
+  void NoteRange(uint32_t update, const TaskSample& sample);
+  void NoteDistances(uint32_t update, uint16_t key, const MetricValues& edge, const MetricValues& values);
+  void Extend(size_t slot, uint32_t update, int64_t value);
+  const std::vector<int64_t>& Filled(size_t slot);
   void CutRow();
-  std::vector<int64_t> ResiduesOf(size_t metric) const;
-  void CutRange(uint16_t key, MetricValues GaugeRange::*edge);
+  std::vector<int64_t> ResiduesOf(size_t metric);
+  void CutRange(uint16_t key, const MetricBits& metrics);
   void FinishSegment();
   ColumnBuilder& Builder(uint16_t key) { return builders_[SlotOf(key)]; }
 
@@ -71,10 +90,13 @@ class ChunkBuilder::Impl {
   uint32_t first_tick_ = 0;
   uint32_t last_tick_ = 0;
   std::vector<uint32_t> updates_;
-  std::vector<MetricValues> values_;  // by update; more than updates_ when rows before were longer
-  std::vector<std::shared_ptr<const GaugeRange>> ranges_;
-  bool has_range_ = false;
-  MetricBits first_valid_, valid_, ever_valid_, always_valid_, changing_;
+  std::array<Series, kKeys> series_;  // values of metrics, and what their least and largest differ from them by
+  MetricBits nonzero_;                // metrics that are not 0 at the newest update
+  MetricBits stepped_;                // … that changed with it, by `steps_`
+  std::array<int64_t, MetricBits::kBits> steps_{};
+  MetricBits first_valid_, valid_, ever_valid_, always_valid_;
+  MetricBits has_least_, has_largest_;  // metrics that differed from them at an update
+  MetricValues first_;
   MetricValues taken_;
   int64_t info_id_ = 0;
   std::vector<Pending> pending_;
@@ -116,9 +138,10 @@ void ChunkBuilder::Impl::BeginRow(int64_t task_id, uint32_t first_tick, uint32_t
   first_tick_ = first_tick;
   last_tick_ = last_tick;
   updates_.clear();
-  ranges_.clear();
-  has_range_ = false;
-  first_valid_ = valid_ = ever_valid_ = changing_ = MetricBits();
+  ever_valid_.ForEach([&](size_t m) { series_[m].Clear(); });
+  has_least_.ForEach([&](size_t m) { series_[SlotOf(kLeastKey) + m].Clear(); });
+  has_largest_.ForEach([&](size_t m) { series_[SlotOf(kLargestKey) + m].Clear(); });
+  nonzero_ = first_valid_ = valid_ = ever_valid_ = has_least_ = has_largest_ = MetricBits();
   taken_.Clear();
   info_id_ = 0;
   pending_.clear();
@@ -126,28 +149,66 @@ void ChunkBuilder::Impl::BeginRow(int64_t task_id, uint32_t first_tick, uint32_t
   extra_count_ = last_extra_ = 0;
 }
 
-void ChunkBuilder::Impl::NoteValues(uint32_t update, const RowState& state) {
-  const TaskSample& sample = state.sample;
-  const MetricBits was_valid = valid_;
-  valid_ = MetricBits::Of(sample.valid);
-  ever_valid_ = ever_valid_ | valid_;
-  always_valid_ = update == 0 ? valid_ : always_valid_ & valid_;
-  if (values_.size() <= update) values_.resize(update + 1);
-  MetricValues& values = values_[update];
-  values.Clear();
-  (was_valid ^ valid_).ForEach([&](size_t m) {
-    if (update == 0) return;
-    changing_.set(m);
+// The series has `value` from this update on.
+void ChunkBuilder::Impl::Extend(size_t slot, uint32_t update, int64_t value) {
+  Series& series = series_[slot];
+  series.changes = series.changes || update > 0;
+  series.values.resize(update, series.last);
+  series.values.push_back(value);
+  series.last = value;
+}
+
+// The whole series.
+const std::vector<int64_t>& ChunkBuilder::Impl::Filled(size_t slot) {
+  Series& series = series_[slot];
+  series.values.resize(updates_.size(), series.last);
+  return series.values;
+}
+
+void ChunkBuilder::Impl::NoteValidity(uint32_t update, const MetricBits& valid) {
+  const MetricBits toggled = valid_ ^ valid;
+  valid_ = valid;
+  ever_valid_ = ever_valid_ | valid;
+  always_valid_ = update == 0 ? valid : always_valid_ & valid;
+  if (update == 0) return;
+  toggled.ForEach([&](size_t m) {
+    series_[m].changes = true;
     pending_.push_back({static_cast<uint16_t>(m), {0, update, Exception::Kind::kValid}});
   });
-  valid_.ForEach([&](size_t m) {
-    values.Set(m, sample.values[m]);
-    const int64_t step = update == 0 ? 0 : WrapSub(values[m], values_[update - 1][m]);
-    if (step != 0) changing_.set(m);
-    if (state.age_ticks != 0) return;
-    const int64_t fix = WrapSub(sample.deltas[m], was_valid.test(m) && counters_.test(m) ? step : 0);
-    if (fix != 0) pending_.push_back({static_cast<uint16_t>(m), {0, update, Exception::Kind::kFix, 0, fix}});
+}
+
+// Values that are not valid count as 0.
+void ChunkBuilder::Impl::NoteValues(uint32_t update, const TaskSample& sample) {
+  MetricBits nonzero;
+  stepped_ = MetricBits();
+  const auto note = [&](size_t m, int64_t value) {
+    const int64_t step = WrapSub(value, series_[m].last);
+    if (step == 0) return;
+    stepped_.set(m);
+    steps_[m] = step;
+    Extend(m, update, value);
+  };
+  sample.values.ForEach([&](size_t m, int64_t value) {
+    if (!valid_.test(m)) return;
+    nonzero.set(m);
+    note(m, value);
   });
+  nonzero_.Without(nonzero).ForEach([&](size_t m) { note(m, 0); });
+  nonzero_ = nonzero;
+}
+
+// Deltas that are not what the values of `follow` tell.
+void ChunkBuilder::Impl::NoteFixes(uint32_t update, const MetricValues& deltas, const MetricBits& follow) {
+  const auto note = [&](size_t m, int64_t fix) {
+    if (fix != 0) pending_.push_back({static_cast<uint16_t>(m), {0, update, Exception::Kind::kFix, 0, fix}});
+  };
+  const MetricBits told = stepped_ & follow;
+  MetricBits rest = told;
+  deltas.ForEach([&](size_t m, int64_t delta) {
+    rest.clear(m);
+    if (valid_.test(m)) note(m, WrapSub(delta, told.test(m) ? steps_[m] : 0));
+  });
+  rest.ForEach([&](size_t m) { note(m, WrapSub(0, steps_[m])); });
 }
 
 void ChunkBuilder::Impl::NoteTaken(uint32_t update, const MetricValues& now) {
@@ -171,15 +232,47 @@ void ChunkBuilder::Impl::NoteExtra(uint32_t update, const RowState& state) {
   ++extra_count_;
 }
 
+// Distances from the value, which are 0 for most; a column is made only for those that are not.
+void ChunkBuilder::Impl::NoteRange(uint32_t update, const TaskSample& sample) {
+  static const MetricValues none;
+  const GaugeRange* range = sample.range.get();
+  if (range == nullptr && !(has_least_ | has_largest_).any()) return;
+  NoteDistances(update, kLeastKey, range != nullptr ? range->least : none, range != nullptr ? sample.values : none);
+  NoteDistances(update, kLargestKey, range != nullptr ? range->largest : none, range != nullptr ? sample.values : none);
+}
+
+void ChunkBuilder::Impl::NoteDistances(uint32_t update, uint16_t key, const MetricValues& edge,
+                                       const MetricValues& values) {
+  MetricBits& begun = key == kLeastKey ? has_least_ : has_largest_;
+  MetricBits ended = begun;
+  edge.ForEachWith(values, [&](size_t m, int64_t at, int64_t value) {
+    if (!valid_.test(m) || at == value) return;
+    ended.clear(m);
+    begun.set(m);
+    const size_t slot = SlotOf(key) + m;
+    if (const int64_t distance = WrapSub(at, value); distance != series_[slot].last) Extend(slot, update, distance);
+  });
+  ended.ForEach([&](size_t m) {
+    if (series_[SlotOf(key) + m].last != 0) Extend(SlotOf(key) + m, update, 0);
+  });
+}
+
 void ChunkBuilder::Impl::AddUpdate(uint32_t tick, const RowState& state) {
   const auto update = static_cast<uint32_t>(updates_.size());
   updates_.push_back(tick);
   NoteExtra(update, state);
-  NoteValues(update, state);
+  const MetricBits was_valid = valid_;
+  NoteValidity(update, MetricBits::Of(state.sample.valid));
+  NoteValues(update, state.sample);
+  if (update == 0) {
+    first_valid_ = valid_;
+    first_ = state.sample.values;
+  }
+  if (state.age_ticks == 0) {
+    NoteFixes(update, state.sample.deltas, update == 0 ? MetricBits() : was_valid & valid_ & counters_);
+  }
   NoteTaken(update, state.sample.taken_boot_ns);
-  if (update == 0) first_valid_ = valid_;
-  ranges_.push_back(state.sample.range);
-  has_range_ = has_range_ || state.sample.range != nullptr;
+  NoteRange(update, state.sample);
 }
 
 void ChunkBuilder::Impl::EndRow() {
@@ -197,7 +290,8 @@ void ChunkBuilder::Impl::EndRow() {
 
 void ChunkBuilder::Impl::CutRow() {
   ever_valid_.ForEach([&](size_t m) {
-    if (m < kMetricSlots) Builder(static_cast<uint16_t>(m)).AddRow(segment_rows_, values_[0][m], first_valid_.test(m));
+    const bool valid = first_valid_.test(m);
+    Builder(static_cast<uint16_t>(m)).AddRow(segment_rows_, valid ? first_[m] : 0, valid);
   });
   for (const Pending& p : pending_) {
     if (p.metric >= kMetricSlots) continue;
@@ -205,46 +299,39 @@ void ChunkBuilder::Impl::CutRow() {
     if (!ever_valid_.test(p.metric)) continue;
     Builder(p.metric).AddException(p.exception.kind, p.exception.update, p.exception.value);
   }
-  changing_.ForEach([&](size_t m) {
-    std::vector<int64_t> series(updates_.size());
-    for (size_t u = 0; u < series.size(); ++u) series[u] = values_[u][m];
-    Builder(static_cast<uint16_t>(m)).AddSeries(std::move(series), ResiduesOf(m));
+  ever_valid_.ForEach([&](size_t m) {
+    if (!series_[m].changes) return;
+    std::vector<int64_t> residues = ResiduesOf(m);
+    Builder(static_cast<uint16_t>(m)).AddSeries(Filled(m), std::move(residues));
   });
-  if (!has_range_) return;
-  CutRange(kLeastKey, &GaugeRange::least);
-  CutRange(kLargestKey, &GaugeRange::largest);
+  CutRange(kLeastKey, has_least_);
+  CutRange(kLargestKey, has_largest_);
 }
 
 // See ColumnForm.
-std::vector<int64_t> ChunkBuilder::Impl::ResiduesOf(size_t metric) const {
+std::vector<int64_t> ChunkBuilder::Impl::ResiduesOf(size_t metric) {
   const ColumnForm& form = precision_.form(static_cast<MetricId>(metric));
   if (form.instant == 0) return {};
   for (size_t m : {metric, size_t{form.instant}, size_t{form.spent}}) {
     if (!always_valid_.test(m)) return {};
   }
+  const std::vector<int64_t>& values = Filled(metric);
+  const std::vector<int64_t>& instants = Filled(form.instant);
+  const std::vector<int64_t>& spent = Filled(form.spent);
   std::vector<int64_t> residues(updates_.size());
   for (size_t u = 0; u < residues.size(); ++u) {
-    const int64_t expected = form.Expected(values_[u][form.instant], values_[u][form.spent], times_.back()[u]);
-    residues[u] = WrapSub(values_[u][metric] / form.quantum, expected);
+    residues[u] = WrapSub(values[u] / form.quantum, form.Expected(instants[u], spent[u], times_.back()[u]));
   }
   for (size_t u = residues.size(); u-- > 0;) residues[u] = WrapSub(residues[u], residues[0]);
   return residues;
 }
 
-// Distances from the value, which are 0 for most; a column is made only for those that are not.
-void ChunkBuilder::Impl::CutRange(uint16_t key, MetricValues GaugeRange::*edge) {
-  ever_valid_.ForEach([&](size_t m) {
-    std::vector<int64_t> distances(updates_.size());
-    bool any = false;
-    for (size_t u = 0; u < distances.size(); ++u) {
-      if (ranges_[u] == nullptr || ((*ranges_[u]).*edge)[m] == values_[u][m]) continue;
-      distances[u] = WrapSub(((*ranges_[u]).*edge)[m], values_[u][m]);
-      any = true;
-    }
-    if (!any) return;
+void ChunkBuilder::Impl::CutRange(uint16_t key, const MetricBits& metrics) {
+  metrics.ForEach([&](size_t m) {
+    const std::vector<int64_t>& distances = Filled(SlotOf(key) + m);
     ColumnBuilder& builder = Builder(static_cast<uint16_t>(key | m));
     builder.AddRow(segment_rows_, distances[0], true);
-    builder.AddSeries(std::move(distances));
+    builder.AddSeries(distances);
   });
 }
 

@@ -44,6 +44,7 @@ ZSTD_DCtx* DecompressContext() {
 size_t VarintSize(uint64_t v) { return (static_cast<size_t>(std::bit_width(v | 1)) + 6) / 7; }
 
 void ByteWriter::Varint(uint64_t v) {
+  if (v < 0x80) return Byte(static_cast<uint8_t>(v));
   char bytes[10];
   size_t n = 0;
   for (; v >= 0x80; v >>= 7) bytes[n++] = static_cast<char>(v | 0x80);
@@ -104,9 +105,11 @@ MetricSet MetricBits::ToSet() const { return MetricSet(word[0]) | MetricSet(word
 
 void PutMetricBits(const MetricBits& bits, ByteWriter* out) {
   const int width = bits.word[1] != 0 ? 64 + std::bit_width(bits.word[1]) : std::bit_width(bits.word[0]);
-  const size_t bytes = (static_cast<size_t>(width) + 7) / 8;
-  out->Byte(static_cast<uint8_t>(bytes));
-  for (size_t i = 0; i < bytes; ++i) out->Byte(static_cast<uint8_t>(bits.word[i / 8] >> (i % 8 * 8)));
+  const size_t count = (static_cast<size_t>(width) + 7) / 8;
+  char bytes[1 + MetricBits::kBits / 8];
+  bytes[0] = static_cast<char>(count);
+  for (size_t i = 0; i < count; ++i) bytes[1 + i] = static_cast<char>(bits.word[i / 8] >> (i % 8 * 8));
+  out->Bytes({bytes, 1 + count});
 }
 
 MetricBits GetMetricBits(ByteReader* in) {

@@ -90,6 +90,7 @@ struct MetricBits {
   void clear(size_t m) { word[m / 64] &= ~(1ull << (m % 64)); }
   bool any() const { return (word[0] | word[1]) != 0; }
 
+  MetricBits Without(const MetricBits& o) const { return {{word[0] & ~o.word[0], word[1] & ~o.word[1]}}; }
   MetricBits operator&(const MetricBits& o) const { return {{word[0] & o.word[0], word[1] & o.word[1]}}; }
   MetricBits operator|(const MetricBits& o) const { return {{word[0] | o.word[0], word[1] | o.word[1]}}; }
   MetricBits operator^(const MetricBits& o) const { return {{word[0] ^ o.word[0], word[1] ^ o.word[1]}}; }

@@ -25,29 +25,45 @@ const Precision& PrecisionOf(const UpdateContext& context) {
   return context.precision != nullptr ? *context.precision : exact;
 }
 
-// Values of metrics that are not valid count as 0 in the chain of differences.
+// How the deltas differ from what the values tell.
+void CompareDeltas(const TaskSample* before, const TaskSample& now, const UpdateContext& context, Changes* out) {
+  const Precision& precision = PrecisionOf(context);
+  const MetricBits follow = out->was_valid & out->valid & context.counters;  // from the values, unless it is said
+  MetricBits none = follow & out->changed;
+  now.deltas.ForEach([&](size_t m, int64_t delta) {
+    none.clear(m);
+    if (!out->valid.test(m)) return;
+    const int64_t value = now.values[m];
+    if (follow.test(m) && WrapSub(value, before->values[m]) == delta) return;
+    // What the rounded total has grown by, so that the deltas of any stretch add up to the difference of its totals.
+    const int64_t kept = WrapSub(precision.Round(m, value), precision.Round(m, WrapSub(value, delta)));
+    const int64_t fix = WrapSub(kept, follow.test(m) && out->changed.test(m) ? out->value_steps[m] : 0);
+    if (fix == 0) return;
+    out->fixed.set(m);
+    out->fixes[m] = fix;
+  });
+  none.ForEach([&](size_t m) {
+    out->fixed.set(m);
+    out->fixes[m] = WrapSub(0, out->value_steps[m]);
+  });
+}
+
+// Values of metrics that are not valid count as 0 in the chain of differences. What is 0 and was 0 is not looked at.
 void Compare(const TaskSample* before, const TaskSample& now, const UpdateContext& context, Changes* out) {
-  const bool active = now.tick_seq == context.tick.seq;
+  static const MetricValues nothing;
   const Precision& precision = PrecisionOf(context);
   out->was_valid = before != nullptr ? precision.Kept(*before) & context.stored : MetricBits();
   out->valid = precision.Kept(now) & context.stored;
-  out->valid.ForEach([&](size_t m) {
-    const bool was = out->was_valid.test(m);
-    const int64_t value = precision.Round(m, now.values[m]);
-    const int64_t step = WrapSub(value, was ? precision.Round(m, before->values[m]) : 0);
-    if (step != 0) {
-      out->changed.set(m);
-      out->value_steps[m] = step;
-    }
-    if (!active) return;
-    // What the rounded total has grown by, so that the deltas of any stretch add up to the difference of its totals.
-    const int64_t delta = WrapSub(value, precision.Round(m, WrapSub(now.values[m], now.deltas[m])));
-    const int64_t fix = WrapSub(delta, was && context.counters.test(m) ? step : 0);
-    if (fix != 0) {
-      out->fixed.set(m);
-      out->fixes[m] = fix;
-    }
+  now.values.ForEachWith(before != nullptr ? before->values : nothing, [&](size_t m, int64_t value, int64_t old) {
+    if (!out->valid.test(m)) return;
+    if (!out->was_valid.test(m)) old = 0;
+    if (value == old) return;
+    const int64_t step = WrapSub(precision.Round(m, value), precision.Round(m, old));
+    if (step == 0) return;
+    out->changed.set(m);
+    out->value_steps[m] = step;
   });
+  if (now.tick_seq == context.tick.seq) CompareDeltas(before, now, context, out);
 }
 
 void PutTaken(const TaskSample& now, const Tick& tick, ByteWriter* out) {

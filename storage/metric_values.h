@@ -35,7 +35,9 @@ class MetricValues {
   }
   // Modulo 2^64.
   void Add(size_t metric, int64_t increase) {
-    Set(metric, static_cast<int64_t>(static_cast<uint64_t>((*this)[metric]) + static_cast<uint64_t>(increase)));
+    if (!Holds(metric)) return Set(metric, increase);
+    int64_t& number = numbers_[Rank(metric)];
+    number = static_cast<int64_t>(static_cast<uint64_t>(number) + static_cast<uint64_t>(increase));
   }
   // All 0 again; the room is kept.
   void Clear() {
@@ -50,6 +52,19 @@ class MetricValues {
     for (size_t word = 0; word < held_.size(); ++word) {
       for (uint64_t rest = held_[word]; rest != 0; rest &= rest - 1, ++at) {
         if (numbers_[at] != 0) visit(word * 64 + static_cast<size_t>(std::countr_zero(rest)), numbers_[at]);
+      }
+    }
+  }
+  // visit(metric, here, there) for each that is not 0 in this or in `other`, metrics ascending.
+  template <typename F>
+  void ForEachWith(const MetricValues& other, F&& visit) const {
+    size_t at = 0, other_at = 0;
+    for (size_t word = 0; word < held_.size(); ++word) {
+      for (uint64_t rest = held_[word] | other.held_[word]; rest != 0; rest &= rest - 1) {
+        const uint64_t bit = rest & (0 - rest);
+        const int64_t here = (held_[word] & bit) != 0 ? numbers_[at++] : 0;
+        const int64_t there = (other.held_[word] & bit) != 0 ? other.numbers_[other_at++] : 0;
+        if (here != 0 || there != 0) visit(word * 64 + static_cast<size_t>(std::countr_zero(bit)), here, there);
       }
     }
   }

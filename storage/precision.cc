@@ -36,6 +36,7 @@ int64_t Precision::RoundTo(const ColumnForm& form, int64_t value, bool up) {
 MetricBits Precision::Kept(const TaskSample& sample) const {
   MetricBits kept = MetricBits::Of(sample.valid);
   for (const Witness& witness : witnesses_) {
+    if (!kept.test(witness.metric)) continue;
     const bool tells = witness.with != 0 && sample.valid[witness.with] && sample.values[witness.with] != 0;
     if (sample.values[witness.maximum] < witness.from && !tells) kept.clear(witness.metric);
   }

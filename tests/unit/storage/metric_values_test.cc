@@ -43,6 +43,28 @@ TEST(MetricValues, AgreesWithAnArrayWhateverIsDone) {
   EXPECT_EQ(visited, want);
 }
 
+TEST(MetricValues, VisitsTwoTogether) {
+  std::mt19937 random(2);
+  for (int round = 0; round < 200; ++round) {
+    MetricValues here, there;
+    std::array<std::pair<int64_t, int64_t>, kMetricSlots> want{}, visited{};
+    for (int step = 0; step < 60; ++step) {
+      const size_t metric = random() % kMetricSlots;
+      const auto number = static_cast<int64_t>(random() % 4);
+      (step % 2 == 0 ? here : there).Set(metric, number);
+      (step % 2 == 0 ? want[metric].first : want[metric].second) = number;
+    }
+    int last = -1;
+    here.ForEachWith(there, [&](size_t metric, int64_t a, int64_t b) {
+      EXPECT_GT(static_cast<int>(metric), last);
+      EXPECT_TRUE(a != 0 || b != 0);
+      last = static_cast<int>(metric);
+      visited[metric] = {a, b};
+    });
+    ASSERT_EQ(visited, want);
+  }
+}
+
 TEST(MetricValues, NumbersThatBecameZeroMakeNoDifference) {
   MetricValues a, b;
   a.Set(1, 5);
