@@ -122,11 +122,6 @@ rules::HookedMetrics MakeHookedMetrics() {
   return {.counter = HookedCounterOf, .maximum = MaximumOf, .grows_open = query::ChangesWhileIdle};
 }
 
-void Set(v1::Metric metric, int64_t value, TaskSample* sample) {
-  sample->values.Set(metric, value);
-  sample->valid.set(metric);
-}
-
 void CpuSplit::Update(uint64_t runtime_ns, uint64_t sampled_utime_ns, uint64_t sampled_stime_ns) {
   if (runtime_ns <= utime_ns_ + stime_ns_) return;
   uint64_t stime = 0;
@@ -147,55 +142,52 @@ void CpuSplit::Update(uint64_t runtime_ns, uint64_t sampled_utime_ns, uint64_t s
 }
 
 void FillCounters(const Counters& counters, const CpuSplit& split, uint32_t valid_bits, HookGroups attached,
-                  TaskSample* sample) {
+                  SampleDraft* sample) {
   for (const CounterSource& source : kCounters) {
     if ((valid_bits & source.valid) != source.valid) continue;
     if (source.hook != kNone && !attached.test(source.hook)) continue;
-    Set(source.metric, counters[source.first] + (source.second == kNone ? 0 : counters[source.second]), sample);
+    sample->Set(source.metric,
+                static_cast<int64_t>(counters[source.first] + (source.second == kNone ? 0 : counters[source.second])));
   }
-  Set(v1::TASK_UTIME_JIFFIES, split.utime_ns(), sample);
-  Set(v1::TASK_STIME_JIFFIES, split.stime_ns(), sample);
+  sample->Set(v1::TASK_UTIME_JIFFIES, static_cast<int64_t>(split.utime_ns()));
+  sample->Set(v1::TASK_STIME_JIFFIES, static_cast<int64_t>(split.stime_ns()));
 }
 
 void FillProcessGauges(const uint64_t (&gauges)[TM_P_MAX], uint32_t valid_bits, bool has_no_memory,
-                       TaskSample* sample) {
+                       SampleDraft* sample) {
   for (const ProcessGaugeSource& source : kProcessGauges) {
     if ((valid_bits & source.valid) == source.valid) {
-      Set(source.metric, gauges[source.gauge], sample);
+      sample->Set(source.metric, static_cast<int64_t>(gauges[source.gauge]));
     } else if (source.memory && has_no_memory) {
-      Set(source.metric, 0, sample);
+      sample->Set(source.metric, 0);
     }
   }
-  if (sample->valid.test(v1::TASK_RSS_ANON_SIZE)) {
-    Set(v1::TASK_PM_SIZE,
-        sample->values[v1::TASK_RSS_ANON_SIZE] + sample->values[v1::TASK_RSS_FILE_SIZE] +
-            sample->values[v1::TASK_RSS_SHMEM_SIZE],
-        sample);
+  if (sample->is_valid(v1::TASK_RSS_ANON_SIZE)) {
+    sample->Set(v1::TASK_PM_SIZE, sample->value(v1::TASK_RSS_ANON_SIZE) + sample->value(v1::TASK_RSS_FILE_SIZE) +
+                                      sample->value(v1::TASK_RSS_SHMEM_SIZE));
   }
 }
 
-void FillMaxima(const tm_max (&maxima)[TM_M_MAX], HookGroups attached, TaskSample* sample) {
+void FillMaxima(const tm_max (&maxima)[TM_M_MAX], HookGroups attached, SampleDraft* sample) {
   for (const MaximumSource& source : kMaxima) {
     if (!attached.test(source.hook)) continue;
     const tm_max& maximum = maxima[source.maximum];
-    Set(source.metric, maximum.value_ns, sample);
+    sample->Set(source.metric, static_cast<int64_t>(maximum.value_ns));
     if (maximum.value_ns < kWitnessFromNs) continue;
-    Set(source.at, maximum.at_ns, sample);
-    Set(source.cpu, maximum.cpu, sample);
-    if (source.who != v1::METRIC_UNSPECIFIED) Set(source.who, maximum.witness, sample);
+    sample->Set(source.at, static_cast<int64_t>(maximum.at_ns));
+    sample->Set(source.cpu, maximum.cpu);
+    if (source.who != v1::METRIC_UNSPECIFIED) sample->Set(source.who, maximum.witness);
   }
 }
 
-void FillDeltas(const TaskSample* before, bool born_in_tick, TaskSample* sample) {
+void FillDeltas(const TaskSample* before, bool born_in_tick, SampleDraft* sample) {
+  if (before == nullptr && !born_in_tick) return;
+  const MetricNumbers was = before != nullptr ? before->values.AsArray() : MetricNumbers{};
   auto fill = [&](v1::Metric metric) {
-    if (!sample->valid.test(metric)) return;
-    const int64_t value = sample->values[metric];
-    if (before != nullptr && before->valid.test(metric)) {
-      // A counter that seems to fall has lost a record that was counted; its increase is unknown, never negative.
-      sample->deltas.Set(metric, std::max<int64_t>(0, value - before->values[metric]));
-    } else if (before == nullptr && born_in_tick) {
-      sample->deltas.Set(metric, value);
-    }
+    if (!sample->is_valid(metric) || (before != nullptr && !before->valid.test(metric))) return;
+    // A counter that seems to fall has lost a record that was counted; its increase is unknown, never negative.
+    const int64_t delta = sample->value(metric) - was[metric];
+    sample->SetDelta(metric, before != nullptr ? std::max<int64_t>(0, delta) : delta);
   };
   for (const CounterSource& source : kCounters) fill(source.metric);
   fill(v1::TASK_UTIME_JIFFIES);

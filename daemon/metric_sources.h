@@ -10,6 +10,7 @@
 
 #include "bpf/taskmon_abi.h"
 #include "daemon/rules/kernel_test.h"
+#include "daemon/sample_draft.h"
 #include "proto/catalogue.h"
 #include "storage/sample.h"
 
@@ -42,21 +43,19 @@ std::optional<uint32_t> MaximumOf(v1::Metric metric);
 // The three questions of the push-down plan.
 rules::HookedMetrics MakeHookedMetrics();
 
-// Makes a metric of the sample known.
-void Set(v1::Metric metric, int64_t value, TaskSample* sample);
-
 // Fills every counter metric from `counters`. `valid_bits` (enum tm_valid) and `attached` say which are known.
 void FillCounters(const Counters& counters, const CpuSplit& split, uint32_t valid_bits, HookGroups attached,
-                  TaskSample* sample);
+                  SampleDraft* sample);
 
 // Fills the gauges that belong to the process. Tasks without an address space (kernel threads, zombies) have 0 bytes.
-void FillProcessGauges(const uint64_t (&gauges)[TM_P_MAX], uint32_t valid_bits, bool has_no_memory, TaskSample* sample);
+void FillProcessGauges(const uint64_t (&gauges)[TM_P_MAX], uint32_t valid_bits, bool has_no_memory,
+                       SampleDraft* sample);
 
 // Fills the window maxima.
-void FillMaxima(const tm_max (&maxima)[TM_M_MAX], HookGroups attached, TaskSample* sample);
+void FillMaxima(const tm_max (&maxima)[TM_M_MAX], HookGroups attached, SampleDraft* sample);
 
-// Deltas of all counter metrics from `before`; with no `before`, from `fallback_zero`: true when the task was born
-// inside the tick, so that its whole value is the increase.
-void FillDeltas(const TaskSample* before, bool born_in_tick, TaskSample* sample);
+// Deltas of all counter metrics from `before`; with no `before`, a task that was born in the tick has grown by all of
+// its value.
+void FillDeltas(const TaskSample* before, bool born_in_tick, SampleDraft* sample);
 
 }  // namespace taskmon::daemon

@@ -51,13 +51,13 @@ std::optional<bool> ConnectionUsed(uint32_t flags, tm_task_flags which, HookGrou
   return attached.test(group) ? std::optional<bool>(false) : std::nullopt;
 }
 
-void FillConnectionFlags(uint32_t flags, HookGroups attached, TaskSample* sample) {
-  if (const auto used = ConnectionUsed(flags, TM_TASK_TCP_USED, attached)) Set(v1::TASK_TCP_USED, *used, sample);
-  if (const auto used = ConnectionUsed(flags, TM_TASK_UDP_USED, attached)) Set(v1::TASK_UDP_USED, *used, sample);
+void FillConnectionFlags(uint32_t flags, HookGroups attached, SampleDraft* sample) {
+  if (const auto used = ConnectionUsed(flags, TM_TASK_TCP_USED, attached)) sample->Set(v1::TASK_TCP_USED, *used);
+  if (const auto used = ConnectionUsed(flags, TM_TASK_UDP_USED, attached)) sample->Set(v1::TASK_UDP_USED, *used);
 }
 
 // Values that were read some time ago, with that time.
-void FillSmaps(const std::optional<SmapsAnswer>& smaps, TaskSample* sample) {
+void FillSmaps(const std::optional<SmapsAnswer>& smaps, SampleDraft* sample) {
   if (!smaps) return;
   const SmapsValues& values = smaps->values;
   const std::pair<v1::Metric, uint64_t> fields[] = {
@@ -66,16 +66,15 @@ void FillSmaps(const std::optional<SmapsAnswer>& smaps, TaskSample* sample) {
       {v1::TASK_REFERENCED_SIZE, values.referenced},       {v1::TASK_LAZYFREE_SIZE, values.lazyfree},
       {v1::TASK_SWAP_DATA_PSS_SIZE, values.swap_pss},      {v1::TASK_PSS_SIZE, values.pss}};
   for (const auto& [metric, value] : fields) {
-    Set(metric, static_cast<int64_t>(value), sample);
-    sample->taken_boot_ns.Set(metric, static_cast<int64_t>(smaps->taken_boot_ns));
+    sample->SetTaken(metric, static_cast<int64_t>(value), static_cast<int64_t>(smaps->taken_boot_ns));
   }
 }
 
-void FillScheduling(char state, int32_t nice, int32_t priority, uint32_t cpu, TaskSample* sample) {
-  Set(v1::TASK_STATE, state, sample);
-  Set(v1::TASK_NICE, nice, sample);
-  Set(v1::TASK_PRIORITY, priority, sample);
-  Set(v1::TASK_CPU_ID, cpu, sample);
+void FillScheduling(char state, int32_t nice, int32_t priority, uint32_t cpu, SampleDraft* sample) {
+  sample->Set(v1::TASK_STATE, state);
+  sample->Set(v1::TASK_NICE, nice);
+  sample->Set(v1::TASK_PRIORITY, priority);
+  sample->Set(v1::TASK_CPU_ID, cpu);
 }
 
 }  // namespace
@@ -140,7 +139,7 @@ std::shared_ptr<const TaskInfo> RowMaker::ThreadInfo(Thread* thread) {
   return thread->info;
 }
 
-void RowMaker::FillHitPercent(const Counters& counters, uint64_t* adds, uint64_t* lookups, TaskSample* sample) const {
+void RowMaker::FillHitPercent(const Counters& counters, uint64_t* adds, uint64_t* lookups) {
   const uint64_t new_adds = counters[TM_C_PAGE_CACHE_ADDS] - *adds;
   const uint64_t new_lookups = counters[TM_C_PAGE_CACHE_LOOKUPS] - *lookups;
   *adds = counters[TM_C_PAGE_CACHE_ADDS];
@@ -149,58 +148,48 @@ void RowMaker::FillHitPercent(const Counters& counters, uint64_t* adds, uint64_t
   if (!attached || new_lookups == 0 || first_tick_) return;
   // Read-ahead and writes add pages that nobody looked up, so adds may exceed lookups.
   const uint64_t misses = std::min(new_adds, new_lookups);
-  Set(v1::TASK_PAGE_CACHE_HIT_PERCENT, static_cast<int64_t>((new_lookups - misses) * 100'000 / new_lookups), sample);
+  draft_.Set(v1::TASK_PAGE_CACHE_HIT_PERCENT, static_cast<int64_t>((new_lookups - misses) * 100'000 / new_lookups));
 }
 
-void RowMaker::FillWaits(uint64_t off_since_ns, uint64_t iowait_since_ns, TaskSample* sample) const {
+void RowMaker::FillWaits(uint64_t off_since_ns, uint64_t iowait_since_ns) {
   if (!attached_.test(TM_HOOKS_SCHED)) return;
-  Set(v1::TASK_OFFCPU_SINCE, static_cast<int64_t>(off_since_ns), sample);
-  Set(v1::TASK_IOWAIT_SINCE, static_cast<int64_t>(iowait_since_ns), sample);
-}
-
-TaskSample* RowMaker::Begin(std::shared_ptr<const TaskInfo> info, uint64_t tick_seq) {
-  sample_.info = std::move(info);
-  sample_.tick_seq = tick_seq;
-  sample_.valid.reset();
-  sample_.values.Clear();
-  sample_.deltas.Clear();
-  sample_.taken_boot_ns.Clear();
-  return &sample_;
+  draft_.Set(v1::TASK_OFFCPU_SINCE, static_cast<int64_t>(off_since_ns));
+  draft_.Set(v1::TASK_IOWAIT_SINCE, static_cast<int64_t>(iowait_since_ns));
 }
 
 void RowMaker::MakeProcessSample(Process* process, uint64_t tick_seq) {
-  TaskSample* sample = Begin(ProcessInfo(process), tick_seq);
+  draft_.Begin(ProcessInfo(process), tick_seq);
   Counters total = process->dead;
   Add(total, process->live);
   process->split.Update(total[TM_C_RUNTIME_NS], total[TM_C_UTIME_NS], total[TM_C_STIME_NS]);
-  FillCounters(total, process->split, process->valid, attached_, sample);
-  FillMaxima(process->maxima, attached_, sample);
+  FillCounters(total, process->split, process->valid, attached_, &draft_);
+  FillMaxima(process->maxima, attached_, &draft_);
   // A zombie has no memory any more; that its last sizes are not known is another matter.
   const bool has_no_memory = process->draft.kthread || (process->exited && tick_seq != 0);
-  FillProcessGauges(process->gauges, process->valid, has_no_memory, sample);
+  FillProcessGauges(process->gauges, process->valid, has_no_memory, &draft_);
   const ThreadSummary summary = Summarize(*process);
-  FillScheduling(summary.state, process->nice, process->priority, process->cpu, sample);
-  FillConnectionFlags(process->used_flags, attached_, sample);
-  FillWaits(summary.off_since_ns, summary.iowait_since_ns, sample);
-  FillSmaps(process->smaps, sample);
-  FillHitPercent(total, &process->hit_adds, &process->hit_lookups, sample);
-  FillDeltas(process->sample.get(), process->born_in_tick, sample);
-  process->sample = std::make_shared<const TaskSample>(*sample);
+  FillScheduling(summary.state, process->nice, process->priority, process->cpu, &draft_);
+  FillConnectionFlags(process->used_flags, attached_, &draft_);
+  FillWaits(summary.off_since_ns, summary.iowait_since_ns);
+  FillSmaps(process->smaps, &draft_);
+  FillHitPercent(total, &process->hit_adds, &process->hit_lookups);
+  FillDeltas(process->sample.get(), process->born_in_tick, &draft_);
+  process->sample = draft_.Finish();
 }
 
 void RowMaker::MakeThreadSample(Thread* thread, uint64_t tick_seq) {
   Process* process = thread->process;
-  TaskSample* sample = Begin(ThreadInfo(thread), tick_seq);
-  FillCounters(thread->counters, thread->split, thread->valid, attached_, sample);
-  FillMaxima(thread->maxima, attached_, sample);
-  FillProcessGauges(process->gauges, process->valid, process->draft.kthread, sample);
-  FillScheduling(thread->state, thread->nice, thread->priority, thread->cpu, sample);
-  FillConnectionFlags(thread->flags, attached_, sample);
-  FillWaits(thread->off_since_ns, IoWaitSince(*thread), sample);
-  FillSmaps(process->smaps, sample);
-  FillHitPercent(thread->counters, &thread->hit_adds, &thread->hit_lookups, sample);
-  FillDeltas(thread->sample.get(), thread->born_in_tick, sample);
-  thread->sample = std::make_shared<const TaskSample>(*sample);
+  draft_.Begin(ThreadInfo(thread), tick_seq);
+  FillCounters(thread->counters, thread->split, thread->valid, attached_, &draft_);
+  FillMaxima(thread->maxima, attached_, &draft_);
+  FillProcessGauges(process->gauges, process->valid, process->draft.kthread, &draft_);
+  FillScheduling(thread->state, thread->nice, thread->priority, thread->cpu, &draft_);
+  FillConnectionFlags(thread->flags, attached_, &draft_);
+  FillWaits(thread->off_since_ns, IoWaitSince(*thread));
+  FillSmaps(process->smaps, &draft_);
+  FillHitPercent(thread->counters, &thread->hit_adds, &thread->hit_lookups);
+  FillDeltas(thread->sample.get(), thread->born_in_tick, &draft_);
+  thread->sample = draft_.Finish();
 }
 
 }  // namespace taskmon::daemon

@@ -12,6 +12,7 @@
 #include "daemon/metric_sources.h"
 #include "daemon/rules/admission.h"
 #include "daemon/rules/app_catalogue.h"
+#include "daemon/sample_draft.h"
 #include "daemon/task_table.h"
 #include "storage/sample.h"
 
@@ -49,10 +50,8 @@ class RowMaker {
   void MakeThreadSample(Thread* thread, uint64_t tick_seq);
 
  private:
-  // Begins a sample in `sample_`, of which the task then gets a copy.
-  TaskSample* Begin(std::shared_ptr<const TaskInfo> info, uint64_t tick_seq);
-  void FillHitPercent(const Counters& counters, uint64_t* adds, uint64_t* lookups, TaskSample* sample) const;
-  void FillWaits(uint64_t off_since_ns, uint64_t iowait_since_ns, TaskSample* sample) const;
+  void FillHitPercent(const Counters& counters, uint64_t* adds, uint64_t* lookups);
+  void FillWaits(uint64_t off_since_ns, uint64_t iowait_since_ns);
 
   bool AreNamesKnown(const Process& process) const;
 
@@ -61,7 +60,7 @@ class RowMaker {
   HookGroups attached_;
   int64_t wall_offset_ns_ = 0;
   bool first_tick_ = true;
-  TaskSample sample_;  // in the making, so that what is made is no larger than it has to be
+  SampleDraft draft_;  // the sample at work
 };
 
 }  // namespace taskmon::daemon

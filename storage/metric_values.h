@@ -20,9 +20,39 @@ inline constexpr size_t kMetricSlots = 80;
 
 using MetricId = uint16_t;
 using MetricSet = std::bitset<kMetricSlots>;
+// A number for each, as an array.
+using MetricNumbers = std::array<int64_t, kMetricSlots>;
 
 class MetricValues {
  public:
+  // Those of `numbers` that belong to `which`, in no more room than they need.
+  static MetricValues Of(const MetricNumbers& numbers, const MetricSet& which) {
+    static const MetricSet low64(~0ull);
+    MetricValues values;
+    const std::array<uint64_t, 2> words = {(which & low64).to_ullong(), (which >> 64).to_ullong()};
+    size_t count = 0;
+    for (size_t word = 0; word < words.size(); ++word) {
+      for (uint64_t rest = words[word]; rest != 0; rest &= rest - 1) {
+        const auto bit = static_cast<size_t>(std::countr_zero(rest));
+        const bool held = numbers[word * 64 + bit] != 0;
+        values.held_[word] |= uint64_t{held} << bit;
+        count += held;
+      }
+    }
+    values.numbers_.reserve(count);
+    for (size_t word = 0; word < words.size(); ++word) {
+      for (uint64_t rest = values.held_[word]; rest != 0; rest &= rest - 1) {
+        values.numbers_.push_back(numbers[word * 64 + static_cast<size_t>(std::countr_zero(rest))]);
+      }
+    }
+    return values;
+  }
+  MetricNumbers AsArray() const {
+    MetricNumbers numbers{};
+    ForEach([&numbers](size_t metric, int64_t value) { numbers[metric] = value; });
+    return numbers;
+  }
+
   int64_t operator[](size_t metric) const { return Holds(metric) ? numbers_[Rank(metric)] : 0; }
 
   void Set(size_t metric, int64_t value) {

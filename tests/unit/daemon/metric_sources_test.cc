@@ -48,7 +48,7 @@ TEST(CpuSplit, HoldsForAgesOfCpuTime) {
 
 // The metrics that come from elsewhere than a plain counter, gauge or maximum of a record.
 TEST(MetricSources, EveryMetricButTheSmapsGroupAndDerivedOnesIsFilledFromARecord) {
-  TaskSample sample;
+  SampleDraft sample;
   const uint64_t gauges[TM_P_MAX] = {};
   const tm_max maxima[TM_M_MAX] = {};
   FillCounters(Counters{}, CpuSplit(), ~0u, HookGroups().set(), &sample);
@@ -59,19 +59,19 @@ TEST(MetricSources, EveryMetricButTheSmapsGroupAndDerivedOnesIsFilledFromARecord
                             metric.aggregation == v1::MAX || metric.aggregation == v1::OLDEST;
     const bool elsewhere = metric.group == v1::SMAPS || metric.aggregation == v1::DERIVED || by_builder ||
                            metric.witness_of != v1::METRIC_UNSPECIFIED;
-    EXPECT_EQ(sample.valid.test(metric.id), !elsewhere) << metric.name;
+    EXPECT_EQ(sample.is_valid(metric.id), !elsewhere) << metric.name;
   }
 }
 
 TEST(MetricSources, TasksWithoutAddressSpaceHaveNoMemoryOthersAreUnavailable) {
   const uint64_t gauges[TM_P_MAX] = {};
-  TaskSample kernel_thread;
+  SampleDraft kernel_thread;
   FillProcessGauges(gauges, 0, true, &kernel_thread);
-  EXPECT_TRUE(kernel_thread.valid.test(v1::TASK_PM_SIZE));
-  EXPECT_EQ(kernel_thread.values[v1::TASK_PM_SIZE], 0);
-  TaskSample unread;
+  EXPECT_TRUE(kernel_thread.is_valid(v1::TASK_PM_SIZE));
+  EXPECT_EQ(kernel_thread.value(v1::TASK_PM_SIZE), 0);
+  SampleDraft unread;
   FillProcessGauges(gauges, 0, false, &unread);
-  EXPECT_FALSE(unread.valid.test(v1::TASK_PM_SIZE));
+  EXPECT_FALSE(unread.is_valid(v1::TASK_PM_SIZE));
 }
 
 }  // namespace
