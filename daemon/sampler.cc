@@ -25,6 +25,8 @@ namespace {
 
 // A pass over all tasks, idle ones included, so that nothing that went unseen stays wrong for longer than this.
 constexpr uint64_t kAllEveryTicks = 300;
+// What the kernel counts of the programs takes a call for each of them: so often, and when hooks come and go.
+constexpr uint64_t kHooksEveryTicks = 10;
 // So long after the tick before, a tick is not just late: what was in between is told to be a gap.
 constexpr uint64_t kGapIntervals = 3;
 constexpr absl::Duration kLongestAnswer = absl::Seconds(5);
@@ -94,7 +96,7 @@ absl::Status Sampler::Ask(const std::function<void(SampleBuilder&)>& question) {
   const uint64_t one = 1;
   absl::MutexLock lock(&mutex_);
   questions_.push_back(&asked);
-  if (write(ask_fd_, &one, sizeof(one)) != sizeof(one)) asked.done = false;  // then it is answered after the next tick
+  if (write(ask_fd_, &one, sizeof(one)) != sizeof(one)) asked.done = false;  // then it is answered with the next tick
   auto done = [&asked] { return asked.done; };
   mutex_.AwaitWithTimeout(absl::Condition(&done), kLongestAnswer);
   if (asked.taken) mutex_.Await(absl::Condition(&done));
@@ -141,9 +143,11 @@ void Sampler::Run() {
     epoll_event events[4];
     const int count = epoll_wait(epoll_fd.get(), events, 4, looking ? kRingPauseMs : sign_every_ms);
     bool due = false;
+    bool asked = false;
     for (int i = 0; i < count; ++i) {
       uint64_t expirations = 0;
       if (events[i].data.fd == stop_fd_) stopping = true;
+      if (events[i].data.fd == ask_fd_) asked = true;
       if (events[i].data.fd == probe_->ring_fd()) looking = true;
       if (events[i].data.fd == timer.get() && read(timer.get(), &expirations, sizeof(expirations)) > 0) {
         due = true;
@@ -154,7 +158,7 @@ void Sampler::Run() {
       looking = false;
       Watch(epoll_fd.get(), EPOLL_CTL_MOD, probe_->ring_fd(), EPOLLONESHOT);
     }
-    Answer();
+    if (asked || due || stopping) Answer();
     if (due || stopping) {
       const absl::Status status = Tick();
       if (!status.ok() && ++failed_passes_ == 1) spdlog::error("a pass over the tasks failed: {}", status.ToString());
@@ -176,9 +180,9 @@ void Sampler::GiveSign() {
 
 uint64_t Sampler::LostRecords() {
   uint64_t lost = 0;
-  const bpf::DropCounters drops = probe_->Drops();
-  for (int drop = TM_DROP_RING_FINAL; drop <= TM_DROP_RING_OOM; ++drop) lost += drops[drop];
-  lost += drops[TM_DROP_LIFE];
+  drops_ = probe_->Drops();
+  for (int drop = TM_DROP_RING_FINAL; drop <= TM_DROP_RING_OOM; ++drop) lost += drops_[drop];
+  lost += drops_[TM_DROP_LIFE];
   return lost - std::exchange(lost_before_, lost);
 }
 
@@ -191,6 +195,7 @@ bool Sampler::AttachWanted(uint64_t boot_ns, int64_t wall_ns) {
   for (int i = 0; i < TM_HOOK_GROUP_MAX; ++i) {
     const auto group = static_cast<tm_hook_group>(i);
     const bool before = probe_->IsAttached(group);
+    hooks_changed_ |= wanted.test(i) != before;
     if (wanted.test(i) && !before) {
       const absl::Status status = probe_->Attach(group);
       if (status.ok()) {
@@ -283,7 +288,7 @@ absl::Status Sampler::Tick() {
   parts_.writer->Post(std::move(result.stored), events, std::move(result.past));
   parts_.hub->Publish({std::move(result.snapshot), std::move(events)});
   meter_.OnTick(boot_ns, probe_.get());
-  NoteTick(boot_ns);
+  NoteTick(boot_ns, left_out);
   return absl::OkStatus();
 }
 
@@ -299,10 +304,9 @@ void Sampler::KeepBudget(const taskmon::Tick& tick, uint64_t own_cpu_ns, std::ve
   events->push_back(*std::move(step));
 }
 
-void Sampler::NoteTick(uint64_t began_boot_ns) {
-  std::vector<bpf::Hook> hooks = probe_->Hooks();
-  const bpf::DropCounters drops = probe_->Drops();
-  const bpf::LeftOut left_out = probe_->left_out();
+void Sampler::NoteTick(uint64_t began_boot_ns, const bpf::LeftOut& left_out) {
+  const bool look = std::exchange(hooks_changed_, false) || next_seq_ % kHooksEveryTicks == 0;
+  std::vector<bpf::Hook> hooks = look ? probe_->Hooks() : std::vector<bpf::Hook>();
   absl::MutexLock lock(&mutex_);
   ++stats_.ticks;
   stats_.late_ticks = late_ticks_;
@@ -313,8 +317,8 @@ void Sampler::NoteTick(uint64_t began_boot_ns) {
   stats_.left_out = left_out;
   stats_.pre_roll = builder_.pre_roll_stats();
   stats_.rule_memory_turned_away = parts_.admission->turned_away();
-  stats_.drops = drops;
-  stats_.hooks = std::move(hooks);
+  stats_.drops = drops_;
+  if (look) stats_.hooks = std::move(hooks);
   stats_.hook_costs = meter_.costs();
   stats_.hook_costs_refused = meter_.refused();
   stats_.budget = shedder_.figures();

@@ -114,7 +114,7 @@ class Sampler {
   void PostSmapsTargets(uint64_t boot_ns);
   void KeepBudget(const taskmon::Tick& tick, uint64_t own_cpu_ns, std::vector<Event>* events);
   uint64_t interval_ns() const { return options_.interval_ns * shedder_.interval_factor(); }
-  void NoteTick(uint64_t began_boot_ns);
+  void NoteTick(uint64_t began_boot_ns, const bpf::LeftOut& left_out);
   uint64_t LostRecords();
 
   const Options options_;
@@ -134,6 +134,8 @@ class Sampler {
   bool want_all_ = true;
   bool scan_connections_ = false;  // hooks were attached: look for connections that they did not see
   uint64_t lost_before_ = 0;
+  bpf::DropCounters drops_{};  // as of the newest tick
+  bool hooks_changed_ = true;
   uint64_t late_ticks_ = 0;
   int64_t shed_since_wall_ns_ = 0;
   uint64_t failed_passes_ = 0;

@@ -2,7 +2,6 @@
 #include "daemon/stored_rows.h"
 
 #include <algorithm>
-#include <functional>
 
 #include "taskmon/v1/metric.pb.h"
 
@@ -23,18 +22,23 @@ int64_t BusyNs(const Thread& thread, uint64_t tick_seq) {
   return thread.sample->tick_seq == tick_seq ? thread.sample->deltas[v1::TASK_RUNTIME_NS] : 0;
 }
 
-// The busiest of the tick; of equals those that were stored before, so that rows do not come and go.
-void ChooseTop(std::vector<Thread*>* threads, uint32_t top, uint64_t tick_seq) {
+// Chooses the busiest of the tick; of equals those that were stored before, so that rows do not come and go.
+void ChooseTop(Process* process, uint32_t top, uint64_t tick_seq) {
+  std::vector<Thread*> threads;
+  for (const auto& thread : process->threads) {
+    if (thread->known) threads.push_back(thread.get());
+  }
   auto busier = [tick_seq](const Thread* a, const Thread* b) {
     const int64_t a_ns = BusyNs(*a, tick_seq);
     const int64_t b_ns = BusyNs(*b, tick_seq);
     if (a_ns != b_ns) return a_ns > b_ns;
     return a->stored != b->stored ? a->stored : a->key.tid < b->key.tid;
   };
-  if (threads->size() > top) {
-    std::nth_element(threads->begin(), threads->begin() + top, threads->end(), busier);
-    threads->resize(top);
+  const size_t count = std::min<size_t>(top, threads.size());
+  if (count < threads.size()) {
+    std::nth_element(threads.begin(), threads.begin() + static_cast<std::ptrdiff_t>(count), threads.end(), busier);
   }
+  for (size_t i = 0; i < threads.size(); ++i) threads[i]->stored = i < count;
 }
 
 }  // namespace
@@ -61,17 +65,12 @@ void SortRows(Process* process, StoredDetail stored, uint64_t tick_seq, TickRows
   const bool kept = IsKept(process->draft, stored.keep_untracked);
   rows->Add(process->sample, kept, kept);
   if (!process->multi) return;
-  std::vector<Thread*> chosen;
-  for (const auto& thread : process->threads) {
-    if (thread->known) chosen.push_back(thread.get());
-  }
   const ThreadDetail detail = DetailOf(*process, stored.threads);
-  if (detail.mode == ThreadDetail::Mode::kNone) chosen.clear();
-  if (detail.mode == ThreadDetail::Mode::kTop) ChooseTop(&chosen, detail.top, tick_seq);
-  std::sort(chosen.begin(), chosen.end(), std::less<>());
+  const bool all = detail.mode == ThreadDetail::Mode::kAll;
+  if (detail.mode == ThreadDetail::Mode::kTop) ChooseTop(process, detail.top, tick_seq);
   for (const auto& thread : process->threads) {
     if (!thread->known) continue;
-    thread->stored = std::binary_search(chosen.begin(), chosen.end(), thread.get());
+    if (detail.mode != ThreadDetail::Mode::kTop) thread->stored = all;
     rows->Add(thread->sample, kept, thread->stored);
   }
 }

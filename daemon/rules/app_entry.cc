@@ -4,9 +4,9 @@
 #include <algorithm>
 
 #include <fmt/format.h>
-#include <toml++/toml.h>
 
 #include "daemon/query/nearest.h"
+#include "daemon/rules/toml_file.h"
 
 namespace taskmon::rules {
 namespace {
@@ -44,7 +44,7 @@ class EntryReader {
 
   void CheckKeys() {
     for (const auto& [key, node] : table_) {
-      const std::string name(key.str());
+      const std::string name = Undisguised(key.str());
       if (std::find(Keys().begin(), Keys().end(), name) != Keys().end()) continue;
       Complain(node, fmt::format("unknown key '{}'{}", name, query::DidYouMean(name, Keys())));
     }
@@ -106,19 +106,17 @@ class EntryReader {
 }  // namespace
 
 std::vector<AppEntry> ParseApps(std::string_view text, const std::string& origin, std::vector<std::string>* problems) {
-  toml::table file;
-  try {  // toml++ reports errors by exception; they end here
-    file = toml::parse(text, origin);
-  } catch (const toml::parse_error& error) {
-    problems->push_back(fmt::format("{}:{}: {}", origin, error.source().begin.line, std::string(error.description())));
+  const absl::StatusOr<toml::table> file = ReadToml(text, origin);
+  if (!file.ok()) {
+    problems->emplace_back(file.status().message());
     return {};
   }
   std::vector<AppEntry> entries;
-  for (const auto& [key, node] : file) {
+  for (const auto& [key, node] : *file) {
     const toml::array* tables = node.as_array();
     if (key.str() != "app" || tables == nullptr || !tables->is_homogeneous(toml::node_type::table)) {
       problems->push_back(fmt::format("{}:{}: expected [[app]] tables, found '{}'", origin, node.source().begin.line,
-                                      std::string(key.str())));
+                                      Undisguised(key.str())));
       continue;
     }
     for (const toml::node& element : *tables) {

@@ -92,6 +92,7 @@ TEST(RuleText, ErrorsNameFileAndLine) {
   EXPECT_THAT(Refused(good + "[[rule]]\nexpr = 'kthread'\n"), StartsWith("f.toml:4: the rule has no name"));
   EXPECT_THAT(Refused(good + "[[rule]]\nname = 'b'\n"),
               StartsWith("f.toml:4: rule 'b': expr: an expression is missing"));
+  EXPECT_THAT(Refused("[$rule]]\n"), StartsWith("f.toml:1: "));
   EXPECT_THAT(Refused("rule = 3\n"), StartsWith("f.toml:1: 'rule' is no array"));
   EXPECT_THAT(Refused("rule = [3]\n"), StartsWith("f.toml:1: not a rule"));
   EXPECT_THAT(Refused("[[rules]]\n"), StartsWith("f.toml:1: unknown key 'rules'"));
