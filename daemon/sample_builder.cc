@@ -123,12 +123,12 @@ std::vector<ProcessId> SampleBuilder::Processes() const {
 // Asks for what /proc knows when there is reason to.
 void SampleBuilder::AskNames(Process* process, uint64_t tick_seq, std::vector<NameRequest>* requests) {
   // Programs rewrite their command line (setproctitle) without telling anyone, most of them while they are young: look
-  // again after 2, 4, 8 … ticks, and then now and then while they do something.
+  // again after 2, 4, 8 … ticks, and then now and then, if they have done something since.
   const bool kthread = process->draft.kthread;
-  const bool young = process->names_pause < kNamesEveryTicks;
-  const bool stale = (process->changed || young) && tick_seq - process->names_seq >= process->names_pause && !kthread;
+  process->names_may_differ |= process->changed;
+  const bool stale = process->names_may_differ && tick_seq - process->names_seq >= process->names_pause && !kthread;
   if (!process->wants_names && !stale) return;
-  process->wants_names = false;
+  process->wants_names = process->names_may_differ = false;
   process->names_pause = std::min(2 * process->names_pause, kNamesEveryTicks);
   process->names_seq = tick_seq;
   requests->push_back({.tgid = process->tgid,

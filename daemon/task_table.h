@@ -83,10 +83,11 @@ struct Process {
   bool changed = false;
   bool info_changed = true;
   bool born_in_tick = false;
-  bool wants_names = false;  // command line, exe, cgroup still to be read from /proc
-  bool names_read = false;   // … or known from exec: what they say can be relied on
-  uint64_t names_seq = 0;    // the tick at which /proc was last asked
-  uint64_t names_pause = 1;  // ticks until it is asked again
+  bool wants_names = false;       // command line, exe, cgroup still to be read from /proc
+  bool names_read = false;        // … or known from exec: what they say can be relied on
+  bool names_may_differ = false;  // it has done something since /proc was last asked
+  uint64_t names_seq = 0;         // the tick at which /proc was last asked
+  uint64_t names_pause = 1;       // ticks until it is asked again
   // What has happened to it since rules were last asked about it, and when.
   std::optional<rules::Occasion> occasion;
   uint64_t occasion_boot_ns = 0;
