@@ -88,9 +88,11 @@ class AccessCase(RecorderCase):
             support.BIN = saved
 
     def rows(self, role, *args):
+        """What it has of tasks: on a busy machine ticks may be missing, and a gap among them has no values."""
         done = self.ask(role, *args, "-o", "json")
         self.assertIn(done.returncode, (0, 1), f"{role} {args}: {done.stderr}")
-        return json.loads(done.stdout)
+        answer = json.loads(done.stdout)
+        return [row for row in answer if "gap" not in row] if isinstance(answer, list) else answer
 
 
 class Matrix(AccessCase):

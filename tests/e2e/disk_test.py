@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import unittest
 
-from recorder import Recorder, wait_for
+from recorder import DEADLINE_S, Recorder, wait_for
 
 
 class Disk(unittest.TestCase):
@@ -66,7 +66,7 @@ class Disk(unittest.TestCase):
         self.recorder.ticks(2)
         self.recorder.stop()
         subprocess.run(["mount", "-o", "remount,ro", self.mount], check=True)
-        refused = subprocess.run(self.recorder.command(), capture_output=True, text=True, timeout=60, check=False)
+        refused = subprocess.run(self.recorder.command(), capture_output=True, text=True, timeout=2 * DEADLINE_S, check=False)
         self.assertNotEqual(refused.returncode, 0)
         self.assertIn(self.recorder.state, refused.stderr)
         subprocess.run(["mount", "-o", "remount,rw", self.mount], check=True)

@@ -12,7 +12,7 @@ import unittest
 import urllib.parse
 import urllib.request
 
-from recorder import BIN, RecorderCase
+from recorder import BIN, DEADLINE_S, RecorderCase
 from waiting import wait_for
 
 PACKAGING = os.path.join(os.path.dirname(__file__), "../../packaging/prometheus")
@@ -44,7 +44,7 @@ class Exporter:
 
     def get(self, path="/metrics", accept=None):
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers={"Accept": accept} if accept else {})
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=DEADLINE_S) as answer:
             return answer.headers["Content-Type"], answer.read().decode()
 
     def page(self):
@@ -53,7 +53,7 @@ class Exporter:
     def stop(self):
         self.process.terminate()
         self.process.stderr.read()
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=DEADLINE_S)
 
 
 class Export(RecorderCase):
@@ -144,7 +144,7 @@ class Export(RecorderCase):
                                      f"127.0.0.1:{(port := free_port())}"], stderr=subprocess.PIPE, text=True)
         try:
             exporter.stderr.readline()
-            page = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30).read().decode()
+            page = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=DEADLINE_S).read().decode()
             self.assertEqual(series(page, "taskmon_up"), 0)
             self.assertNotIn("taskmon_task_", page)
         finally:
@@ -156,7 +156,7 @@ class Export(RecorderCase):
         for request in (b"GET / HTTP/1.1\r\nX: " + b"a" * 100_000 + b"\r\n\r\n", b"\x00" * 5000, b"GET " + b"/" * 50_000,
                         b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\n", b"GET /metrics\r\n\r\n",
                         b"GET /../../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n"):
-            with socket.create_connection(("127.0.0.1", exporter.port), timeout=30) as client:
+            with socket.create_connection(("127.0.0.1", exporter.port), timeout=DEADLINE_S) as client:
                 answer = b""
                 try:
                     client.sendall(request)
@@ -202,7 +202,7 @@ class Export(RecorderCase):
 
         def ask(path):
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/{path}", timeout=10) as answer:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/{path}", timeout=DEADLINE_S) as answer:
                     return json.load(answer)["data"]
             except OSError:
                 return None

@@ -7,7 +7,7 @@ import subprocess
 import time
 import unittest
 
-from recorder import BIN, Recorder, wait_for
+from recorder import BIN, DEADLINE_S, Recorder, wait_for
 
 HOUR_NS = 3600 * 10**9
 
@@ -22,7 +22,7 @@ class Faults(unittest.TestCase):
     def test_without_btf_it_says_what_is_missing_and_does_not_start(self):
         hide = "mount --make-rprivate / && mount -t tmpfs none /sys/kernel/btf && exec \"$@\""
         refused = subprocess.run(["unshare", "--mount", "sh", "-c", hide, "sh", *self.recorder.command()],
-                                 capture_output=True, text=True, timeout=60, check=False)
+                                 capture_output=True, text=True, timeout=2 * DEADLINE_S, check=False)
         self.assertEqual(refused.returncode, 70, refused.stderr)
         self.assertIn("no kernel type information in /sys/kernel/btf/vmlinux", refused.stderr)
         self.assertIn("CONFIG_DEBUG_INFO_BTF", refused.stderr)

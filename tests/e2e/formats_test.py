@@ -11,7 +11,7 @@ import unittest
 
 import jsonschema
 
-from recorder import BIN, RecorderCase
+from recorder import BIN, DEADLINE_S, RecorderCase
 
 TASK_KEYS = {"tid", "tgid", "ppid", "comm", "cmdline", "exe", "start_time", "start_ns", "uid", "user", "state", "app", "cgroup",
              "unit", "container", "tracked", "rules"}
@@ -214,7 +214,7 @@ class Formats(RecorderCase):
                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
                     process.stdout.close()
                     err = process.stderr.read()
-                    process.wait(timeout=60)
+                    process.wait(timeout=2 * DEADLINE_S)
                     self.assertEqual(err, b"")
 
 

@@ -9,7 +9,7 @@ import sys
 import threading
 import unittest
 
-from recorder import BIN, Recorder, RecorderCase, wait_for
+from recorder import BIN, DEADLINE_S, Recorder, RecorderCase, wait_for
 
 ATTRIBUTES = {"tid", "tgid", "ppid", "comm", "cmdline", "exe", "start_time", "start_ns", "uid", "user", "state", "app",
               "cgroup", "unit", "container", "tracked", "rules"}
@@ -193,7 +193,7 @@ class About(RecorderCase):
         self.assertIn("/nonexistent/s", result.stderr)
 
     def test_second_instance_is_refused_and_the_first_goes_on(self):
-        second = subprocess.run(self.recorder.command(), capture_output=True, text=True, check=False, timeout=30)
+        second = subprocess.run(self.recorder.command(), capture_output=True, text=True, check=False, timeout=DEADLINE_S)
         self.assertNotEqual(second.returncode, 0)
         self.assertIn("another taskmond", second.stderr)
         self.recorder.ticks(1)
@@ -201,7 +201,7 @@ class About(RecorderCase):
     def test_second_instance_on_the_same_history_is_refused(self):
         other = Recorder()
         other.state = self.recorder.state
-        second = subprocess.run(other.command(), capture_output=True, text=True, check=False, timeout=30)
+        second = subprocess.run(other.command(), capture_output=True, text=True, check=False, timeout=DEADLINE_S)
         self.assertNotEqual(second.returncode, 0)
         self.assertIn("history.db", second.stderr)
         self.recorder.ticks(1)

@@ -6,7 +6,7 @@ import subprocess
 import time
 import unittest
 
-from recorder import BIN, RecorderCase
+from recorder import BIN, DEADLINE_S, RecorderCase
 from waiting import SLOWDOWN
 
 NOBODY = {"user": 65534, "group": 65534, "extra_groups": []}
@@ -77,7 +77,7 @@ class Windows(RecorderCase):
         for question in questions:
             live = self.recorder.json(*question, "comm == true") if question[0] == "events" else None
             copy = subprocess.run([f"{BIN}/taskmonctl", *question, "--file", path, "-o", "json"], capture_output=True,
-                                  text=True, check=True, timeout=60, **NOBODY)
+                                  text=True, check=True, timeout=2 * DEADLINE_S, **NOBODY)
             rows = json.loads(copy.stdout)
             self.assertTrue(rows, question)
             if live is not None:
@@ -98,7 +98,7 @@ class Windows(RecorderCase):
         os.chmod(path, 0o777)
         path = os.path.join(path, "his.db")
         subprocess.run([f"{BIN}/taskmonctl", "--socket", self.recorder.socket, "snapshot", *self.window(), "-o", path],
-                       check=True, capture_output=True, timeout=60, **NOBODY)
+                       check=True, capture_output=True, timeout=2 * DEADLINE_S, **NOBODY)
         row, = self.recorder.json("ps", f"tid == {os.getpid()}", "--file", path, "-f", "rchar,exe,rss")
         self.assertIn("task_rchar_bytes", row["redacted"])
         self.assertNotIn("task_rchar_bytes", row)
@@ -109,7 +109,7 @@ class Windows(RecorderCase):
         late = self.recorder.status()["late_ticks"]
         command = [f"{BIN}/taskmonctl", "--socket", self.recorder.socket, "history", "-b", "1m", "-o", "csv"]
         readers = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(50)]
-        codes = [reader.wait(timeout=120) for reader in readers]
+        codes = [reader.wait(timeout=4 * DEADLINE_S) for reader in readers]
         self.assertEqual(codes, [0] * 50)
         # All of them and this test share the CPUs with the sampler, which goes first (nice -20).
         if SLOWDOWN == 1:  # else a tick takes longer than the interval
