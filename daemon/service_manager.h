@@ -18,7 +18,8 @@ absl::StatusOr<std::optional<int>> TakePassedSocket();
 // How often a sign of life is expected at least; 0: never.
 uint64_t WatchdogPeriodNs();
 
-void TellReady();
+void TellReady();  // waits until it can be said: without it the service counts as failed
+// Do not wait for the manager.
 void TellAlive();  // from any thread
 void TellStopping();
 

@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstddef>
 #include <cstdlib>
 #include <functional>
 #include <string>
@@ -63,6 +65,28 @@ TEST(ServiceManagerTest, WithoutAManagerThereIsNothing) {
   EXPECT_FALSE(passed->has_value());
   EXPECT_EQ(WatchdogPeriodNs(), 0u);
   TellAlive();
+}
+
+// The queue of a socket that nobody reads is full at some point; the sampler must not stand still then.
+TEST(ServiceManagerTest, AManagerThatDoesNotReadHoldsNobodyUp) {
+  const int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  socklen_t length = sizeof(address);
+  ASSERT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(sa_family_t)), 0);  // autobind
+  ASSERT_EQ(getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length), 0);
+  const std::string name(address.sun_path + 1, length - offsetof(sockaddr_un, sun_path) - 1);
+  setenv("NOTIFY_SOCKET", ("@" + name).c_str(), 1);
+  for (int i = 0; i < 5000; ++i) TellAlive();
+  TellStopping();
+  char message[64];
+  const ssize_t size = recv(fd, message, sizeof(message), MSG_DONTWAIT);
+  EXPECT_EQ(std::string(message, size > 0 ? static_cast<size_t>(size) : 0), "WATCHDOG=1");
+  while (recv(fd, message, sizeof(message), MSG_DONTWAIT) > 0) {
+  }
+  TellStopping();
+  EXPECT_EQ(recv(fd, message, sizeof(message), MSG_DONTWAIT), 10) << "it is told again once there is room";
+  unsetenv("NOTIFY_SOCKET");
+  close(fd);
 }
 
 TEST(ServiceManagerTest, WatchdogPeriodIsTheManagers) {
