@@ -17,7 +17,10 @@
 #include "client/top/prompt.h"
 
 // From <term.h>, which takes names such as "lines" and "columns" away from everybody.
+struct term;
 extern "C" int setupterm(const char* term, int fd, int* error);
+extern "C" struct term* set_curterm(struct term* terminal);
+extern "C" int del_curterm(struct term* terminal);
 
 namespace taskmon::client::top {
 namespace {
@@ -142,7 +145,9 @@ void PutRow(const CellBuffer& cells, int y) {
 bool CursesTerminal::Usable() {
   int error = 0;
   const char* term = std::getenv("TERM");
-  return term != nullptr && std::strcmp(term, "dumb") != 0 && setupterm(term, STDOUT_FILENO, &error) == OK;
+  if (term == nullptr || std::strcmp(term, "dumb") == 0 || setupterm(term, STDOUT_FILENO, &error) != OK) return false;
+  del_curterm(set_curterm(nullptr));  // curses makes its own
+  return true;
 }
 
 CursesTerminal::CursesTerminal(bool color) {
