@@ -15,6 +15,9 @@ from recorder import BIN, RecorderCase
 from waiting import wait_for
 
 
+PROMPT = "tm> "
+
+
 class Shell:
     """An interactive shell on a pseudo-terminal; what it shows is searched, not drawn."""
 
@@ -23,7 +26,7 @@ class Shell:
         home = tempfile.mkdtemp(prefix="taskmon-shell-")
         self.home = home
         env = {"PATH": f"{BIN}:/usr/local/bin:/usr/bin:/bin", "HOME": home, "TERM": "xterm", "LANG": "C.UTF-8",
-               "COLUMNS": "200", "PS1": "", **environment}
+               "COLUMNS": "200", "PS1": PROMPT, **environment}
         self.process = subprocess.Popen(arguments, stdin=slave, stdout=slave, stderr=slave, env=env,
                                         start_new_session=True, cwd=home,
                                         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
@@ -32,6 +35,8 @@ class Shell:
         self.type(setup + "\n")
         self.type("echo rea''dy\n")
         self.wait_for("ready")
+        if arguments[0] != "fish":  # which has a prompt of its own, and reads keys from the beginning
+            self.wait_for(PROMPT, after="ready")  # keys typed before it may get lost
 
     def type(self, text):
         os.write(self.master, text.encode())
@@ -45,9 +50,9 @@ class Shell:
             self.shown += data
         return re.sub(r"\x1b\[[0-9;?>]*[A-Za-z]|\x1b[=>()][0B]?|\r", "", self.shown)
 
-    def wait_for(self, text):
+    def wait_for(self, text, after=""):
         try:
-            wait_for(lambda: text in self.look(), f"'{text}'")
+            wait_for(lambda: text in self.look().rpartition(after)[2] if after else text in self.look(), f"'{text}'")
         except AssertionError as error:
             raise AssertionError(f"{error}; shown was:\n{self.look()[-2000:]}") from None
 
