@@ -44,6 +44,8 @@ if(TASKMON_SANITIZE STREQUAL "thread")
   target_link_options(taskmon_absl_mutex PRIVATE -fsanitize=thread)
   target_link_libraries(taskmon_absl_mutex PRIVATE absl::synchronization absl::time)
   target_link_libraries(taskmon_options INTERFACE taskmon_absl_mutex)
+  target_compile_options(taskmon_options INTERFACE
+    $<$<COMPILE_LANGUAGE:CXX>:SHELL:-include ${CMAKE_SOURCE_DIR}/tests/sanitize/protobuf_layout.h>)
 endif()
 
 if(TASKMON_FUZZ)
