@@ -3,6 +3,7 @@
 
 #include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@ Child::Child(Body body) {
   if (pipe(fds) != 0) std::abort();
   tid_ = fork();
   if (tid_ == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);  // it does not outlive a test that is killed
     close(fds[1]);
     char go;
     const bool told = read(fds[0], &go, 1) == 1;

@@ -144,7 +144,7 @@ boot() {
   for try in 1 2 3 4 5; do
     kernel_disk "$dir/disk"
     code=0
-    timeout -k 10 "$BOOT_TIMEOUT_S" qemu-system-x86_64 -accel tcg,thread=single -cpu "$cpu" -smp 2 -m 1536 \
+    timeout -k 10 "$BOOT_TIMEOUT_S" qemu-system-x86_64 -accel tcg,thread=single -cpu "$cpu" -smp 2 -m 3072 \
       -nodefaults -display none -no-reboot -serial "file:$dir/console" -kernel "$vmlinuz" -initrd "$dir/initramfs" \
       -drive "file=$dir/disk,if=virtio,format=raw,cache=unsafe,throttling.iops-total=$DISK_IOPS" \
       -append "console=ttyS0 loglevel=3 initramfs_async=0 oops=panic panic=-1 rdinit=/init" \

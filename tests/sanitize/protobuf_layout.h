@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Included first by every source of a build with ThreadSanitizer: with it, protobuf's header gives maps two members more
-// than the installed library knows of.
+// Included first by every source of a build with ThreadSanitizer: with it, protobuf's header gives maps two members
+// more than the installed library knows of.
 #pragma once
 
 #include <atomic>
