@@ -47,6 +47,12 @@ std::shared_ptr<const TaskInfo> GroupInfo(const TaskInfo& info, GroupBy by) {
   return group;
 }
 
+// Of a process that waits to be reaped.
+bool IsDead(const Row& row) {
+  const TaskSample& sample = *row.sample;
+  return !row.info().key.thread && sample.valid[v1::TASK_STATE] && sample.values[v1::TASK_STATE] == 'Z';
+}
+
 bool IsSize(const MetricDesc& metric) {
   return metric.kind == v1::GAUGE && (metric.unit == v1::BYTES || metric.unit == v1::COUNT) &&
          metric.id != v1::TASK_FD_LIMIT && metric.id != v1::TASK_PEAK_PM_SIZE;
@@ -154,6 +160,20 @@ void WindowFolder::Remember(const Row& row, Member* member) const {
   }
 }
 
+// A dead row has the totals of its end already, which is told after it: there the part is added that no row has.
+void WindowFolder::CountDead(const Row& row, Member* member) const {
+  const bool is_new = member->totals.empty();
+  member->seen = tick_number_;
+  member->totals.resize(counters_.size());
+  bool grew = false;
+  for (size_t c = 0; c < counters_.size(); ++c) {
+    const int64_t increase = ResolveIncrease(row, metrics_[counters_[c]]).value_or(0);
+    member->totals[c] += increase;
+    grew = grew || increase != 0;
+  }
+  member->dead_only = (is_new || member->dead_only) && !grew;
+}
+
 void WindowFolder::Seed(const Snapshot& before) {
   boot_id_ = before.boot_id;
   begin_boot_ns_ = before.tick.boot_ns;
@@ -189,7 +209,7 @@ absl::Status WindowFolder::AddTick(const Snapshot& snapshot, TestMemory* memory)
     Member& member = members_[row.info().key];
     if (member.cell != *cell) ++(*cell)->tasks;
     member.cell = *cell;
-    Remember(row, &member);
+    IsDead(row) ? CountDead(row, &member) : Remember(row, &member);
   }
   last_ = snapshot.tick;
   memory_total_bytes_ = snapshot.memory_total_bytes;
@@ -222,13 +242,13 @@ absl::Status WindowFolder::AddEnd(const Event& event) {
   moment.boot_id = boot_id_;
   const Row row = MakeRow(moment, sample, caller_);
   const auto member = members_.find(info.key);
-  const bool known = member != members_.end();
+  const bool known = member != members_.end() && !member->second.dead_only;
   if (!known) {
     // It was there before and did not match, or nobody knows what it had counted by then.
     if (event.boot_ns - std::min(event.boot_ns, event.duration_ns) < begin_boot_ns_) return absl::OkStatus();
     if (plan_.expression().needs_memory() || !plan_.expression().Matches(row)) return absl::OkStatus();
   }
-  Cell* cell = known ? member->second.cell : nullptr;
+  Cell* cell = member != members_.end() ? member->second.cell : nullptr;
   if (cell == nullptr) {
     absl::StatusOr<Cell*> found = CellOf(row);
     if (!found.ok()) return found.status();
@@ -246,7 +266,7 @@ absl::Status WindowFolder::AddEnd(const Event& event) {
     cell->known[i] = true;
   }
   cell->ended_wall_ns = event.wall_ns;
-  if (known) members_.erase(member);
+  if (member != members_.end()) members_.erase(member);
   return absl::OkStatus();
 }
 

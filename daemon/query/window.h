@@ -84,7 +84,8 @@ class WindowFolder {
   };
   struct Member {
     Cell* cell = nullptr;         // of the window at work; null: not in it yet
-    std::vector<int64_t> totals;  // of counters_
+    std::vector<int64_t> totals;  // of counters_: what is counted already, of one that has ended before the window, too
+    bool dead_only = false;       // no row of its life is counted, only rows of what waits to be reaped
     uint64_t seen = 0;            // number of the tick
   };
   enum class Way : uint8_t { kCount, kMean, kLargest, kWitness, kHits, kLast, kNone };
@@ -92,6 +93,7 @@ class WindowFolder {
   Way WayOf(const MetricDesc& metric) const;
   absl::StatusOr<Cell*> CellOf(const Row& row);
   void Add(const Row& row, Cell* cell) const;
+  void CountDead(const Row& row, Member* member) const;
   void AddWitnesses(const Row& row, v1::Metric maximum, Cell* cell) const;
   void Remember(const Row& row, Member* member) const;
   WindowRow MakeWindowRow(Cell* cell, const Snapshot& moment) const;

@@ -125,6 +125,27 @@ TEST(Window, AmongThreadsCountThoseThatLivedBetweenTwoTicks) {
   EXPECT_EQ(result.rows[0].tasks, 4u);
 }
 
+// Dead rows have the totals of the end, which is fed after them.
+TEST(Window, WhatADeadProcessDidIsCountedOnceHoweverLongItWaitsToBeReaped) {
+  const Plan plan = PlanFor();
+  WindowFolder folder(plan, kRoot, GroupBy::kComm);
+  const auto dead = [](int32_t tid, int64_t runtime) { return Worker(tid, runtime, 0, 0).Set(v1::TASK_STATE, 'Z'); };
+  ASSERT_TRUE(folder.AddTick(World(1, {Worker(9, 50, 0, 4096)}), nullptr).ok());
+  ASSERT_TRUE(folder.AddTick(World(2, {Worker(7, 100, 100, 4096), dead(9, 80)}), nullptr).ok());
+  TaskBuilder brief = dead(8, 20);  // nobody has seen it alive
+  brief.Info([](TaskInfo& info) { info.key.start_ns = info.process_start_ns = kBoot + 3 * kSecond - 5 * kMs; });
+  for (uint64_t seq = 3; seq <= 4; ++seq) {
+    ASSERT_TRUE(folder.AddTick(World(seq, {dead(7, 150), brief, dead(9, 80)}), nullptr).ok());
+  }
+  ASSERT_TRUE(folder.AddEnd(End(7, 3, 150, 100 * kSecond)).ok());
+  ASSERT_TRUE(folder.AddEnd(End(8, 3, 20, 5 * kMs)).ok());
+  ASSERT_TRUE(folder.AddEnd(End(9, 2, 80, 100 * kSecond)).ok());
+  const WindowResult result = folder.Take();
+  ASSERT_EQ(result.rows.size(), 1u);
+  EXPECT_EQ(Value(result.rows[0], result, v1::TASK_RUNTIME_NS), 150 + 20 + 30);
+  EXPECT_EQ(result.rows[0].tasks, 3u);
+}
+
 TEST(Window, AProcessThatStandsForItsThreadsHasTheirTimeAlready) {
   v1::Selection selection;
   selection.set_threads(true);
