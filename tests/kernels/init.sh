@@ -42,6 +42,11 @@ hooks = ["sched", "signal", "syscall", "oom", "page_cache", "page_cache_lookup",
 [smaps]
 per_target = "500ms"
 per_second = "250ms"
+# An emulated CPU is slow; nothing is to be left out for that.
+[budget]
+cpu_percent = 0
+bpf_percent = 0
+stall_per_second = "0s"
 TOML
   taskmond --config /tmp/taskmond.toml >/tmp/taskmond.log 2>&1 &
   taskmond=$!
