@@ -268,9 +268,7 @@ void ChunkBuilder::Impl::AddUpdate(uint32_t tick, const RowState& state) {
     first_valid_ = valid_;
     first_ = state.sample.values;
   }
-  if (state.age_ticks == 0) {
-    NoteFixes(update, state.sample.deltas, update == 0 ? MetricBits() : was_valid & valid_ & counters_);
-  }
+  if (state.age_ticks == 0) NoteFixes(update, state.sample.deltas, was_valid & valid_ & counters_);
   NoteTaken(update, state.sample.taken_boot_ns);
   NoteRange(update, state.sample);
 }

@@ -148,7 +148,7 @@ absl::Status ReadGroups(const Question& question, GroupBy by, const Caller& call
   bool more = true;
   storage::ScanFilter filter = question.filter(answer);
   filter.step_ns = question.step_ns;
-  filter.metrics.set(v1::TASK_STATE);
+  filter.metrics.set(WindowFolder::kReadsToo);
   absl::Status scanned = reader->Scan(
       question.from.range.begin_wall_ns, question.from.range.end_wall_ns, filter, [&](const Snapshot& snapshot) {
         const bool same_step = question.step_ns > 0 && snapshot.boot_id == last.boot_id &&

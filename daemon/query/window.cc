@@ -50,7 +50,8 @@ std::shared_ptr<const TaskInfo> GroupInfo(const TaskInfo& info, GroupBy by) {
 // Of a process that waits to be reaped.
 bool IsDead(const Row& row) {
   const TaskSample& sample = *row.sample;
-  return !row.info().key.thread && sample.valid[v1::TASK_STATE] && sample.values[v1::TASK_STATE] == 'Z';
+  return !row.info().key.thread && sample.valid[WindowFolder::kReadsToo] &&
+         sample.values[WindowFolder::kReadsToo] == 'Z';
 }
 
 bool IsSize(const MetricDesc& metric) {
@@ -151,6 +152,7 @@ void WindowFolder::Add(const Row& row, Cell* cell) const {
 
 void WindowFolder::Remember(const Row& row, Member* member) const {
   member->seen = tick_number_;
+  member->lived = true;
   // An idle task has counted nothing but the wait it is in.
   const bool all = !row.idle() || member->totals.empty();
   member->totals.resize(counters_.size());
@@ -162,16 +164,13 @@ void WindowFolder::Remember(const Row& row, Member* member) const {
 
 // A dead row has the totals of its end already, which is told after it: there the part is added that no row has.
 void WindowFolder::CountDead(const Row& row, Member* member) const {
-  const bool is_new = member->totals.empty();
   member->seen = tick_number_;
   member->totals.resize(counters_.size());
-  bool grew = false;
   for (size_t c = 0; c < counters_.size(); ++c) {
     const int64_t increase = ResolveIncrease(row, metrics_[counters_[c]]).value_or(0);
     member->totals[c] += increase;
-    grew = grew || increase != 0;
+    member->lived |= increase != 0;
   }
-  member->dead_only = (is_new || member->dead_only) && !grew;
 }
 
 void WindowFolder::Seed(const Snapshot& before) {
@@ -242,7 +241,7 @@ absl::Status WindowFolder::AddEnd(const Event& event) {
   moment.boot_id = boot_id_;
   const Row row = MakeRow(moment, sample, caller_);
   const auto member = members_.find(info.key);
-  const bool known = member != members_.end() && !member->second.dead_only;
+  const bool known = member != members_.end() && member->second.lived;
   if (!known) {
     // It was there before and did not match, or nobody knows what it had counted by then.
     if (event.boot_ns - std::min(event.boot_ns, event.duration_ns) < begin_boot_ns_) return absl::OkStatus();
@@ -266,7 +265,7 @@ absl::Status WindowFolder::AddEnd(const Event& event) {
     cell->known[i] = true;
   }
   cell->ended_wall_ns = event.wall_ns;
-  if (member != members_.end()) members_.erase(member);
+  members_.erase(info.key);
   return absl::OkStatus();
 }
 

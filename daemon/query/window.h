@@ -57,6 +57,9 @@ class WindowFolder {
   // The plan and the caller outlive it.
   WindowFolder(const Plan& plan, const Caller& caller, GroupBy by);
 
+  // What a scan must read for it beside what the plan needs: whether a row is of a dead process.
+  static constexpr v1::Metric kReadsToo = v1::TASK_STATE;
+
   // Where the window begins: what tasks had counted by then. Before any tick; not called: nobody knows.
   void Seed(const Snapshot& before);
   // The next tick, oldest first. A memory that the plan's expression needs takes it in. ResourceExhausted: too many
@@ -84,8 +87,8 @@ class WindowFolder {
   };
   struct Member {
     Cell* cell = nullptr;         // of the window at work; null: not in it yet
-    std::vector<int64_t> totals;  // of counters_: what is counted already, of one that has ended before the window, too
-    bool dead_only = false;       // no row of its life is counted, only rows of what waits to be reaped
+    std::vector<int64_t> totals;  // of counters_: what had been counted by its newest row
+    bool lived = false;           // a row of its life is counted, not just rows of what waits to be reaped
     uint64_t seen = 0;            // number of the tick
   };
   enum class Way : uint8_t { kCount, kMean, kLargest, kWitness, kHits, kLast, kNone };

@@ -31,7 +31,7 @@ absl::Status Fold(const storage::TimeRange& range, const Plan& plan, TestMemory*
   if (const auto before = reader->At(range.begin_wall_ns); before.ok()) folder->Seed(**before);
   storage::ScanFilter filter = plan.filter();
   filter.step_ns = StepFor(range);
-  filter.metrics.set(v1::TASK_STATE);
+  filter.metrics.set(WindowFolder::kReadsToo);
   absl::Status status;
   uint64_t ticks = 0;
   int64_t last_wall_ns = range.begin_wall_ns;

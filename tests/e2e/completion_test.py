@@ -36,7 +36,8 @@ class Shell:
         self.type("echo rea''dy\n")
         self.wait_for("ready")
         if arguments[0] != "fish":  # which has a prompt of its own, and reads keys from the beginning
-            self.wait_for(PROMPT, after="ready")  # keys typed before it may get lost
+            # Keys typed before it may get lost.
+            wait_for(lambda: PROMPT in self.look().rpartition("ready")[2], "the prompt")
 
     def type(self, text):
         os.write(self.master, text.encode())
@@ -50,9 +51,9 @@ class Shell:
             self.shown += data
         return re.sub(r"\x1b\[[0-9;?>]*[A-Za-z]|\x1b[=>()][0B]?|\r", "", self.shown)
 
-    def wait_for(self, text, after=""):
+    def wait_for(self, text):
         try:
-            wait_for(lambda: text in self.look().rpartition(after)[2] if after else text in self.look(), f"'{text}'")
+            wait_for(lambda: text in self.look(), f"'{text}'")
         except AssertionError as error:
             raise AssertionError(f"{error}; shown was:\n{self.look()[-2000:]}") from None
 

@@ -11,9 +11,6 @@ import unittest
 from waiting import SLOWDOWN, wait_for
 
 BIN = os.environ["TASKMON_BIN"]
-
-# What the programs were built with: "address,undefined", "thread" or nothing.
-SANITIZE = os.environ.get("TASKMON_SANITIZE", "")
 DEADLINE_S = 30 * SLOWDOWN
 
 # Rules by which every thread of every process is stored.

@@ -11,9 +11,11 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 
 import recorder as support
 from recorder import Recorder, wait_for
+from waiting import SANITIZE
 
 UNIT = os.path.join(os.path.dirname(__file__), "..", "..", "packaging", "systemd", "taskmond.service")
 UID = 64990  # nobody's
@@ -55,14 +57,11 @@ class Service(Recorder):
                 f"{self.bin}/taskmond", *super().command()[1:]]
 
     def launch(self):
-        os.environ["NOTIFY_SOCKET"] = os.path.join(self.directory, "notify")
-        os.environ["WATCHDOG_USEC"] = "1000000"
         # LeakSanitizer traces the process that it is in, which an ordinary user may not do to one with capabilities.
-        os.environ["ASAN_OPTIONS"] = "detect_leaks=0"
-        try:
+        environment = {"NOTIFY_SOCKET": os.path.join(self.directory, "notify"), "WATCHDOG_USEC": "1000000",
+                       "ASAN_OPTIONS": "detect_leaks=0"}
+        with unittest.mock.patch.dict(os.environ, environment):
             super().launch()
-        finally:
-            del os.environ["NOTIFY_SOCKET"], os.environ["WATCHDOG_USEC"], os.environ["ASAN_OPTIONS"]
 
     def told(self):
         """What it has told the service manager since the last time."""
@@ -152,7 +151,7 @@ class LeastPrivilege(ServiceCase):
             self.assertEqual(status["Uid"].split()[0], str(UID))
             self.assertEqual(status["NoNewPrivs"], "1", status["Name"])
             # Sanitizers make system calls of their own: a build with them has no filter.
-            self.assertEqual(status["Seccomp"], "0" if support.SANITIZE else "2", status["Name"])
+            self.assertEqual(status["Seccomp"], "0" if SANITIZE else "2", status["Name"])
             self.assertEqual(status["CapPrm"], status["CapEff"], status["Name"])
             held.setdefault(status["Name"], set()).add(int(status["CapEff"], 16))
         self.assertEqual(held.pop("tm-sampler"), {CAP_BPF})

@@ -3,8 +3,11 @@
 import os
 import time
 
+# What the programs were built with: "address,undefined", "thread" or nothing.
+SANITIZE = os.environ.get("TASKMON_SANITIZE", "")
+
 # How much longer things take, and how much more memory, in a build with sanitizers.
-SLOWDOWN = int(os.environ.get("TASKMON_SLOWDOWN", "1"))
+SLOWDOWN = 8 if SANITIZE else 1
 
 
 def wait_for(condition, what, deadline_s=30, pause_s=0.05):
