@@ -2,6 +2,7 @@
 #include "client/top/view.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <numeric>
 #include <unordered_map>
@@ -152,7 +153,8 @@ std::vector<ViewRow> List(const Frame& frame, const ViewOptions& options, const 
   return rows;
 }
 
-// Siblings are in the order of what they and all below them do: whoever is busy is reached from the top.
+// Siblings are in the order of what they and all below them do: whoever is busy is reached from the top. Nothing
+// recurs: anybody can make a chain of as many processes as the machine has numbers.
 class TreeMaker {
  public:
   TreeMaker(const Frame& frame, const ViewOptions& options, const Sorter& sorter, const std::vector<int>& shown)
@@ -169,8 +171,9 @@ class TreeMaker {
       const bool has_parent = parent != processes.end() && parent->second != item && OlderThan(parent->second, item);
       (has_parent ? below_[parent->second] : roots).push_back(item);
     }
-    for (const int root : roots) AddUp(root);
-    AddAll(std::move(roots), [](bool) { return Lines(); });
+    AddUp();
+    AddLater(std::move(roots), [](bool) { return Lines(); });
+    while (!pending_.empty()) AddNext();
   }
 
   std::vector<ViewRow> Take() { return std::move(rows_); }
@@ -190,36 +193,66 @@ class TreeMaker {
     return a < b || (a == b && At(parent).id < At(child).id);
   }
 
-  // Siblings; `lines(last)` says what stands before each.
+  // A row whose turn comes.
+  struct Pending {
+    ViewRow row;
+    std::string below;         // as in Lines
+    std::vector<int> members;  // of a storm
+  };
+
+  // Siblings, in their order; `lines(last)` says what stands before each.
   template <typename MakeLines>
-  void AddAll(std::vector<int> items, MakeLines lines) {
+  void AddLater(std::vector<int> items, MakeLines lines) {
     std::vector<Storm> storms = Storms(frame_, options_, &items);
     std::vector<Entry> entries =
         sorter_.Order(items, &storms, [&](int item) -> const std::vector<Value>& { return ValuesWithBelow(item); });
+    std::vector<Pending> siblings;
     for (Entry& entry : entries) {
       const Lines its = lines(&entry == &entries.back());
-      entry.storm == nullptr ? Add(entry.item, its) : AddStorm(std::move(entry), its);
+      siblings.push_back(entry.storm == nullptr ? OfTask(entry.item, its) : OfStorm(std::move(entry), its));
     }
+    Push(std::move(siblings));
   }
 
-  void Add(int item, const Lines& lines) {
-    const auto children = below_.find(item);
-    const bool has_below = children != below_.end();
+  // The first of them is next.
+  void Push(std::vector<Pending> siblings) {
+    pending_.insert(pending_.end(), std::move_iterator(siblings.rbegin()), std::move_iterator(siblings.rend()));
+  }
+
+  Pending OfTask(int item, const Lines& lines) const {
+    const bool has_below = below_.contains(item);
     const bool folded = has_below && options_.folded.contains(At(item).id);
-    rows_.push_back({.item = item, .members = 1, .lines = lines.own, .folded = folded, .has_below = has_below});
+    Pending task{.row = {.item = item, .members = 1, .lines = lines.own, .folded = folded, .has_below = has_below},
+                 .below = lines.below,
+                 .members = {}};
     if (folded) {
-      rows_.back().members = subtrees_.at(item).members;
-      rows_.back().sums = subtrees_.at(item).sums;
+      task.row.members = subtrees_.at(item).members;
+      task.row.sums = subtrees_.at(item).sums;
     }
-    if (!has_below || folded) return;
-    AddAll(children->second, [&](bool last) { return Below(lines.below, last); });
+    return task;
   }
 
-  void AddStorm(Entry entry, const Lines& lines) {
-    const std::vector<int>& items = entry.storm->items;
-    rows_.push_back(StormRow(frame_, options_, std::move(entry), lines.own));
-    if (rows_.back().folded) return;
-    for (const int item : items) Add(item, Below(lines.below, item == items.back()));
+  Pending OfStorm(Entry entry, const Lines& lines) const {
+    std::vector<int> members = entry.storm->items;
+    return {.row = StormRow(frame_, options_, std::move(entry), lines.own),
+            .below = lines.below,
+            .members = std::move(members)};
+  }
+
+  void AddNext() {
+    Pending next = std::move(pending_.back());
+    pending_.pop_back();
+    rows_.push_back(std::move(next.row));
+    const ViewRow& row = rows_.back();
+    if (!row.has_below || row.folded) return;
+    if (!next.members.empty()) {
+      std::vector<Pending> members;
+      for (const int item : next.members)
+        members.push_back(OfTask(item, Below(next.below, item == next.members.back())));
+      Push(std::move(members));
+    } else {
+      AddLater(below_.at(row.item), [&](bool last) { return Below(next.below, last); });
+    }
   }
 
   // Deeper than that nobody sees, and a chain of thousands must not cost their square.
@@ -239,19 +272,27 @@ class TreeMaker {
     return subtree == subtrees_.end() ? At(item).values : subtree->second.sums;
   }
 
-  // From the leaves, which need no sums, to the roots; returns how many there are.
-  int AddUp(int item) {
-    const auto children = below_.find(item);
-    if (children == below_.end()) return 1;
-    Subtree subtree;
-    GroupSum sum(frame_);
-    sum.Add(At(item).values);
-    for (const int child : children->second) {
-      subtree.members += AddUp(child);
-      sum.Add(ValuesWithBelow(child));
+  int MembersWithBelow(int item) const {
+    const auto subtree = subtrees_.find(item);
+    return subtree == subtrees_.end() ? 1 : subtree->second.members;
+  }
+
+  // The youngest first: children are younger than their parents, so that theirs are known by then.
+  void AddUp() {
+    std::vector<int> parents;
+    for (const auto& [parent, children] : below_) parents.push_back(parent);
+    std::sort(parents.begin(), parents.end(), [&](int a, int b) { return OlderThan(b, a); });
+    for (const int parent : parents) {
+      Subtree subtree;
+      GroupSum sum(frame_);
+      sum.Add(At(parent).values);
+      for (const int child : below_[parent]) {
+        subtree.members += MembersWithBelow(child);
+        sum.Add(ValuesWithBelow(child));
+      }
+      subtree.sums = sum.values();
+      subtrees_[parent] = std::move(subtree);
     }
-    subtree.sums = sum.values();
-    return (subtrees_[item] = std::move(subtree)).members;
   }
 
   const Frame& frame_;
@@ -259,6 +300,7 @@ class TreeMaker {
   const Sorter& sorter_;
   std::unordered_map<int, std::vector<int>> below_;
   std::unordered_map<int, Subtree> subtrees_;  // of those with others below
+  std::vector<Pending> pending_;               // the next one last
   std::vector<ViewRow> rows_;
 };
 

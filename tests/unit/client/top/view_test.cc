@@ -72,12 +72,12 @@ TEST(View, AReusedParentNumberMakesNoRing) {
 
 TEST(View, AVeryDeepTreeStaysWithinItsLines) {
   std::vector<TaskSpec> tasks;
-  for (int i = 1; i <= 3000; ++i) tasks.push_back({.tid = i, .comm = "deep", .ppid = i - 1});
+  for (int i = 1; i <= 30000; ++i) tasks.push_back({.tid = i, .comm = "deep", .ppid = i - 1});
   const auto frame = FrameOf(tasks);
   ViewOptions options = SortedBy("tid");
   options.tree = true;
   const auto rows = MakeView(*frame, options);
-  ASSERT_EQ(rows.size(), 3000u);
+  ASSERT_EQ(rows.size(), 30000u);
   EXPECT_LT(rows.back().lines.size(), 400u);
 }
 
