@@ -17,7 +17,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 from recorder import BIN  # noqa: E402
-from side_by_side.population import mixed_load  # noqa: E402
+from side_by_side.mixed_load import mixed_load  # noqa: E402
 from side_by_side.recording import recording  # noqa: E402
 
 SLACK_S = 60

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """taskmond over its own budget leaves something out in the stated order, says so, and takes it back."""
+import contextlib
 import os
-import subprocess
 import unittest
 
-from recorder import BIN, EVERYTHING, Recorder, wait_for
+from population import population
+from recorder import EVERYTHING, Recorder, wait_for
 
 ORDER = ["smaps", "thread rows", "hooks of watchers", "hooks", "interval x2", "interval x4", "interval x8"]
 INTERVAL_MS = 200
@@ -17,7 +18,7 @@ class Budget(unittest.TestCase):
     def setUp(self):
         if os.geteuid() != 0 or not os.path.exists("/sys/kernel/btf/vmlinux"):
             self.skipTest("needs root and a kernel with BTF")
-        self.crowd = None
+        self.crowd = contextlib.ExitStack()
         self.recorder = None
 
     def tearDown(self):
@@ -27,16 +28,10 @@ class Budget(unittest.TestCase):
 
     def storm(self):
         """Processes that all wake up between any two ticks, so that each tick has news of all of them."""
-        arguments = (CROWD, CROWD, 1000 / INTERVAL_MS, 1)
-        self.crowd = subprocess.Popen([f"{BIN}/population", *map(str, arguments)], stdin=subprocess.PIPE,
-                                      stdout=subprocess.PIPE)
-        self.crowd.stdout.readline()  # they are there
+        self.crowd.enter_context(population(CROWD, active=CROWD, hz=1000 / INTERVAL_MS, threads=1))
 
     def calm(self):
-        if self.crowd is None:
-            return
-        self.crowd.communicate()
-        self.crowd = None
+        self.crowd.close()
 
     def start(self, cpu_percent):
         self.recorder = Recorder(f"{INTERVAL_MS}ms", rules=EVERYTHING, config=(

@@ -8,8 +8,8 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+from population import population  # noqa: E402
 from recorder import BIN, EVERYTHING, Recorder, wait_for  # noqa: E402
-from task_limit import room_for  # noqa: E402
 
 LONG = os.environ.get("STORM_FORM") == "long"
 SECONDS = 30 if LONG else 4
@@ -50,12 +50,7 @@ class StormCase(unittest.TestCase):
 
     def crowd(self, tasks):
         """So many threads that wait until its standard input is closed, a thousand of them to a process."""
-        self.enterContext(room_for(tasks))
-        process = self.launch("population", tasks, 0, 1, CREW)
-        made = json.loads(process.stdout.readline())
-        print(f"crowd: {made['done']:,} tasks, {made['failed']:,} failed")
-        self.assertEqual(made["failed"], 0)
-        return process
+        return self.enterContext(population(tasks, threads=CREW))
 
     def outcome(self, storm):
         did = json.loads(storm.stdout.readline())

@@ -13,7 +13,7 @@ from recorder import wait_for
 
 from . import peers
 from .accounting import cpu_ns, hooks_ns_per_second, spent_by
-from .population import mixed_load
+from .mixed_load import mixed_load
 from .recording import ALL_METRICS, recording
 from .table import Budget, Row
 

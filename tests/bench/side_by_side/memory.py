@@ -4,8 +4,9 @@
 "Its own" leaves out what is file: programs, libraries, and the ring buffer, which the kernel shows twice."""
 import time
 
+from population import population
+
 from .accounting import resident_bytes
-from .population import population
 from .recording import recording
 from .table import Budget, Row
 

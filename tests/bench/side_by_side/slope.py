@@ -5,9 +5,10 @@ import shutil
 import statistics
 import tempfile
 
+from population import population
+
 from . import peers
 from .accounting import cpu_ns_per_second, median
-from .population import population
 from .recording import ALL_THREADS, recording
 from .table import Budget, Row
 

@@ -6,10 +6,10 @@ import socket
 import tempfile
 import time
 
+from population import population
 from recorder import Recorder
 
 from .accounting import median
-from .population import population
 from .table import Budget, Row
 
 TITLE = "start and end"

@@ -6,9 +6,10 @@ other tasks' time is on its bill, measured apart with the kernel's BPF statistic
 import tempfile
 import time
 
+from population import population
+
 from . import peers
 from .accounting import cpu_ns, cpu_ns_per_second, hooks_ns_per_second, median, resident_bytes
-from .population import population
 from .recording import ALL_THREADS, recording
 from .table import Budget, Row
 

@@ -4,10 +4,10 @@ import json
 import subprocess
 import time
 
+from population import population
 from recorder import BIN
 
 from .accounting import cpu_ns, median
-from .population import population
 from .recording import recording
 from .table import Budget, Row
 
