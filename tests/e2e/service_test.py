@@ -145,7 +145,10 @@ class LeastPrivilege(ServiceCase):
 
     def test_each_thread_has_what_its_duty_needs(self):
         held = {}
-        for tid in os.listdir(f"/proc/{self.recorder.process.pid}/task"):
+        tids = os.listdir(f"/proc/{self.recorder.process.pid}/task")
+        if SANITIZE == "thread":
+            del tids[1]  # the sanitizer's own, made before main()
+        for tid in tids:
             with open(f"/proc/{self.recorder.process.pid}/task/{tid}/status", encoding="utf-8") as file:
                 status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
             self.assertEqual(status["Uid"].split()[0], str(UID))
