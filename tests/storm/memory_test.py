@@ -8,7 +8,7 @@ import unittest
 
 from storm_case import LEAF, LONG, SECONDS, StormCase, wait_for
 
-LIMIT = (768 if LONG else 192) << 20
+LIMIT = (768 if LONG else 384) << 20
 TASKS = 20_000 if LONG else 3_000
 
 
