@@ -8,7 +8,7 @@
 
 namespace taskmon::daemon {
 
-// What a process of its own answers: a thread or process that gave something up does not get it back.
+// What a process of its own answers (128 and more: the signal that ended it), for what a process cannot take back.
 inline int InChild(const std::function<int()>& body) {
   const pid_t child = fork();
   if (child == 0) _exit(body());

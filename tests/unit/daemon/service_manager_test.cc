@@ -4,7 +4,6 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -15,29 +14,27 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/unit/daemon/in_child.h"
+
 namespace taskmon::daemon {
 namespace {
 
 // As the first process of a service: `family` listens at descriptor 3, and `count` sockets are announced.
 int AsService(int family, int count, const std::function<int()>& body) {
-  const pid_t child = fork();
-  if (child == 0) {
+  return InChild([&] {
     const int fd = socket(family, SOCK_STREAM, 0);
-    if (family == AF_INET && listen(fd, 1) != 0) _exit(100);
+    if (family == AF_INET && listen(fd, 1) != 0) return 100;
     if (family == AF_UNIX) {
       sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};  // autobind
-      if (bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(sa_family_t)) != 0 || listen(fd, 1) != 0) _exit(100);
+      if (bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(sa_family_t)) != 0 || listen(fd, 1) != 0) return 100;
     }
     for (int at = 3; at < 3 + count; ++at) {
-      if (fd != at && dup2(fd, at) < 0) _exit(100);
+      if (fd != at && dup2(fd, at) < 0) return 100;
     }
     setenv("LISTEN_PID", std::to_string(getpid()).c_str(), 1);
     setenv("LISTEN_FDS", std::to_string(count).c_str(), 1);
-    _exit(body());
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return body();
+  });
 }
 
 TEST(ServiceManagerTest, PassedSocketIsTakenOnce) {
