@@ -214,7 +214,7 @@ absl::Status Engine::ReadHistory(const v1::HistoryRequest& request_untrusted, co
   } else {
     absl::StatusOr<std::unique_ptr<storage::RingReader>> events = OpenRing();
     if (!events.ok()) return events.status();
-    EndFeed ends(events->get(), begin);
+    EndFeed ends(events->get(), {begin, question.from.range.end_wall_ns});
     status = ReadGroups(question, *by, caller, remembered, reader->get(), &ends, &answer);
   }
   return status.ok() ? answer.Finish() : status;

@@ -99,7 +99,7 @@ absl::Status Engine::ListWindow(const v1::ListTasksRequest& request_untrusted, c
   TestMemory memory(plan->expression(), {.budget = budget_});
   const LookBack before{.from_wall_ns = range->begin_wall_ns, .until_wall_ns = range->begin_wall_ns};
   if (absl::Status status = Recall(*plan, caller, before, reader->get(), &memory); !status.ok()) return status;
-  EndFeed ends(events->get(), range->begin_wall_ns);
+  EndFeed ends(events->get(), *range);
   absl::Status status =
       Fold(*range, *plan, plan->expression().needs_memory() ? &memory : nullptr, reader->get(), &ends, &folder, sink);
   return status.ok() ? Send(folder.Take(), *plan, *order, request_untrusted.top(), sink) : status;

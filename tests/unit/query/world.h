@@ -104,6 +104,7 @@ struct FakeRing {
   std::vector<Snapshot> ticks;
   std::vector<Event> events;
   storage::ScanFilter last_filter;
+  uint64_t events_read = 0;
 };
 
 class FakeRingReader : public storage::RingReader {
@@ -149,6 +150,7 @@ class FakeRingReader : public storage::RingReader {
     for (const Event& event : ring_->events) {
       if (event.wall_ns < begin_wall_ns || event.wall_ns > end_wall_ns || event.id <= filter.after_id) continue;
       if ((filter.types & 1u << static_cast<uint32_t>(event.type)) == 0) continue;
+      ++ring_->events_read;
       if (!sink(event)) break;
     }
     return absl::OkStatus();
