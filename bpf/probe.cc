@@ -161,6 +161,8 @@ class ProbeImpl : public Probe {
   std::unique_ptr<TaskPass> pass_;
   std::unique_ptr<ring_buffer, FreeRing> ring_;
   const RingSink* ring_sink_ = nullptr;  // during DrainRing
+  size_t drained_records_ = 0;           // … in this call
+  size_t drained_bytes_ = 0;             // … as well, as they lie in the ring
   std::optional<RuleMaps> rules_;        // once loaded
   uint64_t last_pass_ns_ = 0;
   bool last_pass_failed_ = false;
@@ -356,16 +358,21 @@ void ProbeImpl::BeginPass(bool all) {
 }
 
 int ProbeImpl::OnRingRecord(void* self, void* data, size_t size) {
+  auto& probe = *static_cast<ProbeImpl*>(self);
   const auto& header = *static_cast<const tm_record_header*>(data);
-  if (size >= sizeof(header) && header.size <= size) (*static_cast<ProbeImpl*>(self)->ring_sink_)(header);
-  return 0;
+  if (size >= sizeof(header) && header.size <= size) (*probe.ring_sink_)(header);
+  ++probe.drained_records_;
+  probe.drained_bytes_ += BPF_RINGBUF_HDR_SZ + (size + 7) / 8 * 8;
+  // A full ring's worth: all that was in it at the beginning.
+  return probe.drained_bytes_ < probe.options_.ring_bytes ? 0 : -ECANCELED;
 }
 
 size_t ProbeImpl::DrainRing(const RingSink& sink) {
   ring_sink_ = &sink;
-  const int records = ring_buffer__consume(ring_.get());
+  drained_records_ = drained_bytes_ = 0;
+  ring_buffer__consume(ring_.get());
   ring_sink_ = nullptr;
-  return records > 0 ? static_cast<size_t>(records) : 0;
+  return drained_records_;
 }
 
 DropCounters ProbeImpl::Drops() const {

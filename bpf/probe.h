@@ -80,7 +80,8 @@ class Probe {
 
   // Readable when the ring has records. Lives as long as the probe.
   virtual int ring_fd() const = 0;
-  // Hands over what is in the ring now. Returns the number of records.
+  // Hands over what is in the ring now; what comes meanwhile may wait for the next call, so that each ends however much
+  // comes. Returns the number of records.
   virtual size_t DrainRing(const RingSink& sink) = 0;
 
   // Puts a whole set of rules in force, at once for every event; nothing is detached, no counter touched. Each process

@@ -529,6 +529,32 @@ TEST_F(LifecycleTest, AForkAndAPassThatMeetTheNewTaskAtTheSameMomentAreBothServe
             kForks);
 }
 
+TEST_F(LifecycleTest, ADrainEndsHoweverMuchComesMeanwhile) {
+  ProbeOptions options;
+  options.ring_bytes = 65536;
+  Start({TM_HOOKS_LIFECYCLE}, options);
+  const auto live = [] {
+    const pid_t tid = fork();
+    if (tid == 0) _exit(0);
+    waitpid(tid, nullptr, 0);
+  };
+  live();
+  size_t bytes = 0;
+  size_t records = 0;
+  const size_t told = probe_->DrainRing([&](const tm_record_header& header) {
+    live();  // two records for each that is taken out
+    bytes += header.size;
+    ++records;
+  });
+  EXPECT_EQ(told, records);
+  EXPECT_LT(bytes, options.ring_bytes + sizeof(tm_exec_record));
+  const auto count = [&](const tm_record_header&) { ++records; };
+  EXPECT_GT(probe_->DrainRing(count), 0u);
+  while (probe_->DrainRing(count) > 0) {
+  }
+  EXPECT_GT(records, told);
+}
+
 TEST_F(LifecycleTest, AStormIsRecordedOrCounted) {
   ProbeOptions options;
   options.ring_bytes = 4096;
