@@ -161,6 +161,7 @@ v1::Status MakeStatus(const Config& config, const Figures& figures) {
   status.set_tracked(figures.sampler.tracked);
   status.set_ticks(figures.sampler.ticks);
   status.set_late_ticks(figures.sampler.late_ticks);
+  status.set_early_ticks(figures.sampler.early_ticks);
   auto& dropped = *status.mutable_dropped();
   for (int i = 0; i < TM_DROP_MAX; ++i) dropped[bpf::DropName(static_cast<tm_drop>(i))] = figures.sampler.drops[i];
   dropped["failed_passes"] = figures.sampler.failed_passes;

@@ -85,6 +85,8 @@ class SampleBuilder {
   std::vector<ProcessId> Processes() const;
 
   uint64_t accounted_runtime_ns() const { return keeper_.accounted_runtime_ns(); }
+  // Events since the last tick.
+  size_t event_count() const { return keeper_.event_count(); }
   size_t thread_count() const { return keeper_.table().thread_count(); }
   size_t process_count() const { return keeper_.table().processes().size(); }
   uint64_t tracked_threads() const { return tracked_threads_; }

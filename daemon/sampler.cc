@@ -35,6 +35,10 @@ constexpr absl::Duration kLongestAnswer = absl::Seconds(5);
 // woken again.
 constexpr int kRingPauseMs = 5;
 
+// With so many events, about 1 KiB each, a tick ends before its time: what waits in memory has a limit, however long
+// the interval.
+constexpr size_t kEventsOfATick = 100'000;
+
 void SetTimer(int fd, uint64_t interval_ns) {
   itimerspec spec{};
   spec.it_interval.tv_sec = static_cast<time_t>(interval_ns / 1'000'000'000);
@@ -158,13 +162,15 @@ void Sampler::Run() {
       looking = false;
       Watch(epoll_fd.get(), EPOLL_CTL_MOD, probe_->ring_fd(), EPOLLONESHOT);
     }
+    const bool early = !due && !stopping && !last_tick_failed_ && builder_.event_count() >= kEventsOfATick;
     if (asked || due || stopping) Answer();
-    if (due || stopping) {
+    if (due || stopping || early) {
       const absl::Status status = Tick();
       if (!status.ok() && ++failed_passes_ == 1) spdlog::error("a pass over the tasks failed: {}", status.ToString());
       last_tick_failed_ = !status.ok();
       want_all_ |= last_tick_failed_;
-      if (timer_ns != interval_ns()) SetTimer(timer.get(), timer_ns = interval_ns());
+      early_ticks_ += early;
+      if (early || timer_ns != interval_ns()) SetTimer(timer.get(), timer_ns = interval_ns());
     }
     GiveSign();
   }
@@ -310,6 +316,7 @@ void Sampler::NoteTick(uint64_t began_boot_ns, const bpf::LeftOut& left_out) {
   absl::MutexLock lock(&mutex_);
   ++stats_.ticks;
   stats_.late_ticks = late_ticks_;
+  stats_.early_ticks = early_ticks_;
   stats_.failed_passes = failed_passes_;
   stats_.threads = builder_.thread_count();
   stats_.processes = builder_.process_count();

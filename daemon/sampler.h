@@ -49,7 +49,8 @@ class Sampler {
 
   struct Stats {
     uint64_t ticks = 0;
-    uint64_t late_ticks = 0;  // began more than half an interval late, or were skipped
+    uint64_t late_ticks = 0;   // began more than half an interval late, or were skipped
+    uint64_t early_ticks = 0;  // did not wait for their time, because many events did
     uint64_t failed_passes = 0;
     uint64_t last_tick_ns = 0;  // wall time the last tick took
     uint64_t threads = 0;
@@ -137,6 +138,7 @@ class Sampler {
   bpf::DropCounters drops_{};  // as of the newest tick
   bool hooks_changed_ = true;
   uint64_t late_ticks_ = 0;
+  uint64_t early_ticks_ = 0;
   int64_t shed_since_wall_ns_ = 0;
   uint64_t failed_passes_ = 0;
   bool last_tick_failed_ = false;

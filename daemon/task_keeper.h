@@ -42,6 +42,7 @@ class TaskKeeper {
   void RemoveUnseen();
 
   Event& AddEvent(EventType type, uint64_t boot_ns, std::shared_ptr<const TaskInfo> task);
+  size_t event_count() const { return events_.size(); }
   // In the order in which they happened.
   std::vector<Event> TakeEvents() { return std::exchange(events_, {}); }
 

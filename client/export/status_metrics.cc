@@ -53,6 +53,8 @@ void WriteStatusMetrics(const v1::Status& status, Exposition* page) {
   Gauge("taskmon_tracked", "", "Processes that a rule keeps in detail.", static_cast<double>(status.tracked()), page);
   Counter("taskmon_ticks", "Ticks taken.", static_cast<double>(status.ticks()), page);
   Counter("taskmon_late_ticks", "Ticks that came too late.", static_cast<double>(status.late_ticks()), page);
+  Counter("taskmon_early_ticks", "Ticks that did not wait for their time, because many events did.",
+          static_cast<double>(status.early_ticks()), page);
   WriteDropped(status, page);
   Gauge("taskmon_last_tick_seconds", "seconds", "What the newest tick cost the sampler.",
         static_cast<double>(status.last_tick_ns()) / kNsPerSecond, page);

@@ -133,6 +133,7 @@ void StatusKeys(const v1::Status& status, JsonObject* object) {
   object->Number("tracked", status.tracked());
   object->Number("ticks", status.ticks());
   object->Number("late_ticks", status.late_ticks());
+  object->Number("early_ticks", status.early_ticks());
   object->Number("last_tick_ns", status.last_tick_ns());
   object->Numbers("dropped", std::map<std::string, uint64_t>(status.dropped().begin(), status.dropped().end()));
   object->Number("db_bytes", status.db_bytes());
@@ -157,9 +158,10 @@ std::string StatusText(const v1::Status& status, bool raw) {
                                  duration(status.uptime_s() * 1e9), IntervalText(status.interval_ms()));
   text += Line("tasks", fmt::format("{} in {} processes, {} tracked", Thousands(status.tasks()),
                                     Thousands(status.processes()), Thousands(status.tracked())));
-  text +=
-      Line("ticks", fmt::format("{}, {} late; the last took {}", Thousands(status.ticks()),
-                                Thousands(status.late_ticks()), duration(static_cast<double>(status.last_tick_ns()))));
+  const std::string early = status.early_ticks() == 0 ? "" : fmt::format(", {} early", Thousands(status.early_ticks()));
+  text += Line("ticks",
+               fmt::format("{}, {} late{}; the last took {}", Thousands(status.ticks()), Thousands(status.late_ticks()),
+                           early, duration(static_cast<double>(status.last_tick_ns()))));
   text += Line("dropped", DroppedText(status));
   text += Line("history", HistoryText(status, raw));
   text += Line("since", SinceText(status));

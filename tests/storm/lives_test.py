@@ -27,5 +27,24 @@ class Lives(StormCase):
         self.account("ends of threads", born, self.stored("exit", "comm == storm", threads="only"), dead + unstored)
 
 
+class LongInterval(StormCase):
+    interval = "8s"
+    events_of_a_tick = 100_000
+
+    def test_many_events_do_not_wait_for_the_interval(self):
+        self.start()
+        born = 0
+        while 3 * born < 1.5 * self.events_of_a_tick:  # birth, exec and end
+            born += self.storm("forks", SECONDS, LEAF)["done"]
+        status, losses = self.settle("storm within an interval of 8 s", 1)
+        print("ticks that did not wait for their time:", status["early_ticks"])
+        self.assertGreater(status["early_ticks"], 0)
+        self.stop()
+        unstored = losses.get("unstored_events", 0)
+        dead = losses.get("ring_final", 0) + losses.get("lives", 0) + losses.get("process", 0)
+        self.account("execs", born, self.stored("exec", "comm == storm_leaf"), losses.get("ring_exec", 0) + unstored)
+        self.account("ends", born, self.stored("exit", "comm == storm_leaf"), dead + unstored)
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -58,6 +58,9 @@ TEST(StatusText, SaysWhatIsLostAndWhatIsWrong) {
   const std::string out = Invoke({"status"}, &answers).out;
   EXPECT_THAT(out, testing::HasSubstr("up 2h05m, a tick every 1 s"));
   EXPECT_THAT(out, testing::HasSubstr("1,204"));
+  EXPECT_THAT(out, testing::HasSubstr("7,512, 0 late; the last"));
+  answers.status.set_early_ticks(3);
+  EXPECT_THAT(Invoke({"status"}, &answers).out, testing::HasSubstr("7,512, 0 late, 3 early; the last"));
   EXPECT_THAT(out, testing::HasSubstr("2 exit"));
   EXPECT_THAT(out, testing::HasSubstr("disk full"));
   EXPECT_THAT(out, testing::HasSubstr("1 of 1 attached"));
