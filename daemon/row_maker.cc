@@ -29,7 +29,7 @@ ThreadSummary Summarize(const Process& process) {
   bool uninterruptible = false;
   if (!process.threads.empty()) summary.state = process.threads.front()->state;
   for (const auto& thread : process.threads) {
-    if (thread->key.tid == process.tgid) summary.state = thread->state;
+    if (thread->key.tid == process.tgid()) summary.state = thread->state;
     running |= thread->state == 'R';
     uninterruptible |= thread->state == 'D';
     KeepOldest(thread->off_since_ns, &summary.off_since_ns);
@@ -57,8 +57,8 @@ void FillConnectionFlags(uint32_t flags, HookGroups attached, SampleDraft* sampl
 }
 
 // Values that were read some time ago, with that time.
-void FillSmaps(const std::optional<SmapsAnswer>& smaps, SampleDraft* sample) {
-  if (!smaps) return;
+void FillSmaps(const SmapsAnswer* smaps, SampleDraft* sample) {
+  if (smaps == nullptr) return;
   const SmapsValues& values = smaps->values;
   const std::pair<v1::Metric, uint64_t> fields[] = {
       {v1::TASK_SHARED_DIRTY_SIZE, values.shared_dirty},   {v1::TASK_SHARED_CLEAN_SIZE, values.shared_clean},
@@ -108,9 +108,6 @@ bool RowMaker::Judge(Process* process) {
 std::shared_ptr<const TaskInfo> RowMaker::ProcessInfo(Process* process) {
   if (!process->info_changed && process->info != nullptr) return process->info;
   TaskInfo& draft = process->draft;
-  draft.key = {process->start_ns, process->tgid, false};
-  draft.tgid = process->tgid;
-  draft.process_start_ns = process->start_ns;
   draft.boot_id = options_.boot_id;
   if (options_.apps != nullptr && !draft.kthread) {
     const std::string_view app = options_.apps->Find(draft.comm, draft.exe, draft.cmdline);
@@ -118,7 +115,7 @@ std::shared_ptr<const TaskInfo> RowMaker::ProcessInfo(Process* process) {
   }
   Judge(process);
   // Kept from the first time, so that a start time does not move when the clock is set.
-  if (process->info == nullptr) draft.start_wall_ns = WallNs(process->start_ns);
+  if (process->info == nullptr) draft.start_wall_ns = WallNs(process->start_ns());
   process->info = std::make_shared<const TaskInfo>(draft);
   process->info_changed = false;
   process->changed = true;
@@ -131,8 +128,9 @@ std::shared_ptr<const TaskInfo> RowMaker::ThreadInfo(Thread* thread) {
   if (!thread->info_changed && thread->info != nullptr) return thread->info;
   auto info = std::make_shared<TaskInfo>(*process);
   info->key = thread->key;
-  info->comm = thread->comm;
-  info->start_wall_ns = process->start_wall_ns + static_cast<int64_t>(thread->key.start_ns - thread->process->start_ns);
+  info->comm = thread->name();
+  info->start_wall_ns =
+      process->start_wall_ns + static_cast<int64_t>(thread->key.start_ns - thread->process->start_ns());
   thread->info = std::move(info);
   thread->info_changed = false;
   thread->changed = true;
@@ -159,8 +157,7 @@ void RowMaker::FillWaits(uint64_t off_since_ns, uint64_t iowait_since_ns) {
 
 void RowMaker::MakeProcessSample(Process* process, uint64_t tick_seq) {
   draft_.Begin(ProcessInfo(process), tick_seq);
-  Counters total = process->dead;
-  Add(total, process->live);
+  const Counters& total = process->total;
   process->split.Update(total[TM_C_RUNTIME_NS], total[TM_C_UTIME_NS], total[TM_C_STIME_NS]);
   FillCounters(total, process->split, process->valid, attached_, &draft_);
   FillMaxima(process->maxima, attached_, &draft_);
@@ -171,7 +168,7 @@ void RowMaker::MakeProcessSample(Process* process, uint64_t tick_seq) {
   FillScheduling(summary.state, process->nice, process->priority, process->cpu, &draft_);
   FillConnectionFlags(process->used_flags, attached_, &draft_);
   FillWaits(summary.off_since_ns, summary.iowait_since_ns);
-  FillSmaps(process->smaps, &draft_);
+  FillSmaps(process->smaps.get(), &draft_);
   FillHitPercent(total, &process->hit_adds, &process->hit_lookups);
   FillDeltas(process->sample.get(), process->born_in_tick, &draft_);
   process->sample = draft_.Finish();
@@ -186,7 +183,7 @@ void RowMaker::MakeThreadSample(Thread* thread, uint64_t tick_seq) {
   FillScheduling(thread->state, thread->nice, thread->priority, thread->cpu, &draft_);
   FillConnectionFlags(thread->flags, attached_, &draft_);
   FillWaits(thread->off_since_ns, IoWaitSince(*thread));
-  FillSmaps(process->smaps, &draft_);
+  FillSmaps(process->smaps.get(), &draft_);
   FillHitPercent(thread->counters, &thread->hit_adds, &thread->hit_lookups);
   FillDeltas(thread->sample.get(), thread->born_in_tick, &draft_);
   thread->sample = draft_.Finish();

@@ -2,6 +2,7 @@
 #include "daemon/task_keeper.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -10,7 +11,7 @@
 namespace taskmon::daemon {
 namespace {
 
-std::string Comm(const char (&comm)[TM_COMM_LEN]) { return std::string(comm, strnlen(comm, TM_COMM_LEN)); }
+std::string_view Comm(const char (&comm)[TM_COMM_LEN]) { return {comm, strnlen(comm, TM_COMM_LEN)}; }
 
 void MergeMaxima(const tm_max (&from)[TM_M_MAX], tm_max (&into)[TM_M_MAX]) {
   for (int i = 0; i < TM_M_MAX; ++i) {
@@ -68,7 +69,7 @@ void TaskKeeper::OnTask(const tm_task_record& record) {
   if (known == nullptr && IsZombie(record)) return OnZombie(process, record);
   Thread* thread = known != nullptr ? known : ThreadOf(process, record.id);
   thread->seen_pass = pass_;
-  if ((record.flags & TM_TASK_SUCCESSOR) != 0 && (thread->succession == nullptr || thread->left.has_value())) {
+  if ((record.flags & TM_TASK_SUCCESSOR) != 0 && (thread->succession == nullptr || thread->left != nullptr)) {
     // It became the leader after the ring was drained: the record that says so comes first, unless it was lost.
     if (!pass_all_) return;
     thread->succession = std::make_unique<Succession>();
@@ -85,7 +86,7 @@ void TaskKeeper::OnZombie(Process* process, const tm_task_record& record) {
   process->zombie_pass = pass_;
   if (process->known) return;
   process->exited = true;  // dead before taskmond started
-  for (size_t i = 0; i < process->dead.size(); ++i) process->dead[i] = record.counters[i];
+  std::copy(std::begin(record.counters), std::end(record.counters), process->total.begin());
   process->split.Update(record.counters[TM_C_RUNTIME_NS], record.counters[TM_C_UTIME_NS],
                         record.counters[TM_C_STIME_NS]);
   UpdateProcess(process, record);
@@ -127,8 +128,8 @@ void TaskKeeper::UpdateThread(Thread* thread, const tm_task_record& record) {
   const Counters counters = CountersOf(record, *thread);
   const uint64_t accounted_ns = thread->known ? thread->counters[TM_C_RUNTIME_NS] : record.accounted_ns;
   accounted_runtime_ns_ += counters[TM_C_RUNTIME_NS] - std::min(accounted_ns, counters[TM_C_RUNTIME_NS]);
-  Subtract(process->live, thread->counters);
-  Add(process->live, counters);
+  Subtract(process->total, thread->counters);
+  Add(process->total, counters);
   thread->counters = counters;
   thread->split.Update(counters[TM_C_RUNTIME_NS], counters[TM_C_UTIME_NS], counters[TM_C_STIME_NS]);
   MergeMaxima(record.maxima, thread->maxima);
@@ -146,9 +147,9 @@ void TaskKeeper::UpdateThread(Thread* thread, const tm_task_record& record) {
   NoteConnections(process, record.flags, record.header.time_ns);
   NoteDecision(process, record.decision);
   // By then it has the new program's name, which its own number never had.
-  if ((record.flags & TM_TASK_BECAME_LEADER) != 0 && !thread->comm.empty()) return;
-  if (const std::string comm = Comm(record.comm); comm != thread->comm) {
-    thread->comm = comm;
+  if ((record.flags & TM_TASK_BECAME_LEADER) != 0 && !thread->name().empty()) return;
+  if (Comm(record.comm) != thread->name()) {
+    thread->comm = std::to_array(record.comm);
     thread->info_changed = true;
   }
 }
@@ -160,13 +161,13 @@ void TaskKeeper::UpdateProcess(Process* process, const tm_task_record& record) {
   process->known = true;
   if (process->wants_dead_sums && (record.valid & TM_VALID_SIGNAL) != 0) {
     process->wants_dead_sums = false;
-    for (int i = 0; i < TM_C_MAX; ++i) process->dead[i] += record.dead[i];
+    for (int i = 0; i < TM_C_MAX; ++i) process->total[i] += record.dead[i];
   }
   if (record.id.tid == record.id.tgid) {
     process->nice = record.nice;
     process->priority = record.priority;
     process->cpu = record.cpu;
-    if (const std::string comm = Comm(record.comm); comm != process->draft.comm) {
+    if (const std::string_view comm = Comm(record.comm); comm != process->draft.comm) {
       process->draft.comm = comm;
       Touch(process, rules::Occasion::kRename, record.header.time_ns);
     }
@@ -209,6 +210,7 @@ Process* TaskKeeper::BirthOf(const tm_fork_record& record) {
   process->wants_dead_sums = false;
   if (const Thread* parent = table_.FindThreadByTid(record.parent_tid)) {
     process->draft = parent->process->draft;
+    process->Identify(record.id.tgid, record.id.process_start_ns);
     process->cgroup_id = parent->process->cgroup_id;
     process->wants_names = parent->process->wants_names || !parent->process->names_read;
     process->names_read = parent->process->names_read;
@@ -231,7 +233,7 @@ void TaskKeeper::OnFork(const tm_fork_record& record) {
   Process* process = table_.FindProcess(record.id.tgid, record.id.process_start_ns);
   if (process == nullptr) process = BirthOf(record);
   Thread* thread = ThreadOf(process, record.id);
-  thread->comm = Comm(record.comm);
+  thread->comm = std::to_array(record.comm);
   thread->born_in_tick = true;
   thread->changed = true;
   process->changed = true;
@@ -257,9 +259,9 @@ void TaskKeeper::OnExec(const tm_exec_record& record) {
     if (caller != nullptr && caller->process == process) Succeed(process, caller, record.header.time_ns);
   }
   Thread* thread = ThreadOf(process, record.id);
-  thread->comm = Comm(record.comm);
+  thread->comm = std::to_array(record.comm);
   thread->info_changed = true;
-  process->draft.comm = thread->comm;
+  process->draft.comm = thread->name();
   process->draft.exe = std::string_view(record.filename, strnlen(record.filename, TM_PATH_LEN));
   process->draft.cmdline = JoinArguments(std::string(record.args, std::min<size_t>(record.args_len, TM_ARGS_LEN)));
   process->smaps.reset();  // another address space
@@ -277,7 +279,7 @@ void TaskKeeper::LeaveLine(Process* process, Thread* leader, const tm_task_recor
   Succession* succession = leader->succession.get();
   if (succession == nullptr || !succession->awaits_leader) {
     UpdateThread(leader, record);
-    leader->left = {.boot_ns = record.header.time_ns, .wait_status = record.exit_code};
+    leader->left = std::make_unique<LeftLine>(record.header.time_ns, record.exit_code);
     return;
   }
   // The successor was faster: what the old leader did since it was last seen goes to the line after all.
@@ -285,7 +287,7 @@ void TaskKeeper::LeaveLine(Process* process, Thread* leader, const tm_task_recor
   Counters rest;
   std::copy(std::begin(record.counters), std::end(record.counters), rest.begin());
   Subtract(rest, succession->leader);
-  for (Counters* sum : {&succession->offset, &leader->counters, &process->live}) Add(*sum, rest);
+  for (Counters* sum : {&succession->offset, &leader->counters, &process->total}) Add(*sum, rest);
   accounted_runtime_ns_ += rest[TM_C_RUNTIME_NS];
   leader->changed = true;
   process->changed = true;
@@ -294,11 +296,11 @@ void TaskKeeper::LeaveLine(Process* process, Thread* leader, const tm_task_recor
 // A thread other than the leader has called exec: its own line ends, and it goes on in the leader's (fs/exec.c,
 // de_thread). A leader that had ended before by itself has had its end told; the line then begins anew.
 void TaskKeeper::Succeed(Process* process, Thread* caller, uint64_t boot_ns) {
-  Thread* line = table_.FindThread(process->tgid, process->start_ns);
+  Thread* line = table_.FindThread(process->tgid(), process->start_ns());
   auto succession = std::make_unique<Succession>();
-  succession->awaits_leader = line != nullptr && !line->left.has_value();
+  succession->awaits_leader = line != nullptr && line->left == nullptr;
   if (line == nullptr) {
-    line = table_.AddThread(process, process->tgid, process->start_ns);
+    line = table_.AddThread(process, process->tgid(), process->start_ns());
     line->born_in_tick = true;
   }
   succession->leader = line->counters;
@@ -311,19 +313,19 @@ void TaskKeeper::Succeed(Process* process, Thread* caller, uint64_t boot_ns) {
   line->state = caller->state;
   line->info_changed = true;
   line->seen_pass = pass_;
-  EndThread(caller, boot_ns, 0, fmt::format("became TID {} by exec", process->tgid));
+  EndThread(caller, boot_ns, 0, fmt::format("became TID {} by exec", process->tgid()));
 }
 
 void TaskKeeper::OnRename(const tm_rename_record& record) {
   Thread* thread = table_.FindThread(record.id.tid, record.id.start_ns);
   if (thread == nullptr) return;  // exec renames before its own record; a pass will bring the name otherwise
-  thread->comm = Comm(record.comm);
+  thread->comm = std::to_array(record.comm);
   thread->info_changed = true;
   thread->changed = true;
   Process* process = thread->process;
   process->changed = true;
-  if (thread->key.tid == process->tgid) {
-    process->draft.comm = thread->comm;
+  if (thread->key.tid == process->tgid()) {
+    process->draft.comm = thread->name();
     Touch(process, rules::Occasion::kRename, record.header.time_ns);
     NoteDecision(process, record.decision);
   }
@@ -339,7 +341,8 @@ void TaskKeeper::OnFinal(const tm_task_record& record) {
   Process* process = ProcessOf(record);
   const bool was_leader = record.id.start_ns == record.id.process_start_ns;
   if ((record.flags & TM_TASK_ENDED_BY_EXEC) != 0 && was_leader && (record.flags & TM_TASK_GROUP_DEAD) == 0) {
-    return LeaveLine(process, ThreadOf(process, {process->tgid, process->tgid, process->start_ns, process->start_ns}),
+    return LeaveLine(process,
+                     ThreadOf(process, {process->tgid(), process->tgid(), process->start_ns(), process->start_ns()}),
                      record);
   }
   Thread* thread = ThreadOf(process, record.id);
@@ -364,17 +367,14 @@ void TaskKeeper::EndThread(Thread* thread, uint64_t boot_ns, int32_t wait_status
 }
 
 void TaskKeeper::Fold(Thread* thread) {
-  Process* process = thread->process;
-  Subtract(process->live, thread->counters);
-  Add(process->dead, thread->counters);
-  process->changed = true;
+  thread->process->changed = true;
   table_.RemoveThread(thread);
 }
 
 void TaskKeeper::FinishProcess(Process* process, const tm_task_record& record) {
   while (!process->threads.empty()) {
     Thread* thread = process->threads.back().get();
-    if (thread->left) {
+    if (thread->left != nullptr) {
       EndThread(thread, thread->left->boot_ns, thread->left->wait_status, "");  // and the exec came to nothing
     } else {
       Fold(thread);  // its final record was lost
@@ -386,7 +386,7 @@ void TaskKeeper::FinishProcess(Process* process, const tm_task_record& record) {
   rows_.MakeProcessSample(process, 0);
   process->valid &= ~TM_VALID_MM;
   process->changed = true;
-  AddExit(record.header.time_ns, process->start_ns, record.exit_code, process->sample);
+  AddExit(record.header.time_ns, process->start_ns(), record.exit_code, process->sample);
 }
 
 void TaskKeeper::End(Process* process) {
@@ -444,7 +444,7 @@ void TaskKeeper::OnNames(const NameAnswer& answer) {
 void TaskKeeper::OnSmaps(const SmapsAnswer& answer) {
   Process* process = table_.FindProcess(answer.tgid, answer.start_ns);
   if (process == nullptr || process->exited) return;
-  process->smaps = answer;
+  process->smaps = std::make_unique<SmapsAnswer>(answer);
   process->changed = true;
   for (const auto& thread : process->threads) thread->changed = true;
 }

@@ -27,8 +27,7 @@ Process* TaskTable::FindProcess(int32_t tgid, uint64_t start_ns) {
 
 Process* TaskTable::AddProcess(int32_t tgid, uint64_t start_ns) {
   auto process = std::make_unique<Process>();
-  process->tgid = tgid;
-  process->start_ns = start_ns;
+  process->Identify(tgid, start_ns);
   Process* raw = process.get();
   processes_[{tgid, start_ns}] = std::move(process);
   return raw;
@@ -36,7 +35,7 @@ Process* TaskTable::AddProcess(int32_t tgid, uint64_t start_ns) {
 
 void TaskTable::RemoveProcess(Process* process) {
   for (const auto& thread : process->threads) Unindex(thread.get());
-  processes_.erase({process->tgid, process->start_ns});
+  processes_.erase({process->tgid(), process->start_ns()});
 }
 
 Thread* TaskTable::FindThread(int32_t tid, uint64_t start_ns) {

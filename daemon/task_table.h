@@ -3,16 +3,18 @@
 // The sampler's picture of all tasks between ticks: processes own their threads, threads own their counters. Mutable
 // and private to SampleBuilder; what others see are the immutable samples and infos that hang on it.
 //
-//   FORK or first sight ──► Thread in Process.threads ──► FINAL: counters folded into Process.dead, Thread removed
+//   FORK or first sight ──► Thread in Process.threads ──► FINAL: Thread removed, its counters stay in Process.total
 //                                                           └─ last one: Process.exited, kept while it is a zombie
 //
 // Exec by a thread other than the leader ends that thread's line and goes on in the leader's: see Succession.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <optional>
-#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -56,21 +58,23 @@ struct Thread {
   char state = 'S';
 
   std::shared_ptr<const TaskInfo> info;
-  std::string comm;
+  std::array<char, TM_COMM_LEN> comm{};  // as the kernel has it
   Counters counters{};
   CpuSplit split;
   tm_max maxima[TM_M_MAX] = {};
   uint32_t flags = 0;  // enum tm_task_flags
   uint32_t valid = 0;  // enum tm_valid
-  int32_t nice = 0;
-  int32_t priority = 0;
   uint32_t cpu = 0;
+  int16_t nice = 0;
+  int16_t priority = 0;
   uint64_t off_since_ns = 0;
   uint64_t hit_adds = 0;  // page cache adds and lookups at the last sample
   uint64_t hit_lookups = 0;
   uint64_t seen_pass = 0;
-  std::optional<LeftLine> left;
+  std::unique_ptr<LeftLine> left;
   std::unique_ptr<Succession> succession;
+
+  std::string_view name() const { return {comm.data(), strnlen(comm.data(), comm.size())}; }
 };
 
 struct Process {
@@ -86,36 +90,42 @@ struct Process {
   bool wants_names = false;       // command line, exe, cgroup still to be read from /proc
   bool names_read = false;        // … or known from exec: what they say can be relied on
   bool names_may_differ = false;  // it has done something since /proc was last asked
-  uint64_t names_seq = 0;         // the tick at which /proc was last asked
-  uint64_t names_pause = 1;       // ticks until it is asked again
+  bool wants_dead_sums = true;    // threads that ended before it was first seen are still to be taken over
+  bool answered_wanted = false;   // whether the kernel side was told that it is wanted …
+  uint32_t answered_seq = 0;      // … in answer to this decision
+  uint32_t names_pause = 1;       // ticks until /proc is asked again, …
+  uint64_t names_seq = 0;         // … since this one
   // What has happened to it since rules were last asked about it, and when.
   std::optional<rules::Occasion> occasion;
+  int16_t nice = 0;  // the leader's, kept after it is gone
+  int16_t priority = 0;
   uint64_t occasion_boot_ns = 0;
   std::shared_ptr<const TaskInfo> info;
   uint64_t zombie_pass = 0;  // the last pass that showed it as a zombie
 
   rules::Standing standing;
-  tm_decision decision = {};     // the kernel side's latest
-  uint32_t answered_seq = 0;     // of the decision that was answered …
-  bool answered_wanted = false;  // … like this
-  int32_t tgid = 0;
-  uint64_t start_ns = 0;
-  TaskInfo draft;  // the next TaskInfo of the process row
+  tm_decision decision = {};  // the kernel side's latest
+  uint32_t cpu = 0;           // the leader's
+  TaskInfo draft;             // the next TaskInfo of the process row; its identity from the beginning
   uint64_t cgroup_id = 0;
-  Counters live{};  // sum over threads
-  Counters dead{};  // ended threads, and what signal_struct held at first sight
+  Counters total{};  // of its threads, of ended ones, and what signal_struct held at first sight
   CpuSplit split;
   tm_max maxima[TM_M_MAX] = {};
   uint64_t gauges[TM_P_MAX] = {};
   uint32_t valid = 0;
   uint32_t used_flags = 0;  // TM_TASK_TCP_USED, TM_TASK_UDP_USED of all threads ever
-  int32_t nice = 0;         // the leader's, kept after it is gone
-  int32_t priority = 0;
-  uint32_t cpu = 0;
-  bool wants_dead_sums = true;  // threads that ended before it was first seen are still to be taken over
   uint64_t hit_adds = 0;
   uint64_t hit_lookups = 0;
-  std::optional<SmapsAnswer> smaps;
+  std::unique_ptr<SmapsAnswer> smaps;  // null: not read yet
+
+  int32_t tgid() const { return draft.tgid; }
+  uint64_t start_ns() const { return draft.process_start_ns; }
+  // Who it was copied from has another identity.
+  void Identify(int32_t tgid, uint64_t start_ns) {
+    draft.key = {start_ns, tgid, false};
+    draft.tgid = tgid;
+    draft.process_start_ns = start_ns;
+  }
 };
 
 // Rules are to be asked about it anew. An exec is not outdone by what comes with it.

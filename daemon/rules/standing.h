@@ -53,11 +53,12 @@ struct Standing {
   static constexpr size_t kMostBefore = 8;
 
   Decision now;
-  std::vector<Decision> before;  // newest first
-  uint64_t forgotten = 0;
+  std::vector<Decision> before;     // newest first
   uint64_t hold_until_boot_ns = 0;  // its metrics match no more; 0: they do, or are not asked
   bool names_pending = false;       // a rule that reads names comes before what matches without them
   bool inherited = false;           // has its parent's rule, and has done nothing since that changes who it is
+  bool may_match = false;           // one of `watched` tracks, and is not watched by the kernel side itself
+  uint32_t forgotten = 0;           // decisions that came before these
 
   // Admission's own: places among the enabled rules, valid for its generation of rules.
   uint64_t generation = 0;
@@ -67,7 +68,6 @@ struct Standing {
   // Its row, and bits by place in `watched`: while it is the row, idle, those rules do not match and need not be asked.
   const TaskSample* settled_row = nullptr;
   uint64_t settled = 0;
-  bool may_match = false;  // one of them tracks, and is not watched by the kernel side itself
 
   bool tracked() const { return now.outcome == Outcome::kTracked || now.outcome == Outcome::kPending; }
 };
