@@ -11,7 +11,7 @@
 #include <fmt/format.h>
 
 #include "storage/anonymizer.h"
-#include "storage/codec.h"
+#include "storage/event_feed.h"
 #include "storage/ring_reader.h"
 #include "storage/schema.h"
 #include "storage/sqlite_db.h"
@@ -31,7 +31,11 @@ class Cutter {
  public:
   Cutter(const CutOptions& options, std::unique_ptr<RingReader> reader, std::unique_ptr<RingReader> events,
          std::unique_ptr<RingWriter> writer)
-      : options_(options), reader_(std::move(reader)), events_(std::move(events)), writer_(std::move(writer)) {}
+      : options_(options),
+        reader_(std::move(reader)),
+        events_(std::move(events)),
+        feed_(events_.get(), {options.begin_wall_ns, options.end_wall_ns}, EventFilter().types),
+        writer_(std::move(writer)) {}
 
   absl::StatusOr<CutResult> Run();
 
@@ -46,6 +50,7 @@ class Cutter {
 
   const CutOptions& options_;
   const std::unique_ptr<RingReader> reader_, events_;
+  EventFeed feed_;
   std::unique_ptr<RingWriter> writer_;
   Anonymizer anonymizer_;
   std::unordered_map<std::shared_ptr<const TaskInfo>, std::shared_ptr<const TaskInfo>> names_;
@@ -53,7 +58,6 @@ class Cutter {
   std::unordered_map<std::shared_ptr<const TaskSample>, std::shared_ptr<const TaskSample>> rows_, next_rows_;
   Snapshot waiting_;  // until it is known whether it is the last, which the events after it go with
   bool any_ = false;
-  int64_t events_from_wall_ns_ = 0;
   CutResult result_;
 };
 
@@ -96,17 +100,15 @@ void Cutter::HideValues(Event* event) const {
 }
 
 absl::Status Cutter::ReadEvents(int64_t to_wall_ns, std::vector<Event>* events) {
-  absl::Status status = events_->ScanEvents(events_from_wall_ns_, to_wall_ns, {}, [&](const Event& event) {
+  return feed_.Until(to_wall_ns, [&](const Event& event) {
     Event& kept = events->emplace_back(event);
     kept.id = 0;
     if (kept.task != nullptr) HideValues(&kept);
     if (kept.task != nullptr) kept.task = Names(event.task);
     if (kept.final_sample != nullptr) kept.final_sample = Row(event.final_sample);
     if (options_.anonymize) anonymizer_.Hide(&kept);
-    return true;
+    return absl::OkStatus();
   });
-  events_from_wall_ns_ = WrapAdd(to_wall_ns, 1);
-  return status;
 }
 
 absl::Status Cutter::Write(int64_t events_to_wall_ns) {
@@ -157,7 +159,6 @@ absl::Status Cutter::Fold() {
 }
 
 absl::StatusOr<CutResult> Cutter::Run() {
-  events_from_wall_ns_ = options_.begin_wall_ns;
   absl::Status status;
   absl::Status scanned = reader_->Scan(options_.begin_wall_ns, options_.end_wall_ns, {}, [&](const Snapshot& snapshot) {
     status = Take(snapshot);

@@ -1,38 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Tells a window of the ends of tasks, up to the tick it has come to. Has a reader of its own, since the window's is in
-// the middle of a scan, and reads ahead: each end is read once, however many steps there are. Owned by one question.
+// Tells a window of the ends of tasks, up to the tick it has come to. Owned by one question.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
-#include <deque>
 
 #include <absl/status/status.h>
 
 #include "daemon/query/window.h"
-#include "storage/ring_reader.h"
+#include "storage/event_feed.h"
 
 namespace taskmon::query {
 
 class EndFeed {
  public:
-  static constexpr size_t kReadAhead = 4096;  // ends, some KiB each at most
-
   // What ended by the range's begin is none of the window's business.
-  EndFeed(storage::RingReader* events, const storage::TimeRange& range) : events_(events), range_(range) {}
+  EndFeed(storage::RingReader* events, const storage::TimeRange& range)
+      : exits_(events, {range.begin_wall_ns + 1, range.end_wall_ns}, 1u << static_cast<uint32_t>(EventType::kExit)) {}
 
-  // All that ended up to the tick at this time, which is stored. Ticks come in their order.
-  absl::Status Feed(int64_t until_wall_ns, WindowFolder* folder);
+  // All that ended up to the tick at this time. Ticks come in their order.
+  absl::Status Feed(int64_t until_wall_ns, WindowFolder* folder) {
+    return exits_.Until(until_wall_ns, [folder](const Event& event) { return folder->AddEnd(event); });
+  }
 
  private:
-  absl::Status ReadOn(int64_t until_wall_ns);
-
-  storage::RingReader* const events_;
-  const storage::TimeRange range_;
-  std::deque<Event> ahead_;
-  uint64_t last_id_ = 0;           // read so far
-  int64_t all_until_wall_ns_ = 0;  // all that is stored up to here has been read
+  storage::EventFeed exits_;
 };
 
 }  // namespace taskmon::query

@@ -15,19 +15,9 @@ class EndFeedTest : public testing::Test {
     const uint64_t seq = ring_.ticks.size() + 1;
     ring_.ticks.push_back(World(seq, {TaskBuilder(1).Set(v1::TASK_RUNTIME_NS, 0, 0)}));
     for (uint64_t i = 0; i < ends; ++i) {
-      TaskBuilder task(next_tid_++);
-      const uint64_t lived_ns = 5 * kMs;
-      task.Info(
-          [&](TaskInfo& info) { info.key.start_ns = info.process_start_ns = kBoot + seq * kSecond - kMs - lived_ns; });
-      Event event;
-      event.id = ring_.events.size() + 1;
-      event.type = EventType::kExit;
-      event.wall_ns = kStart + static_cast<int64_t>(seq) * kSecond - kMs;
-      event.boot_ns = kBoot + seq * kSecond - kMs;
-      event.duration_ns = lived_ns;
-      event.final_sample = task.Set(v1::TASK_RUNTIME_NS, kMs).Build(seq);
-      event.task = event.final_sample->info;
-      ring_.events.push_back(std::move(event));
+      Event end = End(next_tid_++, seq, kMs, 5 * kMs);
+      end.id = ring_.events.size() + 1;
+      ring_.events.push_back(std::move(end));
     }
   }
 
@@ -56,10 +46,10 @@ class EndFeedTest : public testing::Test {
 TEST_F(EndFeedTest, EachEndIsReadOnceHoweverManyStepsThereAre) {
   constexpr size_t kTicks = 60;
   for (size_t i = 0; i < kTicks; ++i) AddTick(100 + i);
-  AddTick(2 * EndFeed::kReadAhead + 1);  // more at once than are read ahead
+  AddTick(2 * storage::EventFeed::kReadAhead + 1);  // more at once than are read ahead
   EndFeed ends(&reader_, All());
   for (size_t i = 0; i < kTicks; ++i) EXPECT_EQ(Step(i, &ends), static_cast<int64_t>(100 + i) * kMs) << i;
-  EXPECT_EQ(Step(kTicks, &ends), static_cast<int64_t>(2 * EndFeed::kReadAhead + 1) * kMs);
+  EXPECT_EQ(Step(kTicks, &ends), static_cast<int64_t>(2 * storage::EventFeed::kReadAhead + 1) * kMs);
   EXPECT_EQ(ring_.events_read, ring_.events.size());
 }
 

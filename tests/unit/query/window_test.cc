@@ -19,21 +19,6 @@ TaskBuilder Worker(int32_t tid, int64_t runtime, int64_t ran, int64_t rss) {
   return TaskBuilder(tid).Set(v1::TASK_RUNTIME_NS, runtime, ran).Set(v1::TASK_PM_SIZE, rss);
 }
 
-Event End(int32_t tid, uint64_t seq, int64_t runtime, uint64_t lived_ns) {
-  TaskBuilder task(tid);
-  task.Info([&](TaskInfo& info) {
-    if (lived_ns < 10 * kSecond) info.key.start_ns = info.process_start_ns = kBoot + seq * kSecond - lived_ns;
-  });
-  Event event;
-  event.type = EventType::kExit;
-  event.wall_ns = kStart + static_cast<int64_t>(seq) * kSecond - kMs;
-  event.boot_ns = kBoot + seq * kSecond - kMs;
-  event.duration_ns = lived_ns;
-  event.final_sample = task.Set(v1::TASK_RUNTIME_NS, runtime).Build(seq);
-  event.task = event.final_sample->info;
-  return event;
-}
-
 int64_t Value(const WindowRow& row, const WindowResult& result, v1::Metric metric) {
   return ResolveValue(RowOf(row, result.moment), metric).value_or(-1);
 }

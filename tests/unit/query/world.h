@@ -95,6 +95,22 @@ inline Snapshot World(uint64_t seq, const std::vector<TaskBuilder>& tasks) {
   return snapshot;
 }
 
+// The end of a process, a millisecond before tick `seq`; born before the first tick where it lived for 10 s or more.
+inline Event End(int32_t tid, uint64_t seq, int64_t runtime, uint64_t lived_ns) {
+  TaskBuilder task(tid);
+  task.Info([&](TaskInfo& info) {
+    if (lived_ns < 10 * kSecond) info.key.start_ns = info.process_start_ns = kBoot + seq * kSecond - lived_ns;
+  });
+  Event event;
+  event.type = EventType::kExit;
+  event.wall_ns = kStart + static_cast<int64_t>(seq) * kSecond - kMs;
+  event.boot_ns = kBoot + seq * kSecond - kMs;
+  event.duration_ns = lived_ns;
+  event.final_sample = task.Set(v1::TASK_RUNTIME_NS, runtime).Build(seq);
+  event.task = event.final_sample->info;
+  return event;
+}
+
 inline std::shared_ptr<const Snapshot> Shared(Snapshot snapshot) {
   return std::make_shared<const Snapshot>(std::move(snapshot));
 }
