@@ -363,10 +363,11 @@ void TaskKeeper::EndThread(Thread* thread, uint64_t boot_ns, int32_t wait_status
     rows_.MakeThreadSample(thread, 0);
     AddExit(boot_ns, thread->key.start_ns, wait_status, thread->sample).detail = detail;
   }
-  Fold(thread);
+  Remove(thread);
 }
 
-void TaskKeeper::Fold(Thread* thread) {
+// What it did stays in its process's total.
+void TaskKeeper::Remove(Thread* thread) {
   thread->process->changed = true;
   table_.RemoveThread(thread);
 }
@@ -377,7 +378,7 @@ void TaskKeeper::FinishProcess(Process* process, const tm_task_record& record) {
     if (thread->left != nullptr) {
       EndThread(thread, thread->left->boot_ns, thread->left->wait_status, "");  // and the exec came to nothing
     } else {
-      Fold(thread);  // its final record was lost
+      Remove(thread);  // its final record was lost
     }
   }
   rows_.ProcessInfo(process);  // while the rules can still be asked
@@ -453,7 +454,7 @@ void TaskKeeper::RemoveUnseen() {
   for (auto& [key, process] : table_.processes()) {
     for (size_t i = process->threads.size(); i-- > 0;) {
       Thread* thread = process->threads[i].get();
-      if (thread->seen_pass != pass_ && !thread->born_in_tick) Fold(thread);
+      if (thread->seen_pass != pass_ && !thread->born_in_tick) Remove(thread);
     }
     if (process->threads.empty() && !process->exited) {
       End(process.get());

@@ -3,8 +3,8 @@
 // Keeps the task table true to what the kernel's records, /proc and smaps say, and notes what happens as events. Pure;
 // owned by SampleBuilder, on the sampler's thread.
 //
-// Identity is (tid, start time): a reused number is another task. A thread that ends is folded into its process at the
-// moment its final record arrives, so that the totals of a process never fall.
+// Identity is (tid, start time): a reused number is another task. What a thread does is in its process's total at
+// once, and stays there when it ends, so that the totals of a process never fall.
 #pragma once
 
 #include <cstdint>
@@ -78,7 +78,7 @@ class TaskKeeper {
   };
   void UpdateOwner(Process* process, const Owner& owner, uint64_t boot_ns);
   void UpdateUser(uint32_t uid, const SharedText& name);
-  void Fold(Thread* thread);
+  void Remove(Thread* thread);
   void FinishProcess(Process* process, const tm_task_record& record);
   void EndThread(Thread* thread, uint64_t boot_ns, int32_t wait_status, const std::string& detail);
   void LeaveLine(Process* process, Thread* leader, const tm_task_record& record);
