@@ -51,6 +51,14 @@ uint64_t CpuNs(const rusage& usage) {
   return ns(usage.ru_utime) + ns(usage.ru_stime);
 }
 
+// A child that ends at once, reaped.
+pid_t LiveForAMoment() {
+  const pid_t tid = fork();
+  if (tid == 0) _exit(0);
+  waitpid(tid, nullptr, 0);
+  return tid;
+}
+
 void* Sleep(void*) {
   for (;;) pause();
 }
@@ -355,11 +363,7 @@ TEST_F(LifecycleTest, VforkIsAProcessLikeAnyOther) {
 
 TEST_F(LifecycleTest, ForksAndThreadsAreCountedApart) {
   const auto final = FinalOf([] {
-    for (int i = 0; i < 5; ++i) {
-      const pid_t tid = fork();
-      if (tid == 0) _exit(0);
-      waitpid(tid, nullptr, 0);
-    }
+    for (int i = 0; i < 5; ++i) LiveForAMoment();
     for (int i = 0; i < 3; ++i) pthread_join(StartThread([](void*) -> void* { return nullptr; }), nullptr);
     return 0;
   });
@@ -511,11 +515,7 @@ TEST_F(RefusedTest, ALifeThatIsRefusedToTheEndIsCountedAsLost) {
 TEST_F(LifecycleTest, AForkAndAPassThatMeetTheNewTaskAtTheSameMomentAreBothServed) {
   constexpr int kForks = 500;
   Child child([] {
-    for (int i = 0; i < kForks; ++i) {
-      const pid_t tid = fork();
-      if (tid == 0) _exit(0);
-      waitpid(tid, nullptr, 0);
-    }
+    for (int i = 0; i < kForks; ++i) LiveForAMoment();
     return 0;
   });
   PassOf(child.tid());
@@ -533,16 +533,11 @@ TEST_F(LifecycleTest, ADrainEndsHoweverMuchComesMeanwhile) {
   ProbeOptions options;
   options.ring_bytes = 65536;
   Start({TM_HOOKS_LIFECYCLE}, options);
-  const auto live = [] {
-    const pid_t tid = fork();
-    if (tid == 0) _exit(0);
-    waitpid(tid, nullptr, 0);
-  };
-  live();
+  LiveForAMoment();
   size_t bytes = 0;
   size_t records = 0;
   const size_t told = probe_->DrainRing([&](const tm_record_header& header) {
-    live();  // two records for each that is taken out
+    LiveForAMoment();  // two records for each that is taken out
     bytes += header.size;
     ++records;
   });
@@ -561,12 +556,7 @@ TEST_F(LifecycleTest, AStormIsRecordedOrCounted) {
   Start({TM_HOOKS_LIFECYCLE}, options);
   constexpr uint64_t kForks = 300;
   std::set<pid_t> children;
-  for (uint64_t i = 0; i < kForks; ++i) {
-    const pid_t tid = fork();
-    if (tid == 0) _exit(0);
-    children.insert(tid);
-    waitpid(tid, nullptr, 0);
-  }
+  for (uint64_t i = 0; i < kForks; ++i) children.insert(LiveForAMoment());
   ring_.clear();
   Drain();
   uint64_t forks = 0, finals = 0;

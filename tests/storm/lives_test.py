@@ -5,6 +5,13 @@ import unittest
 from storm_case import LEAF, LONG, SECONDS, StormCase
 
 
+def account_processes(case, born, losses):
+    unstored = losses.get("unstored_events", 0)
+    dead = losses.get("ring_final", 0) + losses.get("lives", 0) + losses.get("process", 0)
+    case.account("execs", born, case.stored("exec", "comm == storm_leaf"), losses.get("ring_exec", 0) + unstored)
+    case.account("ends", born, case.stored("exit", "comm == storm_leaf"), dead + unstored)
+
+
 class Lives(StormCase):
     def test_every_process_is_recorded_or_counted(self):
         born, status, losses = self.endure("fork storm", "forks", SECONDS, LEAF)
@@ -13,10 +20,7 @@ class Lives(StormCase):
         if LONG:
             self.assertGreaterEqual(percent, 99)
             self.assertLessEqual(percent, 101)
-        unstored = losses.get("unstored_events", 0)
-        dead = losses.get("ring_final", 0) + losses.get("lives", 0) + losses.get("process", 0)
-        self.account("execs", born, self.stored("exec", "comm == storm_leaf"), losses.get("ring_exec", 0) + unstored)
-        self.account("ends", born, self.stored("exit", "comm == storm_leaf"), dead + unstored)
+        account_processes(self, born, losses)
 
     def test_every_thread_is_recorded_or_counted(self):
         born, _, losses = self.endure("thread storm", "threads")
@@ -41,10 +45,7 @@ class LongInterval(StormCase):
         print("ticks that did not wait for their time:", status["early_ticks"])
         self.assertGreater(status["early_ticks"], 0)
         self.stop()
-        unstored = losses.get("unstored_events", 0)
-        dead = losses.get("ring_final", 0) + losses.get("lives", 0) + losses.get("process", 0)
-        self.account("execs", born, self.stored("exec", "comm == storm_leaf"), losses.get("ring_exec", 0) + unstored)
-        self.account("ends", born, self.stored("exit", "comm == storm_leaf"), dead + unstored)
+        account_processes(self, born, losses)
 
 
 if __name__ == "__main__":
