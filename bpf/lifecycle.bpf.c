@@ -96,9 +96,7 @@ static __always_inline void tm_send_exec(struct task_struct *t, struct tm_task *
 	r->args_len = len;
 	len += __builtin_offsetof(struct tm_exec_record, args);
 	tm_fill_header(&r->header, len, TM_RECORD_EXEC);
-	if (bpf_ringbuf_output(&tm_ring, r, len, 0))
-		tm_count_drop(TM_DROP_RING_EXEC);
-	else if (st)
+	if (!tm_ring_output(r, len, TM_DROP_RING_EXEC) && st)
 		tm_note_told(st);
 }
 

@@ -18,6 +18,7 @@ struct tm_looks_map tm_looks SEC(".maps");
 struct tm_walked_map tm_walked SEC(".maps");
 
 const volatile __u32 tm_page_size = 4096;
+const volatile __u64 tm_ring_wake_bytes = 4096;
 const volatile __u32 tm_oom_from_signal = 0;
 const volatile __u32 tm_refuse_storage = 0;
 

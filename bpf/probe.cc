@@ -31,6 +31,8 @@ namespace taskmon::bpf {
 namespace {
 
 constexpr uint64_t kNever = ~uint64_t{0};
+// Records wake us when so large a part of the ring waits for us, and again with each further one.
+constexpr uint32_t kRingWakeParts = 32;
 
 struct DestroySkeleton {
   void operator()(taskmon_bpf* skeleton) const { taskmon_bpf__destroy(skeleton); }
@@ -207,6 +209,7 @@ void ProbeImpl::Configure() {
   }
   skeleton_->rodata->tm_page_size = static_cast<uint32_t>(sysconf(_SC_PAGESIZE));
   skeleton_->rodata->tm_refuse_storage = options_.refuse_storage;
+  skeleton_->rodata->tm_ring_wake_bytes = options_.ring_bytes / kRingWakeParts;
   bpf_map__set_autocreate(skeleton_->maps.tm_walked, bpf_program__autoload(skeleton_->progs.tm_walk_stretch));
   bpf_map__set_max_entries(skeleton_->maps.tm_ring, options_.ring_bytes);
   bpf_map__set_max_entries(skeleton_->maps.tm_requests, options_.block_requests);

@@ -78,7 +78,8 @@ class Probe {
   // A failed pass is Unavailable, and the next one sends everything again.
   virtual absl::Status Collect(bool all, const TaskSink& sink) = 0;
 
-  // Readable when the ring has records. Lives as long as the probe.
+  // Wakes who waits for it each time that another 32nd of the ring waits to be drained, so that few records cost no
+  // wake: drain it at each pass as well. Lives as long as the probe.
   virtual int ring_fd() const = 0;
   // Hands over what is in the ring now; what comes meanwhile may wait for the next call, so that each ends however much
   // comes. Returns the number of records.

@@ -161,6 +161,7 @@ extern struct tm_exec_scratch_map tm_exec_scratch SEC(".maps");
 
 /* Set before loading. */
 extern const volatile __u32 tm_page_size;
+extern const volatile __u64 tm_ring_wake_bytes;
 extern const volatile __u32 tm_oom_from_signal;	/* mark_victim gives a number only: derive the count from signal->oom_mm */
 extern const volatile __u32 tm_refuse_storage;	/* tests: enum tm_storage_moment */
 
@@ -296,9 +297,44 @@ static __always_inline void *tm_ring_reserve(const u64 size, u16 kind, u32 drop)
 	return h;
 }
 
+/*
+ * Whether a record makes what waits in the ring pass a multiple of tm_ring_wake_bytes, a power of two. Only then is user
+ * space woken: it interrupts the CPU of the task that the record is about. Records of two CPUs at once may hide a multiple
+ * from each other; the next one wakes.
+ */
+static __always_inline u64 tm_ring_wake(u64 before, u64 after)
+{
+	return (before ^ after) & ~(tm_ring_wake_bytes - 1) ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+}
+
+static __always_inline u64 tm_ring_waiting(void)
+{
+	return bpf_ringbuf_query(&tm_ring, BPF_RB_AVAIL_DATA);
+}
+
+/* What a record takes in the ring. */
+static __always_inline u64 tm_ring_room(u64 size)
+{
+	return ((size + 7) & ~7ull) + BPF_RINGBUF_HDR_SZ;
+}
+
 static __always_inline void tm_ring_submit(void *record)
 {
-	bpf_ringbuf_submit(record, 0);
+	struct tm_record_header *h = record;
+	u64 after = tm_ring_waiting();
+
+	bpf_ringbuf_submit(record, tm_ring_wake(after - tm_ring_room(h->size), after));
+}
+
+/* 0, or the drop counted. */
+static __always_inline long tm_ring_output(void *record, u64 size, u32 drop)
+{
+	u64 before = tm_ring_waiting();
+	long error = bpf_ringbuf_output(&tm_ring, record, size, tm_ring_wake(before, before + tm_ring_room(size)));
+
+	if (error)
+		tm_count_drop(drop);
+	return error;
 }
 
 #endif

@@ -30,11 +30,6 @@ constexpr uint64_t kHooksEveryTicks = 10;
 // So long after the tick before, a tick is not just late: what was in between is told to be a gap.
 constexpr uint64_t kGapIntervals = 3;
 constexpr absl::Duration kLongestAnswer = absl::Seconds(5);
-// A record that finds the ring empty wakes us, which costs the task that it is about more than all our hooks: an
-// interrupt of its CPU. So after one we look by ourselves, so often, until nothing has come, and only then want to be
-// woken again.
-constexpr int kRingPauseMs = 5;
-
 // With so many events, about 1 KiB each, a tick ends before its time: what waits in memory has a limit, however long
 // the interval.
 constexpr size_t kEventsOfATick = 100'000;
@@ -57,12 +52,12 @@ Event NoTickFor(const Tick& tick) {
   return gap;
 }
 
-// `how`: EPOLLONESHOT tells of it once, until it is watched anew with EPOLL_CTL_MOD.
-void Watch(int epoll_fd, int operation, int fd, uint32_t how = 0) {
+// `how`: EPOLLET tells of it when somebody is woken, not as long as there is something to read.
+void Watch(int epoll_fd, int fd, uint32_t how = 0) {
   epoll_event event{};
   event.events = EPOLLIN | how;
   event.data.fd = fd;
-  epoll_ctl(epoll_fd, operation, fd, &event);
+  epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event);
 }
 
 }  // namespace
@@ -136,32 +131,27 @@ void Sampler::Run() {
   const bpf::Fd timer(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
   uint64_t timer_ns = interval_ns();
   SetTimer(timer.get(), timer_ns);
-  for (int fd : {timer.get(), stop_fd_, ask_fd_}) Watch(epoll_fd.get(), EPOLL_CTL_ADD, fd);
-  Watch(epoll_fd.get(), EPOLL_CTL_ADD, probe_->ring_fd(), EPOLLONESHOT);
+  for (int fd : {timer.get(), stop_fd_, ask_fd_}) Watch(epoll_fd.get(), fd);
+  Watch(epoll_fd.get(), probe_->ring_fd(), EPOLLET);
   auto sink = [this](const tm_record_header& header) { builder_.OnRing(header); };
   // A tick may be an hour away, a sign of life may not.
   const int sign_every_ms = options_.sign_every_ns == 0 ? -1 : static_cast<int>(options_.sign_every_ns / 1'000'000);
   bool stopping = false;
-  bool looking = false;  // at the ring, by ourselves
   while (!stopping) {
     epoll_event events[4];
-    const int count = epoll_wait(epoll_fd.get(), events, 4, looking ? kRingPauseMs : sign_every_ms);
+    const int count = epoll_wait(epoll_fd.get(), events, 4, sign_every_ms);
     bool due = false;
     bool asked = false;
     for (int i = 0; i < count; ++i) {
       uint64_t expirations = 0;
       if (events[i].data.fd == stop_fd_) stopping = true;
       if (events[i].data.fd == ask_fd_) asked = true;
-      if (events[i].data.fd == probe_->ring_fd()) looking = true;
       if (events[i].data.fd == timer.get() && read(timer.get(), &expirations, sizeof(expirations)) > 0) {
         due = true;
         late_ticks_ += expirations - 1;
       }
     }
-    if (probe_->DrainRing(sink) == 0 && looking) {
-      looking = false;
-      Watch(epoll_fd.get(), EPOLL_CTL_MOD, probe_->ring_fd(), EPOLLONESHOT);
-    }
+    probe_->DrainRing(sink);
     const bool early = !due && !stopping && !last_tick_failed_ && builder_.event_count() >= kEventsOfATick;
     if (asked || due || stopping) Answer();
     if (due || stopping || early) {

@@ -13,7 +13,6 @@
 #include <csignal>
 #include <cstring>
 #include <filesystem>
-#include <set>
 
 #include "bpf/kernel_support.h"
 #include "tests/bpf/probe_fixture.h"
@@ -49,14 +48,6 @@ uint64_t CpuNs(const rusage& usage) {
     return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(t.tv_usec) * 1000;
   };
   return ns(usage.ru_utime) + ns(usage.ru_stime);
-}
-
-// A child that ends at once, reaped.
-pid_t LiveForAMoment() {
-  const pid_t tid = fork();
-  if (tid == 0) _exit(0);
-  waitpid(tid, nullptr, 0);
-  return tid;
 }
 
 void* Sleep(void*) {
@@ -527,49 +518,6 @@ TEST_F(LifecycleTest, AForkAndAPassThatMeetTheNewTaskAtTheSameMomentAreBothServe
   Drain();
   EXPECT_GE(std::count_if(ring_.begin(), ring_.end(), [](const auto& r) { return r.kind() == TM_RECORD_FINAL; }),
             kForks);
-}
-
-TEST_F(LifecycleTest, ADrainEndsHoweverMuchComesMeanwhile) {
-  ProbeOptions options;
-  options.ring_bytes = 65536;
-  Start({TM_HOOKS_LIFECYCLE}, options);
-  LiveForAMoment();
-  size_t bytes = 0;
-  size_t records = 0;
-  const size_t told = probe_->DrainRing([&](const tm_record_header& header) {
-    LiveForAMoment();  // two records for each that is taken out
-    bytes += header.size;
-    ++records;
-  });
-  EXPECT_EQ(told, records);
-  EXPECT_LT(bytes, options.ring_bytes + sizeof(tm_exec_record));
-  const auto count = [&](const tm_record_header&) { ++records; };
-  EXPECT_GT(probe_->DrainRing(count), 0u);
-  while (probe_->DrainRing(count) > 0) {
-  }
-  EXPECT_GT(records, told);
-}
-
-TEST_F(LifecycleTest, AStormIsRecordedOrCounted) {
-  ProbeOptions options;
-  options.ring_bytes = 4096;
-  Start({TM_HOOKS_LIFECYCLE}, options);
-  constexpr uint64_t kForks = 300;
-  std::set<pid_t> children;
-  for (uint64_t i = 0; i < kForks; ++i) children.insert(LiveForAMoment());
-  ring_.clear();
-  Drain();
-  uint64_t forks = 0, finals = 0;
-  for (const RingRecord& record : ring_) {
-    if (children.count(record.As<tm_fork_record>().id.tid) == 0) continue;
-    forks += record.kind() == TM_RECORD_FORK;
-    finals += record.kind() == TM_RECORD_FINAL;
-  }
-  // Other processes of the machine may have been turned away as well. The last child may still be on its way out.
-  const DropCounters drops = probe_->Drops();
-  EXPECT_GT(drops[TM_DROP_RING_FINAL], 0u);
-  EXPECT_GE(forks + drops[TM_DROP_RING_FORK], kForks);
-  EXPECT_GE(finals + drops[TM_DROP_RING_FINAL], kForks - 1);
 }
 
 }  // namespace

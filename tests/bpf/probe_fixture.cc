@@ -165,6 +165,13 @@ bool AwaitState(pid_t tid, char state) {
   return true;
 }
 
+pid_t LiveForAMoment() {
+  const pid_t tid = fork();
+  if (tid == 0) _exit(0);
+  waitpid(tid, nullptr, 0);
+  return tid;
+}
+
 void Spin(uint64_t ns) {
   timespec now{};
   auto used = [&now] {

@@ -108,6 +108,8 @@ uint64_t ProcValue(const std::string& path, const std::string& name);
 std::string StatField(const std::string& path, int number);
 std::string TaskPath(pid_t tid, const std::string& file);
 bool AwaitState(pid_t tid, char state);
+// A child that ends at once, reaped: its former number.
+pid_t LiveForAMoment();
 // Burns this thread's CPU time.
 void Spin(uint64_t ns);
 void PinTo(int cpu, pid_t tid = 0);
