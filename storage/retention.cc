@@ -21,6 +21,8 @@ constexpr uint64_t kMaxWalBytes = 64u << 20;
 constexpr uint64_t kCheckpointBytes = 4u << 20;
 // Rows deleted in one step, unless that is too much for the WAL.
 constexpr int64_t kDeleteRows = 1024;
+// To look for chunks past their limits takes some 0.2 ms.
+constexpr int64_t kLookPauseNs = 10'000'000'000;
 // How long a checkpoint waits for readers, whose transactions are short.
 constexpr int kCheckpointWaitMs = 20;
 
@@ -136,9 +138,14 @@ absl::StatusOr<int64_t> Retention::PastLimits(int64_t now_wall_ns) {
   return 0;
 }
 
-absl::Status Retention::DropAged(int64_t now_wall_ns) {
+absl::Status Retention::DropAged(int64_t now_wall_ns, bool chunk_closed) {
+  const int64_t since_look = WrapSub(now_wall_ns, looked_wall_ns_);
+  if (!found_aged_ && !chunk_closed && since_look >= 0 && since_look < kLookPauseNs) return absl::OkStatus();
+  found_aged_ = true;  // should looking fail
   absl::StatusOr<int64_t> id = PastLimits(now_wall_ns);
   if (!id.ok()) return id.status();
+  looked_wall_ns_ = now_wall_ns;
+  found_aged_ = *id != 0;
   return *id == 0 ? absl::OkStatus() : DropChunk(*id);
 }
 

@@ -30,8 +30,9 @@ class Retention {
   // ResourceExhausted: not possible.
   absl::Status MakeRoom(uint64_t bytes);
   // Drops the oldest chunk of a resolution when all of it is older than the age limit, or the resolution is larger than
-  // its byte limit. At most one a call: a clock that jumps ahead for a moment must not cost the whole history.
-  absl::Status DropAged(int64_t now_wall_ns);
+  // its byte limit. At most one a call: a clock that jumps ahead for a moment must not cost the whole history. Where
+  // none was found it is not looked for again for some seconds, unless a chunk was closed.
+  absl::Status DropAged(int64_t now_wall_ns, bool chunk_closed);
   // Drops the oldest chunk of the resolution that most exceeds its share. NotFound: there is none.
   absl::Status DropOldest();
 
@@ -70,6 +71,8 @@ class Retention {
   uint64_t wal_bytes_ = 0;           // frames in use
   uint64_t usual_commit_bytes_ = 0;  // bound of the largest of the recent transactions
   uint64_t chunks_dropped_ = 0;
+  int64_t looked_wall_ns_ = 0;  // for aged chunks, …
+  bool found_aged_ = true;      // … and there may be more
 };
 
 }  // namespace taskmon::storage

@@ -104,7 +104,7 @@ absl::Status RingFile::Append(const Snapshot& snapshot, std::vector<Event>* even
   }
   const uint64_t want = open_bytes_ + 2 * last_tick_bytes_ + kTickBytes + events->size() * kEventBytes;
   const uint64_t dropped = retention_->chunks_dropped();
-  absl::Status status = retention_->DropAged(snapshot.tick.wall_ns);
+  absl::Status status = retention_->DropAged(snapshot.tick.wall_ns, open_ticks_ == 0);
   if (status.ok()) status = retention_->MakeRoom(want);
   if (status.ok()) status = TryAppend(snapshot, events);
   if (absl::IsResourceExhausted(status)) status = RetryAppend(want, snapshot, events);
