@@ -37,7 +37,14 @@ std::optional<uint64_t> TaskCpuFromProcStat(const std::string& text) {
   return (user + nice + system) * (1'000'000'000ull / static_cast<uint64_t>(sysconf(_SC_CLK_TCK)));
 }
 
+bool SelfStats::IsDue(uint64_t boot_ns) const {
+  absl::MutexLock lock(&mutex_);
+  if (points_.empty()) return true;
+  return boot_ns >= points_.back().boot_ns + (points_.back().boot_ns - points_.front().boot_ns) / kPoints;
+}
+
 void SelfStats::OnTick(uint64_t boot_ns, uint64_t own_cpu_ns, uint64_t accounted_ns) {
+  if (!IsDue(boot_ns)) return;
   const uint64_t kernel = TaskCpuFromProcStat(ReadAll("/proc/stat")).value_or(0);
   absl::MutexLock lock(&mutex_);
   points_.push_back({boot_ns, own_cpu_ns, accounted_ns, kernel});

@@ -31,6 +31,10 @@ class SelfStats {
 
  private:
   static constexpr uint64_t kWindowNs = 60ull * 1'000'000'000;
+  // The kernel counts all interrupts of all CPUs for each look at /proc/stat: so few looks make up a window.
+  static constexpr uint64_t kPoints = 12;
+
+  bool IsDue(uint64_t boot_ns) const ABSL_LOCKS_EXCLUDED(mutex_);
 
   struct Point {
     uint64_t boot_ns;

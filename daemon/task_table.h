@@ -46,7 +46,8 @@ struct LeftLine {
 };
 
 struct Thread {
-  // What every tick looks at comes first: of an idle thread it is all that is touched.
+  // What every tick looks at comes first: of an idle thread it is all that is touched, whether or not others of its
+  // process have news.
   TaskKey key;
   Process* process = nullptr;
   std::shared_ptr<const TaskSample> sample;
@@ -56,18 +57,18 @@ struct Thread {
   bool info_changed = true;
   bool stored = false;  // its row of the tick before went into the history
   char state = 'S';
+  uint32_t flags = 0;  // enum tm_task_flags
+  uint64_t off_since_ns = 0;
 
   std::shared_ptr<const TaskInfo> info;
   std::array<char, TM_COMM_LEN> comm{};  // as the kernel has it
   Counters counters{};
   CpuSplit split;
   tm_max maxima[TM_M_MAX] = {};
-  uint32_t flags = 0;  // enum tm_task_flags
   uint32_t valid = 0;  // enum tm_valid
   uint32_t cpu = 0;
   int16_t nice = 0;
   int16_t priority = 0;
-  uint64_t off_since_ns = 0;
   uint64_t hit_adds = 0;  // page cache adds and lookups at the last sample
   uint64_t hit_lookups = 0;
   uint64_t seen_pass = 0;
