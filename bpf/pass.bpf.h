@@ -5,8 +5,9 @@
  *
  * Idle means: not running or runnable, no hook asked for it (tm_touch), and nothing in the fingerprint changed. A
  * task cannot run without its switch count rising, and one that runs right now is sent now and in the next pass, so
- * the fingerprint leaves CPU time out. It has what others can change: state, priority, cgroup, and for leaders the
- * process gauges. A pass may come to a task twice: what was sent is noted only after it was, and is not sent again.
+ * the fingerprint leaves CPU time out. It has what others can change: state, priority, and for leaders, whose cgroup is
+ * their process's, cgroup and process gauges: each line of a task_struct that is not looked at saves a cache miss. A pass
+ * may come to a task twice: what was sent is noted only after it was, and is not sent again.
  *
  * A task that no rule wants is left out, where such are to be: its fingerprint is kept in another form, which goes out
  * of date when a process with threads comes to be wanted.
@@ -75,8 +76,10 @@ static __noinline u64 tm_fingerprint(struct task_struct *t, u32 state, u32 epoch
 
 	hash = tm_mix(hash, (u64)state << 32 | t->exit_state);
 	hash = tm_mix(hash, (u64)t->prio << 32 | (u32)t->static_prio);
+	if (t->pid != t->tgid)
+		return hash | 1;
 	hash = tm_mix(hash, tm_cgroup_id(t));
-	if (t->pid == t->tgid && !(t->flags & PF_KTHREAD))
+	if (!(t->flags & PF_KTHREAD))
 		hash = tm_mix_process(hash, t, epoch);
 	return hash | 1;
 }
