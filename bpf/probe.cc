@@ -21,6 +21,7 @@
 #include "bpf/kernel_support.h"
 #include "bpf/libbpf_log.h"
 #include "bpf/programs.h"
+#include "bpf/record_ring.h"
 #include "bpf/rule_maps.h"
 #include "bpf/task_pass.h"
 #include "bpf/taskmon.skel.h"
@@ -39,9 +40,6 @@ struct DestroySkeleton {
 };
 struct DestroyLink {
   void operator()(bpf_link* link) const { bpf_link__destroy(link); }
-};
-struct FreeRing {
-  void operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
 };
 using Skeleton = std::unique_ptr<taskmon_bpf, DestroySkeleton>;
 using Link = std::unique_ptr<bpf_link, DestroyLink>;
@@ -153,7 +151,6 @@ class ProbeImpl : public Probe {
   void BeginPass(bool all);
   bpf_program* ProgramAt(size_t index) const;
   Hook HookAt(size_t index) const;
-  static int OnRingRecord(void* self, void* data, size_t size);
 
   const ProbeOptions options_;
   const ElfBytes flavour_;
@@ -161,11 +158,8 @@ class ProbeImpl : public Probe {
   Skeleton skeleton_;
   std::vector<Link> links_;  // by index of choices_
   std::unique_ptr<TaskPass> pass_;
-  std::unique_ptr<ring_buffer, FreeRing> ring_;
-  const RingSink* ring_sink_ = nullptr;  // during DrainRing
-  size_t drained_records_ = 0;           // … in this call
-  size_t drained_bytes_ = 0;             // … as well, as they lie in the ring
-  std::optional<RuleMaps> rules_;        // once loaded
+  RecordRing ring_;
+  std::optional<RuleMaps> rules_;  // once loaded
   uint64_t last_pass_ns_ = 0;
   bool last_pass_failed_ = false;
   Fd statistics_;
@@ -251,8 +245,7 @@ absl::Status ProbeImpl::OpenChannels() {
   }
   absl::Status opened = pass_->Open(skeleton_->progs.tm_iterate, walk, skeleton_->bss->tm_pass_left_out);
   if (!opened.ok()) return opened;
-  ring_.reset(ring_buffer__new(ring_fd(), OnRingRecord, this, nullptr));
-  if (ring_ == nullptr) return absl::InternalError(fmt::format("cannot map the ring buffer: {}", std::strerror(errno)));
+  if (absl::Status mapped = ring_.Open(ring_fd(), options_.ring_bytes); !mapped.ok()) return mapped;
   rules_.emplace(RuleMaps::Fds{.keys = bpf_map__fd(maps.tm_rule_keys),
                                .prefixes = bpf_map__fd(maps.tm_rule_prefixes),
                                .verdicts = bpf_map__fd(maps.tm_verdicts),
@@ -360,22 +353,11 @@ void ProbeImpl::BeginPass(bool all) {
   __atomic_fetch_add(&skeleton_->data->tm_epoch, 1, __ATOMIC_SEQ_CST);
 }
 
-int ProbeImpl::OnRingRecord(void* self, void* data, size_t size) {
-  auto& probe = *static_cast<ProbeImpl*>(self);
-  const auto& header = *static_cast<const tm_record_header*>(data);
-  if (size >= sizeof(header) && header.size <= size) (*probe.ring_sink_)(header);
-  ++probe.drained_records_;
-  probe.drained_bytes_ += BPF_RINGBUF_HDR_SZ + (size + 7) / 8 * 8;
-  // A full ring's worth: all that was in it at the beginning.
-  return probe.drained_bytes_ < probe.options_.ring_bytes ? 0 : -ECANCELED;
-}
-
 size_t ProbeImpl::DrainRing(const RingSink& sink) {
-  ring_sink_ = &sink;
-  drained_records_ = drained_bytes_ = 0;
-  ring_buffer__consume(ring_.get());
-  ring_sink_ = nullptr;
-  return drained_records_;
+  return ring_.Drain([&sink](const void* record, size_t size) {
+    const auto& header = *static_cast<const tm_record_header*>(record);
+    if (size >= sizeof(header) && header.size <= size) sink(header);
+  });
 }
 
 DropCounters ProbeImpl::Drops() const {

@@ -48,6 +48,38 @@ TEST_F(RingTest, FewRecordsWakeNobodyAndEachFurther32ndDoes) {
   EXPECT_EQ(probe_->Drops()[TM_DROP_RING_FORK], 0u);
 }
 
+TEST_F(RingTest, RecordsThatLieAcrossItsEndAreWhole) {
+  constexpr uint32_t kRingBytes = 16384;
+  StartWith(kRingBytes);
+  constexpr uint64_t kLives = 300;
+  std::set<pid_t> children, born, ended;
+  size_t bytes = 0;
+  const auto take = [&] {
+    ring_.clear();
+    Drain();
+    for (const RingRecord& record : ring_) {
+      bytes += record.As<tm_record_header>().size + 8;
+      const auto& fork = record.As<tm_fork_record>();
+      const auto& final = record.As<tm_task_record>();
+      if (record.kind() == TM_RECORD_FORK && fork.parent_tid == getpid()) {
+        EXPECT_STREQ(fork.comm, "bpf_ring");
+        born.insert(fork.id.tid);
+      } else if (record.kind() == TM_RECORD_FINAL && final.ppid == getpid()) {
+        EXPECT_STREQ(final.comm, "bpf_ring");
+        ended.insert(final.id.tid);
+      }
+    }
+  };
+  for (uint64_t i = 0; i < kLives; ++i) {
+    children.insert(LiveForAMoment());
+    take();
+  }
+  // The last child may still be on its way out.
+  EXPECT_TRUE(Eventually([&] { return take(), ended == children; }));
+  EXPECT_EQ(born, children);
+  EXPECT_GT(bytes, 10 * kRingBytes) << "it has come round many times";
+}
+
 TEST_F(RingTest, ADrainEndsHoweverMuchComesMeanwhile) {
   constexpr uint32_t kRingBytes = 65536;
   StartWith(kRingBytes);
