@@ -279,7 +279,7 @@ void TaskKeeper::LeaveLine(Process* process, Thread* leader, const tm_task_recor
   Succession* succession = leader->succession.get();
   if (succession == nullptr || !succession->awaits_leader) {
     UpdateThread(leader, record);
-    leader->left = std::make_unique<LeftLine>(record.header.time_ns, record.exit_code);
+    leader->left = std::make_unique<LeftLine>(LeftLine{record.header.time_ns, record.exit_code});
     return;
   }
   // The successor was faster: what the old leader did since it was last seen goes to the line after all.
