@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -76,6 +77,8 @@ class Recorder:
     def remove(self):
         if self.process and self.process.poll() is None:
             self.stop()
+        elif self.process and not self.log.closed:
+            print(f"taskmond ended by itself ({self.process.returncode}); its log:\n{self.log_text()}", file=sys.stderr)
         shutil.rmtree(self.directory)
 
     def ctl(self, *args, check=True, **kwargs):
