@@ -84,6 +84,8 @@ class Probe {
   // Hands over what is in the ring now; what comes meanwhile may wait for the next call, so that each ends however much
   // comes. Returns the number of records.
   virtual size_t DrainRing(const RingSink& sink) = 0;
+  // So much waits in the ring that nobody may be woken for it any more: drain it before you wait for anything.
+  virtual bool WantsDrain() const = 0;
 
   // Puts a whole set of rules in force, at once for every event; nothing is detached, no counter touched. Each process
   // is decided anew when it is next seen, and sent if it is wanted or pending, or for the first time is not. Before the

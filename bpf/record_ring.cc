@@ -41,6 +41,8 @@ const char* RecordRing::Whole(uint64_t at, size_t size) {
   return torn_.data();
 }
 
+uint64_t RecordRing::waiting_bytes() const { return __atomic_load_n(produced_, __ATOMIC_ACQUIRE) - *consumed_; }
+
 size_t RecordRing::Drain(const Sink& sink) {
   const uint64_t end = __atomic_load_n(produced_, __ATOMIC_ACQUIRE);
   size_t records = 0;

@@ -32,6 +32,9 @@ class RecordRing {
   // written. Returns the number of records.
   size_t Drain(const Sink& sink);
 
+  // What waits to be drained, with the kernel's 8 bytes for each record.
+  uint64_t waiting_bytes() const;
+
  private:
   const char* Whole(uint64_t at, size_t size);
 

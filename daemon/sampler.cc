@@ -30,6 +30,9 @@ constexpr uint64_t kHooksEveryTicks = 10;
 // So long after the tick before, a tick is not just late: what was in between is told to be a gap.
 constexpr uint64_t kGapIntervals = 3;
 constexpr absl::Duration kLongestAnswer = absl::Seconds(5);
+// A full ring whose oldest record is still being written is looked at again so much later: its writer wants the CPU.
+constexpr int kUnfinishedPauseMs = 1;
+
 // With so many events, about 1 KiB each, a tick ends before its time: what waits in memory has a limit, however long
 // the interval.
 constexpr size_t kEventsOfATick = 100'000;
@@ -137,9 +140,11 @@ void Sampler::Run() {
   // A tick may be an hour away, a sign of life may not.
   const int sign_every_ms = options_.sign_every_ns == 0 ? -1 : static_cast<int>(options_.sign_every_ns / 1'000'000);
   bool stopping = false;
+  size_t drained = 0;
   while (!stopping) {
     epoll_event events[4];
-    const int count = epoll_wait(epoll_fd.get(), events, 4, sign_every_ms);
+    const int full_pause_ms = drained > 0 ? 0 : kUnfinishedPauseMs;
+    const int count = epoll_wait(epoll_fd.get(), events, 4, probe_->WantsDrain() ? full_pause_ms : sign_every_ms);
     bool due = false;
     bool asked = false;
     for (int i = 0; i < count; ++i) {
@@ -151,7 +156,7 @@ void Sampler::Run() {
         late_ticks_ += expirations - 1;
       }
     }
-    probe_->DrainRing(sink);
+    drained = probe_->DrainRing(sink);
     const bool early = !due && !stopping && !last_tick_failed_ && builder_.event_count() >= kEventsOfATick;
     if (asked || due || stopping) Answer();
     if (due || stopping || early) {

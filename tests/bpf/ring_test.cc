@@ -32,6 +32,7 @@ TEST_F(RingTest, FewRecordsWakeNobodyAndEachFurther32ndDoes) {
   ring_.clear();
   LiveForAMoment();
   EXPECT_FALSE(woken());
+  EXPECT_FALSE(probe_->WantsDrain());
   constexpr int kWakes = 4;
   int wakes = 0;
   for (int lives = 0; wakes < kWakes && lives < 1000; ++lives) {
@@ -39,6 +40,7 @@ TEST_F(RingTest, FewRecordsWakeNobodyAndEachFurther32ndDoes) {
     wakes += woken();
   }
   EXPECT_EQ(wakes, kWakes);
+  EXPECT_TRUE(probe_->WantsDrain());
   Drain();
   size_t bytes = 0;
   for (const RingRecord& record : ring_) bytes += record.As<tm_record_header>().size + 8;
@@ -46,6 +48,14 @@ TEST_F(RingTest, FewRecordsWakeNobodyAndEachFurther32ndDoes) {
   EXPECT_GE(bytes, kWakes * kRingBytes / 32);
   EXPECT_LT(bytes, (kWakes + 1) * kRingBytes / 32);
   EXPECT_EQ(probe_->Drops()[TM_DROP_RING_FORK], 0u);
+}
+
+TEST_F(RingTest, AFullRingWakesNobodyAndWantsToBeDrained) {
+  StartWith(65536);
+  while (probe_->Drops()[TM_DROP_RING_FORK] == 0) LiveForAMoment();
+  EXPECT_TRUE(probe_->WantsDrain());
+  Drain();
+  EXPECT_FALSE(probe_->WantsDrain());
 }
 
 TEST_F(RingTest, RecordsThatLieAcrossItsEndAreWhole) {

@@ -25,6 +25,7 @@ class FakeProbe : public bpf::Probe {
   absl::Status Collect(bool, const TaskSink&) override { return absl::OkStatus(); }
   int ring_fd() const override { return -1; }
   size_t DrainRing(const RingSink&) override { return 0; }
+  bool WantsDrain() const override { return false; }
   absl::Status SetRules(const bpf::KernelRules& rules) override {
     if (!rules.comms.empty() && refuses_names) return absl::InvalidArgumentError("no");
     told.push_back(rules);
