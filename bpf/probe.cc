@@ -130,7 +130,7 @@ class ProbeImpl : public Probe {
   absl::Status Collect(bool all, const TaskSink& sink) override;
   int ring_fd() const override { return bpf_map__fd(skeleton_->maps.tm_ring); }
   size_t DrainRing(const RingSink& sink) override;
-  bool WantsDrain() const override { return ring_.waiting_bytes() >= options_.ring_bytes / kRingWakeParts; }
+  bool WantsDrain() const override { return ring_.waiting_bytes() >= skeleton_->rodata->tm_ring_wake_bytes; }
   absl::Status SetRules(const KernelRules& rules) override;
   absl::Status SetVerdicts(std::span<const UserVerdict> verdicts) override;
   LeftOut left_out() const override;

@@ -34,14 +34,14 @@ class SelfStats {
   // The kernel counts all interrupts of all CPUs for each look at /proc/stat: so few looks make up a window.
   static constexpr uint64_t kPoints = 12;
 
-  bool IsDue(uint64_t boot_ns) const ABSL_LOCKS_EXCLUDED(mutex_);
-
   struct Point {
     uint64_t boot_ns;
     uint64_t own_cpu_ns;
     uint64_t accounted_ns;
     uint64_t kernel_ns;
   };
+
+  bool IsDue(uint64_t boot_ns) const ABSL_LOCKS_EXCLUDED(mutex_);
 
   mutable absl::Mutex mutex_;
   std::deque<Point> points_ ABSL_GUARDED_BY(mutex_);
