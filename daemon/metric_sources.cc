@@ -168,7 +168,7 @@ void FillProcessGauges(const uint64_t (&gauges)[TM_P_MAX], uint32_t valid_bits, 
   }
 }
 
-void FillMaxima(const tm_max (&maxima)[TM_M_MAX], HookGroups attached, SampleDraft* sample) {
+void FillMaxima(const std::array<tm_max, TM_M_MAX>& maxima, HookGroups attached, SampleDraft* sample) {
   for (const MaximumSource& source : kMaxima) {
     if (!attached.test(source.hook)) continue;
     const tm_max& maximum = maxima[source.maximum];

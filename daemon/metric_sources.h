@@ -52,7 +52,7 @@ void FillProcessGauges(const uint64_t (&gauges)[TM_P_MAX], uint32_t valid_bits, 
                        SampleDraft* sample);
 
 // Fills the window maxima.
-void FillMaxima(const tm_max (&maxima)[TM_M_MAX], HookGroups attached, SampleDraft* sample);
+void FillMaxima(const std::array<tm_max, TM_M_MAX>& maxima, HookGroups attached, SampleDraft* sample);
 
 // Deltas of all counter metrics from `before`; with no `before`, a task that was born in the tick has grown by all of
 // its value.

@@ -29,7 +29,7 @@ ThreadSummary Summarize(const Process& process) {
   bool uninterruptible = false;
   if (!process.threads.empty()) summary.state = process.threads.front()->state;
   for (const auto& thread : process.threads) {
-    if (thread->key.tid == process.tgid()) summary.state = thread->state;
+    if (thread->key.tid == process.tgid) summary.state = thread->state;
     running |= thread->state == 'R';
     uninterruptible |= thread->state == 'D';
     KeepOldest(thread->off_since_ns, &summary.off_since_ns);
@@ -80,8 +80,8 @@ void FillScheduling(char state, int32_t nice, int32_t priority, uint32_t cpu, Sa
 }  // namespace
 
 bool RowMaker::AreNamesKnown(const Process& process) const {
-  if (process.draft.kthread) return true;
-  return process.names_read && names_.Cgroup(process.cgroup_id) != nullptr && names_.IsUserRead(process.draft.uid);
+  if (process.info->kthread) return true;
+  return process.names_read && names_.Cgroup(process.cgroup_id) != nullptr && names_.IsUserRead(process.info->uid);
 }
 
 bool RowMaker::Judge(Process* process) {
@@ -91,7 +91,7 @@ bool RowMaker::Judge(Process* process) {
   rules::Standing& standing = process->standing;
   const bool inherited = occasion == rules::Occasion::kBorn && standing.inherited && !admission->asks_kinship();
   if (!inherited || admission->IsOutdated(standing)) {
-    admission->Decide({.info = &process->draft,
+    admission->Decide({.info = &*process->info,
                        .tcp_used = ConnectionUsed(process->used_flags, TM_TASK_TCP_USED, attached_),
                        .udp_used = ConnectionUsed(process->used_flags, TM_TASK_UDP_USED, attached_),
                        .names_known = AreNamesKnown(*process)},
@@ -99,28 +99,25 @@ bool RowMaker::Judge(Process* process) {
   }
   std::vector<std::string> rules;
   if (standing.now.rule != nullptr) rules.push_back(standing.now.rule->rule.name);
-  if (process->draft.tracked == standing.tracked() && process->draft.rules == rules) return false;
-  process->draft.tracked = standing.tracked();
-  process->draft.rules = std::move(rules);
-  return true;
+  const bool other_tracked = process->info.Set(&TaskInfo::tracked, standing.tracked());
+  const bool other_rules = process->info.Set(&TaskInfo::rules, rules);
+  return other_tracked || other_rules;
 }
 
 std::shared_ptr<const TaskInfo> RowMaker::ProcessInfo(Process* process) {
-  if (!process->info_changed && process->info != nullptr) return process->info;
-  TaskInfo& draft = process->draft;
-  draft.boot_id = options_.boot_id;
-  if (options_.apps != nullptr && !draft.kthread) {
-    const std::string_view app = options_.apps->Find(draft.comm, draft.exe, draft.cmdline);
-    if (draft.app != app) draft.app = app;
+  EditableInfo& info = process->info;
+  if (!process->info_changed && info.published() != nullptr) return info.published();
+  info.Set(&TaskInfo::boot_id, options_.boot_id);
+  if (options_.apps != nullptr && !info->kthread) {
+    info.Set(&TaskInfo::app, options_.apps->Find(info->comm, info->exe, info->cmdline));
   }
   Judge(process);
   // Kept from the first time, so that a start time does not move when the clock is set.
-  if (process->info == nullptr) draft.start_wall_ns = WallNs(process->start_ns());
-  process->info = std::make_shared<const TaskInfo>(draft);
+  if (info.published() == nullptr) info.Edit().start_wall_ns = WallNs(process->start_ns);
   process->info_changed = false;
   process->changed = true;
   for (const auto& thread : process->threads) thread->info_changed = true;
-  return process->info;
+  return info.Publish();
 }
 
 std::shared_ptr<const TaskInfo> RowMaker::ThreadInfo(Thread* thread) {
@@ -129,19 +126,19 @@ std::shared_ptr<const TaskInfo> RowMaker::ThreadInfo(Thread* thread) {
   auto info = std::make_shared<TaskInfo>(*process);
   info->key = thread->key;
   info->comm = thread->name();
-  info->start_wall_ns =
-      process->start_wall_ns + static_cast<int64_t>(thread->key.start_ns - thread->process->start_ns());
+  info->start_wall_ns = process->start_wall_ns + static_cast<int64_t>(thread->key.start_ns - thread->process->start_ns);
   thread->info = std::move(info);
   thread->info_changed = false;
   thread->changed = true;
   return thread->info;
 }
 
-void RowMaker::FillHitPercent(const Counters& counters, uint64_t* adds, uint64_t* lookups) {
-  const uint64_t new_adds = counters[TM_C_PAGE_CACHE_ADDS] - *adds;
-  const uint64_t new_lookups = counters[TM_C_PAGE_CACHE_LOOKUPS] - *lookups;
-  *adds = counters[TM_C_PAGE_CACHE_ADDS];
-  *lookups = counters[TM_C_PAGE_CACHE_LOOKUPS];
+void RowMaker::FillHitPercent(const Counters& counters, CacheHits* before) {
+  const CacheHits now = {.adds = static_cast<uint32_t>(counters[TM_C_PAGE_CACHE_ADDS]),
+                         .lookups = static_cast<uint32_t>(counters[TM_C_PAGE_CACHE_LOOKUPS])};
+  const uint32_t new_adds = now.adds - before->adds;
+  const uint32_t new_lookups = now.lookups - before->lookups;
+  *before = now;
   const bool attached = attached_.test(TM_HOOKS_PAGE_CACHE) && attached_.test(TM_HOOKS_PAGE_CACHE_LOOKUP);
   if (!attached || new_lookups == 0 || first_tick_) return;
   // Read-ahead and writes add pages that nobody looked up, so adds may exceed lookups.
@@ -157,19 +154,19 @@ void RowMaker::FillWaits(uint64_t off_since_ns, uint64_t iowait_since_ns) {
 
 void RowMaker::MakeProcessSample(Process* process, uint64_t tick_seq) {
   draft_.Begin(ProcessInfo(process), tick_seq);
-  const Counters& total = process->total;
+  const Counters& total = process->total();
   process->split.Update(total[TM_C_RUNTIME_NS], total[TM_C_UTIME_NS], total[TM_C_STIME_NS]);
   FillCounters(total, process->split, process->valid, attached_, &draft_);
-  FillMaxima(process->maxima, attached_, &draft_);
+  FillMaxima(process->maxima.values(), attached_, &draft_);
   // A zombie has no memory any more; that its last sizes are not known is another matter.
-  const bool has_no_memory = process->draft.kthread || (process->exited && tick_seq != 0);
+  const bool has_no_memory = process->info->kthread || (process->exited && tick_seq != 0);
   FillProcessGauges(process->gauges, process->valid, has_no_memory, &draft_);
   const ThreadSummary summary = Summarize(*process);
   FillScheduling(summary.state, process->nice, process->priority, process->cpu, &draft_);
   FillConnectionFlags(process->used_flags, attached_, &draft_);
   FillWaits(summary.off_since_ns, summary.iowait_since_ns);
   FillSmaps(process->smaps.get(), &draft_);
-  FillHitPercent(total, &process->hit_adds, &process->hit_lookups);
+  FillHitPercent(total, &process->hits);
   FillDeltas(process->sample.get(), process->born_in_tick, &draft_);
   process->sample = draft_.Finish();
 }
@@ -178,13 +175,13 @@ void RowMaker::MakeThreadSample(Thread* thread, uint64_t tick_seq) {
   Process* process = thread->process;
   draft_.Begin(ThreadInfo(thread), tick_seq);
   FillCounters(thread->counters, thread->split, thread->valid, attached_, &draft_);
-  FillMaxima(thread->maxima, attached_, &draft_);
-  FillProcessGauges(process->gauges, process->valid, process->draft.kthread, &draft_);
+  FillMaxima(thread->maxima.values(), attached_, &draft_);
+  FillProcessGauges(process->gauges, process->valid, process->info->kthread, &draft_);
   FillScheduling(thread->state, thread->nice, thread->priority, thread->cpu, &draft_);
   FillConnectionFlags(thread->flags, attached_, &draft_);
   FillWaits(thread->off_since_ns, IoWaitSince(*thread));
   FillSmaps(process->smaps.get(), &draft_);
-  FillHitPercent(thread->counters, &thread->hit_adds, &thread->hit_lookups);
+  FillHitPercent(thread->counters, &thread->hits);
   FillDeltas(thread->sample.get(), thread->born_in_tick, &draft_);
   thread->sample = draft_.Finish();
 }

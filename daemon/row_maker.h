@@ -50,7 +50,7 @@ class RowMaker {
   void MakeThreadSample(Thread* thread, uint64_t tick_seq);
 
  private:
-  void FillHitPercent(const Counters& counters, uint64_t* adds, uint64_t* lookups);
+  void FillHitPercent(const Counters& counters, CacheHits* before);
   void FillWaits(uint64_t off_since_ns, uint64_t iowait_since_ns);
 
   bool AreNamesKnown(const Process& process) const;

@@ -74,11 +74,11 @@ SampleBuilder::SampleBuilder(Options options)
       pre_roll_(options_.pre_roll) {}
 
 std::optional<SmapsTarget> SampleBuilder::SmapsTargetOf(const Process& process) const {
-  if (!process.known || process.exited || process.draft.kthread || process.sample == nullptr) return std::nullopt;
+  if (!process.known || process.exited || process.info->kthread || process.sample == nullptr) return std::nullopt;
   const auto rss_bytes = static_cast<uint64_t>(process.sample->values[v1::TASK_PM_SIZE]);
   if (rss_bytes == 0) return std::nullopt;
-  return SmapsTarget{.tgid = process.tgid(),
-                     .start_ns = process.start_ns(),
+  return SmapsTarget{.tgid = process.tgid,
+                     .start_ns = process.start_ns,
                      .rss_bytes = rss_bytes,
                      .tracked = WantsSmaps(process.standing)};
 }
@@ -115,7 +115,7 @@ std::vector<SmapsTarget> SampleBuilder::SmapsTargets(const std::vector<std::pair
 std::vector<ProcessId> SampleBuilder::Processes() const {
   std::vector<ProcessId> ids;
   for (const auto& [key, process] : keeper_.table().processes()) {
-    if (!process->exited && !process->draft.kthread) ids.push_back({process->tgid(), process->start_ns()});
+    if (!process->exited && !process->info->kthread) ids.push_back({process->tgid, process->start_ns});
   }
   return ids;
 }
@@ -124,15 +124,15 @@ std::vector<ProcessId> SampleBuilder::Processes() const {
 void SampleBuilder::AskNames(Process* process, uint64_t tick_seq, std::vector<NameRequest>* requests) {
   // Programs rewrite their command line (setproctitle) without telling anyone, most of them while they are young: look
   // again after 2, 4, 8 … ticks, and then now and then, if they have done something since.
-  const bool kthread = process->draft.kthread;
+  const bool kthread = process->info->kthread;
   process->names_may_differ |= process->changed;
   const bool stale = process->names_may_differ && tick_seq - process->names_seq >= process->names_pause && !kthread;
   if (!process->wants_names && !stale) return;
   process->wants_names = process->names_may_differ = false;
   process->names_pause = std::min(2 * process->names_pause, kNamesEveryTicks);
   process->names_seq = tick_seq;
-  requests->push_back({.tgid = process->tgid(),
-                       .start_ns = process->start_ns(),
+  requests->push_back({.tgid = process->tgid,
+                       .start_ns = process->start_ns,
                        .cgroup_id = process->cgroup_id,
                        .cmdline = !kthread,
                        .exe = !kthread,
@@ -153,8 +153,8 @@ void SampleBuilder::AskRules(Process* process, const Snapshot& snapshot) {
 
 // Events, not birth, made it wanted: the minutes before are wanted, too.
 void SampleBuilder::NotePromotion(Process* process, bool was_tracked) {
-  if (was_tracked || !process->draft.tracked || process->sample == nullptr) return;
-  promoted_.emplace_back(process->tgid(), process->start_ns());
+  if (was_tracked || !process->info->tracked || process->sample == nullptr) return;
+  promoted_.emplace_back(process->tgid, process->start_ns);
 }
 
 // What the kernel side asks, or holds for decided by a threshold that is no more crossed.
@@ -170,13 +170,13 @@ void SampleBuilder::AnswerKernel(Process* process, std::vector<bpf::UserVerdict>
   process->answered_seq = decision.seq;
   process->answered_wanted = wanted;
   verdicts->push_back(
-      {.tgid = process->tgid(), .start_ns = process->start_ns(), .decision_seq = decision.seq, .wanted = wanted});
+      {.tgid = process->tgid, .start_ns = process->start_ns, .decision_seq = decision.seq, .wanted = wanted});
 }
 
 void SampleBuilder::CloseProcess(Process* process, const Snapshot& snapshot, Result* result) {
   const uint64_t tick_seq = snapshot.tick.seq;
   AskNames(process, tick_seq, &result->requests);
-  const bool was_tracked = process->info == nullptr || process->info->tracked;
+  const bool was_tracked = process->info.published() == nullptr || process->info.published()->tracked;
   if (process->occasion_boot_ns < snapshot.tick.boot_ns && !process->occasion) {
     process->occasion_boot_ns = snapshot.tick.boot_ns;
   }
@@ -188,7 +188,7 @@ void SampleBuilder::CloseProcess(Process* process, const Snapshot& snapshot, Res
   if (process->changed || process->sample == nullptr) {
     keeper_.rows().MakeProcessSample(process, tick_seq);
     process->changed = false;
-    std::fill(std::begin(process->maxima), std::end(process->maxima), tm_max{});
+    process->maxima.Clear();
   }
   AskRules(process, snapshot);
   NotePromotion(process, was_tracked);
@@ -198,14 +198,14 @@ void SampleBuilder::CloseProcess(Process* process, const Snapshot& snapshot, Res
     FetchThreads(*process, i);
     CloseThread(process->threads[i].get(), tick_seq);
   }
-  if (process->draft.tracked) tracked_threads_ += process->threads.size();
+  if (process->info->tracked) tracked_threads_ += process->threads.size();
 }
 
 void SampleBuilder::CloseThread(Thread* thread, uint64_t tick_seq) {
   if (!thread->known) return;  // born after the pass: its first record comes with the next tick
   const bool has_news = thread->changed || thread->info_changed || thread->sample == nullptr;
   if (thread->process->multi && has_news) keeper_.rows().MakeThreadSample(thread, tick_seq);
-  if (thread->changed) std::fill(std::begin(thread->maxima), std::end(thread->maxima), tm_max{});
+  if (thread->changed) thread->maxima.Clear();
   thread->changed = false;
   thread->born_in_tick = false;
 }

@@ -13,7 +13,7 @@ using rules::ThreadDetail;
 // A task that nobody has decided yet is stored in full.
 ThreadDetail DetailOf(const Process& process, bool threads) {
   const rules::Standing& standing = process.standing;
-  if (!process.draft.tracked || !threads) return {.mode = ThreadDetail::Mode::kNone};
+  if (!process.info->tracked || !threads) return {.mode = ThreadDetail::Mode::kNone};
   return standing.now.rule == nullptr ? ThreadDetail{.mode = ThreadDetail::Mode::kAll}
                                       : standing.now.rule->rule.threads;
 }
@@ -62,7 +62,7 @@ bool IsKept(const TaskInfo& info, bool keep_untracked) {
 }
 
 void SortRows(Process* process, StoredDetail stored, uint64_t tick_seq, TickRows* rows) {
-  const bool kept = IsKept(process->draft, stored.keep_untracked);
+  const bool kept = IsKept(*process->info, stored.keep_untracked);
   rows->Add(process->sample, kept, kept);
   if (!process->multi) return;
   const ThreadDetail detail = DetailOf(*process, stored.threads);

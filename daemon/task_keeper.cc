@@ -13,23 +13,21 @@ namespace {
 
 std::string_view Comm(const char (&comm)[TM_COMM_LEN]) { return {comm, strnlen(comm, TM_COMM_LEN)}; }
 
-void MergeMaxima(const tm_max (&from)[TM_M_MAX], tm_max (&into)[TM_M_MAX]) {
-  for (int i = 0; i < TM_M_MAX; ++i) {
-    if (from[i].value_ns > into[i].value_ns) into[i] = from[i];
-  }
+Counters AsCounters(const __u64 (&numbers)[TM_C_MAX]) {
+  Counters counters;
+  std::copy(std::begin(numbers), std::end(numbers), counters.begin());
+  return counters;
 }
 
-template <typename Text>
-void UpdateField(Process* process, SharedText* field, const Text& value) {
-  if (*field == value) return;
-  *field = value;
-  process->info_changed = true;
+template <typename Field, typename Value>
+void UpdateField(Process* process, Field TaskInfo::*field, const Value& value) {
+  if (process->info.Set(field, value)) process->info_changed = true;
 }
 
 void UpdateCgroup(Process* process, const CgroupIdentity& identity) {
-  UpdateField(process, &process->draft.cgroup, identity.path);
-  UpdateField(process, &process->draft.unit, identity.unit);
-  UpdateField(process, &process->draft.container, identity.container);
+  UpdateField(process, &TaskInfo::cgroup, identity.path);
+  UpdateField(process, &TaskInfo::unit, identity.unit);
+  UpdateField(process, &TaskInfo::container, identity.container);
 }
 
 void NoteConnections(Process* process, uint32_t flags, uint64_t boot_ns) {
@@ -42,8 +40,7 @@ void NoteConnections(Process* process, uint32_t flags, uint64_t boot_ns) {
 
 // The counters of the task behind a record, in terms of the line that it belongs to.
 Counters CountersOf(const tm_task_record& record, const Thread& thread) {
-  Counters counters;
-  std::copy(std::begin(record.counters), std::end(record.counters), counters.begin());
+  Counters counters = AsCounters(record.counters);
   if (thread.succession != nullptr) Add(counters, thread.succession->offset);
   return counters;
 }
@@ -86,7 +83,7 @@ void TaskKeeper::OnZombie(Process* process, const tm_task_record& record) {
   process->zombie_pass = pass_;
   if (process->known) return;
   process->exited = true;  // dead before taskmond started
-  std::copy(std::begin(record.counters), std::end(record.counters), process->total.begin());
+  process->OwnTotal() = AsCounters(record.counters);
   process->split.Update(record.counters[TM_C_RUNTIME_NS], record.counters[TM_C_UTIME_NS],
                         record.counters[TM_C_STIME_NS]);
   UpdateProcess(process, record);
@@ -97,10 +94,11 @@ Process* TaskKeeper::ProcessOf(const tm_task_record& record) {
   Process* process = table_.FindProcess(id.tgid, id.process_start_ns);
   if (process != nullptr) return process;
   process = table_.AddProcess(id.tgid, id.process_start_ns);
-  process->draft.comm = Comm(record.comm);
-  process->draft.kthread = (record.flags & TM_TASK_KTHREAD) != 0;
-  process->wants_names = !process->draft.kthread;
-  process->names_read = process->draft.kthread;
+  const bool kthread = (record.flags & TM_TASK_KTHREAD) != 0;
+  process->info.Set(&TaskInfo::comm, Comm(record.comm));
+  process->info.Set(&TaskInfo::kthread, kthread);
+  process->wants_names = !kthread;
+  process->names_read = kthread;
   const bool old = (record.flags & TM_TASK_PREEXISTING) != 0;
   Touch(process, old ? rules::Occasion::kStart : rules::Occasion::kBorn, record.header.time_ns);
   return process;
@@ -116,8 +114,10 @@ Thread* TaskKeeper::ThreadOf(Process* process, const tm_identity& id) {
     process->multi = true;
     for (const auto& each : process->threads) {
       each->changed = true;
-      // Until now the process row stood for its only thread: deltas go on from there.
-      if (each.get() != thread) each->sample = process->sample;
+      if (each.get() == thread) continue;
+      // Until now the process row stood for its only thread, which goes on from there.
+      each->sample = process->sample;
+      each->maxima.CopyFrom(process->maxima);
     }
   }
   return thread;
@@ -128,12 +128,10 @@ void TaskKeeper::UpdateThread(Thread* thread, const tm_task_record& record) {
   const Counters counters = CountersOf(record, *thread);
   const uint64_t accounted_ns = thread->known ? thread->counters[TM_C_RUNTIME_NS] : record.accounted_ns;
   accounted_runtime_ns_ += counters[TM_C_RUNTIME_NS] - std::min(accounted_ns, counters[TM_C_RUNTIME_NS]);
-  Subtract(process->total, thread->counters);
-  Add(process->total, counters);
-  thread->counters = counters;
+  SetCounters(thread, counters);
   thread->split.Update(counters[TM_C_RUNTIME_NS], counters[TM_C_UTIME_NS], counters[TM_C_STIME_NS]);
-  MergeMaxima(record.maxima, thread->maxima);
-  MergeMaxima(record.maxima, process->maxima);
+  if (process->multi) thread->maxima.Merge(record.maxima);
+  process->maxima.Merge(record.maxima);
   thread->flags = record.flags;
   thread->valid = record.valid;
   thread->nice = record.nice;
@@ -161,14 +159,14 @@ void TaskKeeper::UpdateProcess(Process* process, const tm_task_record& record) {
   process->known = true;
   if (process->wants_dead_sums && (record.valid & TM_VALID_SIGNAL) != 0) {
     process->wants_dead_sums = false;
-    for (int i = 0; i < TM_C_MAX; ++i) process->total[i] += record.dead[i];
+    const Counters dead = AsCounters(record.dead);
+    if (dead != Counters{}) Add(process->OwnTotal(), dead);
   }
   if (record.id.tid == record.id.tgid) {
     process->nice = record.nice;
     process->priority = record.priority;
     process->cpu = record.cpu;
-    if (const std::string_view comm = Comm(record.comm); comm != process->draft.comm) {
-      process->draft.comm = comm;
+    if (process->info.Set(&TaskInfo::comm, Comm(record.comm))) {
       Touch(process, rules::Occasion::kRename, record.header.time_ns);
     }
     UpdateOwner(process, {record.ppid, record.uid, record.gid, record.cgroup_id}, record.header.time_ns);
@@ -176,14 +174,13 @@ void TaskKeeper::UpdateProcess(Process* process, const tm_task_record& record) {
 }
 
 void TaskKeeper::UpdateOwner(Process* process, const Owner& owner, uint64_t boot_ns) {
-  TaskInfo& draft = process->draft;
   const bool decided = process->standing.now.boot_ns != 0;
-  if (draft.ppid != owner.ppid) process->info_changed = true;
-  if ((draft.uid != owner.uid || draft.gid != owner.gid) && decided) Touch(process, rules::Occasion::kOwner, boot_ns);
-  draft.ppid = owner.ppid;
-  draft.uid = owner.uid;
-  draft.gid = owner.gid;
-  UpdateField(process, &draft.user, names().User(owner.uid));
+  UpdateField(process, &TaskInfo::ppid, owner.ppid);
+  const bool other_user = process->info.Set(&TaskInfo::uid, owner.uid);
+  const bool other_group = process->info.Set(&TaskInfo::gid, owner.gid);
+  process->info_changed |= other_user || other_group;
+  if ((other_user || other_group) && decided) Touch(process, rules::Occasion::kOwner, boot_ns);
+  UpdateField(process, &TaskInfo::user, names().User(owner.uid));
   if (process->cgroup_id == owner.cgroup_id) return;
   if (decided) Touch(process, rules::Occasion::kCgroup, boot_ns);
   process->cgroup_id = owner.cgroup_id;
@@ -209,7 +206,7 @@ Process* TaskKeeper::BirthOf(const tm_fork_record& record) {
   process->born_in_tick = record.id.tid == record.id.tgid;
   process->wants_dead_sums = false;
   if (const Thread* parent = table_.FindThreadByTid(record.parent_tid)) {
-    process->draft = parent->process->draft;
+    process->info.CopyFrom(parent->process->info);
     process->Identify(record.id.tgid, record.id.process_start_ns);
     process->cgroup_id = parent->process->cgroup_id;
     process->wants_names = parent->process->wants_names || !parent->process->names_read;
@@ -219,8 +216,8 @@ Process* TaskKeeper::BirthOf(const tm_fork_record& record) {
   } else {
     process->wants_names = true;
   }
-  process->draft.comm = Comm(record.comm);
-  process->draft.kthread = (record.flags & TM_TASK_KTHREAD) != 0;
+  process->info.Set(&TaskInfo::comm, Comm(record.comm));
+  process->info.Set(&TaskInfo::kthread, (record.flags & TM_TASK_KTHREAD) != 0);
   Touch(process, rules::Occasion::kBorn, record.header.time_ns);
   UpdateOwner(process, {record.parent_tgid, record.uid, record.gid, record.cgroup_id}, record.header.time_ns);
   NoteDecision(process, record.decision);
@@ -261,9 +258,10 @@ void TaskKeeper::OnExec(const tm_exec_record& record) {
   Thread* thread = ThreadOf(process, record.id);
   thread->comm = std::to_array(record.comm);
   thread->info_changed = true;
-  process->draft.comm = thread->name();
-  process->draft.exe = std::string_view(record.filename, strnlen(record.filename, TM_PATH_LEN));
-  process->draft.cmdline = JoinArguments(std::string(record.args, std::min<size_t>(record.args_len, TM_ARGS_LEN)));
+  TaskInfo& info = process->info.Edit();
+  info.comm = thread->name();
+  info.exe = std::string_view(record.filename, strnlen(record.filename, TM_PATH_LEN));
+  info.cmdline = JoinArguments(std::string(record.args, std::min<size_t>(record.args_len, TM_ARGS_LEN)));
   process->smaps.reset();  // another address space
   process->names_pause = 1;
   process->wants_names = true;  // the real path behind links and interpreters, should it live long enough
@@ -284,10 +282,12 @@ void TaskKeeper::LeaveLine(Process* process, Thread* leader, const tm_task_recor
   }
   // The successor was faster: what the old leader did since it was last seen goes to the line after all.
   succession->awaits_leader = false;
-  Counters rest;
-  std::copy(std::begin(record.counters), std::end(record.counters), rest.begin());
+  Counters rest = AsCounters(record.counters);
   Subtract(rest, succession->leader);
-  for (Counters* sum : {&succession->offset, &leader->counters, &process->total}) Add(*sum, rest);
+  Add(succession->offset, rest);
+  Counters line = leader->counters;
+  Add(line, rest);
+  SetCounters(leader, line);
   accounted_runtime_ns_ += rest[TM_C_RUNTIME_NS];
   leader->changed = true;
   process->changed = true;
@@ -296,11 +296,11 @@ void TaskKeeper::LeaveLine(Process* process, Thread* leader, const tm_task_recor
 // A thread other than the leader has called exec: its own line ends, and it goes on in the leader's (fs/exec.c,
 // de_thread). A leader that had ended before by itself has had its end told; the line then begins anew.
 void TaskKeeper::Succeed(Process* process, Thread* caller, uint64_t boot_ns) {
-  Thread* line = table_.FindThread(process->tgid(), process->start_ns());
+  Thread* line = table_.FindThread(process->tgid, process->start_ns);
   auto succession = std::make_unique<Succession>();
   succession->awaits_leader = line != nullptr && line->left == nullptr;
   if (line == nullptr) {
-    line = table_.AddThread(process, process->tgid(), process->start_ns());
+    line = table_.AddThread(process, process->tgid, process->start_ns);
     line->born_in_tick = true;
   }
   succession->leader = line->counters;
@@ -313,7 +313,7 @@ void TaskKeeper::Succeed(Process* process, Thread* caller, uint64_t boot_ns) {
   line->state = caller->state;
   line->info_changed = true;
   line->seen_pass = pass_;
-  EndThread(caller, boot_ns, 0, fmt::format("became TID {} by exec", process->tgid()));
+  EndThread(caller, boot_ns, 0, fmt::format("became TID {} by exec", process->tgid));
 }
 
 void TaskKeeper::OnRename(const tm_rename_record& record) {
@@ -324,8 +324,8 @@ void TaskKeeper::OnRename(const tm_rename_record& record) {
   thread->changed = true;
   Process* process = thread->process;
   process->changed = true;
-  if (thread->key.tid == process->tgid()) {
-    process->draft.comm = thread->name();
+  if (thread->key.tid == process->tgid) {
+    process->info.Set(&TaskInfo::comm, thread->name());
     Touch(process, rules::Occasion::kRename, record.header.time_ns);
     NoteDecision(process, record.decision);
   }
@@ -341,8 +341,7 @@ void TaskKeeper::OnFinal(const tm_task_record& record) {
   Process* process = ProcessOf(record);
   const bool was_leader = record.id.start_ns == record.id.process_start_ns;
   if ((record.flags & TM_TASK_ENDED_BY_EXEC) != 0 && was_leader && (record.flags & TM_TASK_GROUP_DEAD) == 0) {
-    return LeaveLine(process,
-                     ThreadOf(process, {process->tgid(), process->tgid(), process->start_ns(), process->start_ns()}),
+    return LeaveLine(process, ThreadOf(process, {process->tgid, process->tgid, process->start_ns, process->start_ns}),
                      record);
   }
   Thread* thread = ThreadOf(process, record.id);
@@ -387,7 +386,7 @@ void TaskKeeper::FinishProcess(Process* process, const tm_task_record& record) {
   rows_.MakeProcessSample(process, 0);
   process->valid &= ~TM_VALID_MM;
   process->changed = true;
-  AddExit(record.header.time_ns, process->start_ns(), record.exit_code, process->sample);
+  AddExit(record.header.time_ns, process->start_ns, record.exit_code, process->sample);
 }
 
 void TaskKeeper::End(Process* process) {
@@ -422,8 +421,8 @@ Event& TaskKeeper::AddEvent(EventType type, uint64_t boot_ns, std::shared_ptr<co
 void TaskKeeper::UpdateUser(uint32_t uid, const SharedText& name) {
   names().LearnUser(uid, name);
   for (auto& [key, process] : table_.processes()) {
-    if (process->draft.uid != uid) continue;
-    UpdateField(process.get(), &process->draft.user, name);
+    if (process->info->uid != uid) continue;
+    UpdateField(process.get(), &TaskInfo::user, name);
     if (process->standing.names_pending) process->info_changed = true;
   }
 }
@@ -437,8 +436,8 @@ void TaskKeeper::OnNames(const NameAnswer& answer) {
   if (process == nullptr) return;
   if (!process->names_read || process->standing.names_pending) process->info_changed = true;
   process->names_read = true;
-  if (request.cmdline && !answer.cmdline.empty()) UpdateField(process, &process->draft.cmdline, answer.cmdline);
-  if (request.exe && !answer.exe.empty()) UpdateField(process, &process->draft.exe, answer.exe);
+  if (request.cmdline && !answer.cmdline.empty()) UpdateField(process, &TaskInfo::cmdline, answer.cmdline);
+  if (request.exe && !answer.exe.empty()) UpdateField(process, &TaskInfo::exe, answer.exe);
   if (const CgroupIdentity* known = names().Cgroup(process->cgroup_id)) UpdateCgroup(process, *known);
 }
 
@@ -458,7 +457,7 @@ void TaskKeeper::RemoveUnseen() {
     }
     if (process->threads.empty() && !process->exited) {
       End(process.get());
-      Event& event = AddEvent(EventType::kGap, 0, process->info);
+      Event& event = AddEvent(EventType::kGap, 0, process->info.published());
       event.detail = "ended unseen: its final record was lost";
       event.lost = 1;
     }

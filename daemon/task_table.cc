@@ -20,6 +20,34 @@ void Touch(Process* process, rules::Occasion occasion, uint64_t boot_ns) {
   process->occasion_boot_ns = boot_ns;
 }
 
+void Process::Identify(int32_t tgid, uint64_t start_ns) {
+  this->tgid = tgid;
+  this->start_ns = start_ns;
+  TaskInfo& next = info.Edit();
+  next.key = {start_ns, tgid, false};
+  next.tgid = tgid;
+  next.process_start_ns = start_ns;
+}
+
+const Counters& Process::total() const {
+  static const Counters none = {};
+  if (own_total != nullptr) return *own_total;
+  return threads.empty() ? none : threads.front()->counters;
+}
+
+Counters& Process::OwnTotal() {
+  if (own_total == nullptr) own_total = std::make_unique<Counters>(total());
+  return *own_total;
+}
+
+void SetCounters(Thread* thread, const Counters& counters) {
+  if (Counters* total = thread->process->own_total.get()) {
+    Subtract(*total, thread->counters);
+    Add(*total, counters);
+  }
+  thread->counters = counters;
+}
+
 Process* TaskTable::FindProcess(int32_t tgid, uint64_t start_ns) {
   auto it = processes_.find({tgid, start_ns});
   return it == processes_.end() ? nullptr : it->second.get();
@@ -35,17 +63,18 @@ Process* TaskTable::AddProcess(int32_t tgid, uint64_t start_ns) {
 
 void TaskTable::RemoveProcess(Process* process) {
   for (const auto& thread : process->threads) Unindex(thread.get());
-  processes_.erase({process->tgid(), process->start_ns()});
+  processes_.erase({process->tgid, process->start_ns});
 }
 
 Thread* TaskTable::FindThread(int32_t tid, uint64_t start_ns) {
-  auto it = threads_.find(TaskKey{start_ns, tid, true});
-  return it == threads_.end() ? nullptr : it->second;
+  Thread* thread = FindThreadByTid(tid);
+  while (thread != nullptr && thread->key.start_ns != start_ns) thread = thread->older;
+  return thread;
 }
 
 Thread* TaskTable::FindThreadByTid(int32_t tid) {
-  auto it = by_tid_.find(tid);
-  return it == by_tid_.end() ? nullptr : it->second;
+  auto it = threads_.find(tid);
+  return it == threads_.end() ? nullptr : it->second;
 }
 
 Thread* TaskTable::AddThread(Process* process, int32_t tid, uint64_t start_ns) {
@@ -53,6 +82,7 @@ Thread* TaskTable::AddThread(Process* process, int32_t tid, uint64_t start_ns) {
   Thread* thread = owned.get();
   thread->key = {start_ns, tid, true};
   thread->process = process;
+  if (!process->threads.empty()) process->OwnTotal();
   process->threads.insert(LowerBound(process->threads, tid), std::move(owned));
   Index(thread);
   return thread;
@@ -60,6 +90,7 @@ Thread* TaskTable::AddThread(Process* process, int32_t tid, uint64_t start_ns) {
 
 void TaskTable::RemoveThread(Thread* thread) {
   Unindex(thread);
+  thread->process->OwnTotal();  // what it did stays
   auto& threads = thread->process->threads;
   auto it = std::find_if(LowerBound(threads, thread->key.tid), threads.end(),
                          [&](const std::unique_ptr<Thread>& t) { return t.get() == thread; });
@@ -67,13 +98,17 @@ void TaskTable::RemoveThread(Thread* thread) {
 }
 
 void TaskTable::Index(Thread* thread) {
-  threads_[thread->key] = thread;
-  by_tid_[thread->key.tid] = thread;
+  thread->older = std::exchange(threads_[thread->key.tid], thread);
+  ++thread_count_;
 }
 
 void TaskTable::Unindex(Thread* thread) {
-  if (auto it = threads_.find(thread->key); it != threads_.end() && it->second == thread) threads_.erase(it);
-  if (auto it = by_tid_.find(thread->key.tid); it != by_tid_.end() && it->second == thread) by_tid_.erase(it);
+  const auto it = threads_.find(thread->key.tid);
+  Thread** link = &it->second;
+  while (*link != thread) link = &(*link)->older;
+  *link = thread->older;
+  if (it->second == nullptr) threads_.erase(it);
+  --thread_count_;
 }
 
 }  // namespace taskmon::daemon

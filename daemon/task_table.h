@@ -21,9 +21,11 @@
 #include <absl/container/btree_map.h>
 #include <absl/container/flat_hash_map.h>
 
+#include "daemon/editable_info.h"
 #include "daemon/metric_sources.h"
 #include "daemon/rules/standing.h"
 #include "daemon/smaps_reader.h"
+#include "daemon/window_maxima.h"
 #include "storage/sample.h"
 
 namespace taskmon::daemon {
@@ -45,6 +47,12 @@ struct LeftLine {
   int32_t wait_status = 0;
 };
 
+// Page cache adds and lookups at the last sample, modulo 2^32.
+struct CacheHits {
+  uint32_t adds = 0;
+  uint32_t lookups = 0;
+};
+
 struct Thread {
   // What every tick looks at comes first: of an idle thread it is all that is touched, whether or not others of its
   // process have news.
@@ -62,18 +70,18 @@ struct Thread {
 
   std::shared_ptr<const TaskInfo> info;
   std::array<char, TM_COMM_LEN> comm{};  // as the kernel has it
-  Counters counters{};
+  Counters counters{};                   // see SetCounters
   CpuSplit split;
-  tm_max maxima[TM_M_MAX] = {};
-  uint32_t valid = 0;  // enum tm_valid
+  WindowMaxima maxima;  // where its process is `multi`
+  uint32_t valid = 0;   // enum tm_valid
   uint32_t cpu = 0;
   int16_t nice = 0;
   int16_t priority = 0;
-  uint64_t hit_adds = 0;  // page cache adds and lookups at the last sample
-  uint64_t hit_lookups = 0;
+  CacheHits hits;
   uint64_t seen_pass = 0;
   std::unique_ptr<LeftLine> left;
   std::unique_ptr<Succession> succession;
+  Thread* older = nullptr;  // whose number it has got; the end of that one was not seen yet
 
   std::string_view name() const { return {comm.data(), strnlen(comm.data(), comm.size())}; }
 };
@@ -101,33 +109,35 @@ struct Process {
   int16_t nice = 0;  // the leader's, kept after it is gone
   int16_t priority = 0;
   uint64_t occasion_boot_ns = 0;
-  std::shared_ptr<const TaskInfo> info;
   uint64_t zombie_pass = 0;  // the last pass that showed it as a zombie
 
   rules::Standing standing;
   tm_decision decision = {};  // the kernel side's latest
   uint32_t cpu = 0;           // the leader's
-  TaskInfo draft;             // the next TaskInfo of the process row; its identity from the beginning
+  int32_t tgid = 0;
+  uint64_t start_ns = 0;
+  EditableInfo info;  // of the process row; its identity from the beginning
   uint64_t cgroup_id = 0;
-  Counters total{};  // of its threads, of ended ones, and what signal_struct held at first sight
+  // Of its threads, of ended ones, and what signal_struct held at first sight. Null: what its only thread has, if any.
+  std::unique_ptr<Counters> own_total;
   CpuSplit split;
-  tm_max maxima[TM_M_MAX] = {};
+  WindowMaxima maxima;
   uint64_t gauges[TM_P_MAX] = {};
   uint32_t valid = 0;
   uint32_t used_flags = 0;  // TM_TASK_TCP_USED, TM_TASK_UDP_USED of all threads ever
-  uint64_t hit_adds = 0;
-  uint64_t hit_lookups = 0;
+  CacheHits hits;
   std::unique_ptr<SmapsAnswer> smaps;  // null: not read yet
 
-  int32_t tgid() const { return draft.tgid; }
-  uint64_t start_ns() const { return draft.process_start_ns; }
-  // Who it was copied from has another identity.
-  void Identify(int32_t tgid, uint64_t start_ns) {
-    draft.key = {start_ns, tgid, false};
-    draft.tgid = tgid;
-    draft.process_start_ns = start_ns;
-  }
+  // Its info, too, where it was copied from another's.
+  void Identify(int32_t tgid, uint64_t start_ns);
+
+  const Counters& total() const;
+  // From now on apart from what its thread has.
+  Counters& OwnTotal();
 };
+
+// The thread has come to these; its process's total goes with it.
+void SetCounters(Thread* thread, const Counters& counters);
 
 // Rules are to be asked about it anew. An exec is not outdone by what comes with it.
 void Touch(Process* process, rules::Occasion occasion, uint64_t boot_ns);
@@ -147,15 +157,15 @@ class TaskTable {
   using Processes = absl::btree_map<std::pair<int32_t, uint64_t>, std::unique_ptr<Process>>;
   Processes& processes() { return processes_; }
   const Processes& processes() const { return processes_; }
-  size_t thread_count() const { return threads_.size(); }
+  size_t thread_count() const { return thread_count_; }
 
  private:
   void Index(Thread* thread);
   void Unindex(Thread* thread);
 
-  Processes processes_;  // by (tgid, start)
-  absl::flat_hash_map<TaskKey, Thread*, TaskKeyHash> threads_;
-  absl::flat_hash_map<int32_t, Thread*> by_tid_;
+  Processes processes_;                            // by (tgid, start)
+  absl::flat_hash_map<int32_t, Thread*> threads_;  // the youngest of each number
+  size_t thread_count_ = 0;
 };
 
 }  // namespace taskmon::daemon

@@ -50,7 +50,7 @@ TEST(CpuSplit, HoldsForAgesOfCpuTime) {
 TEST(MetricSources, EveryMetricButTheSmapsGroupAndDerivedOnesIsFilledFromARecord) {
   SampleDraft sample;
   const uint64_t gauges[TM_P_MAX] = {};
-  const tm_max maxima[TM_M_MAX] = {};
+  const std::array<tm_max, TM_M_MAX> maxima = {};
   FillCounters(Counters{}, CpuSplit(), ~0u, HookGroups().set(), &sample);
   FillProcessGauges(gauges, ~0u, false, &sample);
   FillMaxima(maxima, HookGroups().set(), &sample);
