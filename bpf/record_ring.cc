@@ -2,32 +2,20 @@
 #include "bpf/record_ring.h"
 
 #include <linux/bpf.h>
-#include <sys/mman.h>
 #include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
-
-#include <fmt/format.h>
 
 namespace taskmon::bpf {
 
-RecordRing::~RecordRing() {
-  if (consumed_ != nullptr) munmap(consumed_, page_bytes_);
-  if (produced_ != nullptr) munmap(const_cast<uint64_t*>(produced_), page_bytes_ + bytes_);
-}
-
 absl::Status RecordRing::Open(int map_fd, uint32_t bytes) {
-  const auto failed = [] { return absl::InternalError(fmt::format("cannot map the ring: {}", std::strerror(errno))); };
-  page_bytes_ = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  absl::Status status = reading_.Open("the ring", map_fd, 0, page, PROT_READ | PROT_WRITE);
+  if (!status.ok()) return status;
+  status = writing_.Open("the ring", map_fd, page, page + bytes, PROT_READ);
+  if (!status.ok()) return status;
   bytes_ = bytes;
-  void* consumed = mmap(nullptr, page_bytes_, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd, 0);
-  if (consumed == MAP_FAILED) return failed();
-  consumed_ = static_cast<uint64_t*>(consumed);
-  void* produced = mmap(nullptr, page_bytes_ + bytes_, PROT_READ, MAP_SHARED, map_fd, static_cast<off_t>(page_bytes_));
-  if (produced == MAP_FAILED) return failed();
-  produced_ = static_cast<const uint64_t*>(produced);
-  data_ = static_cast<const char*>(produced) + page_bytes_;
+  consumed_ = reading_.As<uint64_t>();
+  produced_ = writing_.As<const uint64_t>();
+  data_ = writing_.As<const char>() + page;
   return absl::OkStatus();
 }
 

@@ -13,17 +13,14 @@
 
 #include <absl/status/status.h>
 
+#include "bpf/mapping.h"
+
 namespace taskmon::bpf {
 
 class RecordRing {
  public:
   // A record is 8-byte aligned and valid until the call returns; its room is free for others from then on.
   using Sink = std::function<void(const void* record, size_t size)>;
-
-  RecordRing() = default;
-  RecordRing(const RecordRing&) = delete;
-  RecordRing& operator=(const RecordRing&) = delete;
-  ~RecordRing();
 
   // `bytes`: a power of two, the map's max_entries. The map outlives the ring.
   absl::Status Open(int map_fd, uint32_t bytes);
@@ -38,10 +35,11 @@ class RecordRing {
  private:
   const char* Whole(uint64_t at, size_t size);
 
-  size_t page_bytes_ = 0;
   uint64_t bytes_ = 0;
-  uint64_t* consumed_ = nullptr;        // a page of its own, ours to write: how far we have read, ever
-  const uint64_t* produced_ = nullptr;  // … how far the kernel has written; the page before the data
+  Mapping reading_;                     // the page that is ours to write
+  Mapping writing_;                     // the kernel's page, and the data
+  uint64_t* consumed_ = nullptr;        // how far we have read, ever
+  const uint64_t* produced_ = nullptr;  // … how far the kernel has written
   const char* data_ = nullptr;
   std::vector<char> torn_;  // a record that lies across the end, put together
 };

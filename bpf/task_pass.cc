@@ -4,7 +4,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,10 +21,7 @@ constexpr size_t kRoomBytes = TM_WALK_ROOM * sizeof(tm_task_record);
 
 }  // namespace
 
-TaskPass::~TaskPass() {
-  if (records_ != nullptr) munmap(const_cast<tm_task_record*>(records_), kRoomBytes);
-  bpf_link__destroy(iterator_);
-}
+TaskPass::~TaskPass() { bpf_link__destroy(iterator_); }
 
 absl::Status TaskPass::Open(bpf_program* iterate, const Walk& walk, std::span<uint32_t> left_out) {
   left_out_ = left_out;
@@ -34,16 +30,12 @@ absl::Status TaskPass::Open(bpf_program* iterate, const Walk& walk, std::span<ui
   if (iterator_ == nullptr)
     return absl::InternalError(fmt::format("cannot attach the iterator: {}", std::strerror(errno)));
   if (walk.program_fd < 0) return absl::OkStatus();
-  void* records = mmap(nullptr, kRoomBytes, PROT_READ, MAP_SHARED, walk.records_fd, 0);
-  if (records == MAP_FAILED)
-    return absl::InternalError(fmt::format("cannot map the records of a pass: {}", std::strerror(errno)));
-  records_ = static_cast<const tm_task_record*>(records);
   walk_ = walk;
-  return absl::OkStatus();
+  return records_.Open("the records of a pass", walk.records_fd, 0, kRoomBytes, PROT_READ);
 }
 
 absl::Status TaskPass::Run(const Probe::TaskSink& sink) {
-  if (records_ != nullptr && WalkThrough(sink)) return absl::OkStatus();
+  if (records_.is_open() && WalkThrough(sink)) return absl::OkStatus();
   return Iterate(sink);  // of all that have not been sent
 }
 
@@ -56,7 +48,7 @@ bool TaskPass::WalkThrough(const Probe::TaskSink& sink) {
     LIBBPF_OPTS(bpf_test_run_opts, run);
     if (bpf_prog_test_run_opts(walk_.program_fd, &run) != 0) return false;
     const size_t records = std::min<size_t>(walk_.place->records, TM_WALK_ROOM);
-    for (size_t i = 0; i < records; ++i) sink(records_[i]);
+    for (size_t i = 0; i < records; ++i) sink(records_.As<const tm_task_record>()[i]);
     if (run.retval != TM_WALK_GOES_ON) return run.retval == TM_WALK_DONE;
   }
 }

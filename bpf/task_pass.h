@@ -10,6 +10,7 @@
 
 #include <absl/status/status.h>
 
+#include "bpf/mapping.h"
 #include "bpf/probe.h"
 #include "bpf/walk_abi.h"
 
@@ -44,7 +45,7 @@ class TaskPass {
 
   bpf_link* iterator_ = nullptr;
   Walk walk_;
-  const tm_task_record* records_ = nullptr;  // TM_WALK_ROOM of them, written by the kernel; null: no walk
+  Mapping records_;  // TM_WALK_ROOM of them, written by the kernel; not open: no walk
   std::span<uint32_t> left_out_;
   std::vector<char> buffer_;
 };
