@@ -124,10 +124,11 @@ std::vector<ProcessId> SampleBuilder::Processes() const {
 void SampleBuilder::AskNames(Process* process, uint64_t tick_seq, std::vector<NameRequest>* requests) {
   // Programs rewrite their command line (setproctitle) without telling anyone, most of them while they are young: look
   // again after 2, 4, 8 … ticks, and then now and then, if they have done something since.
-  const bool kthread = process->info->kthread;
   process->names_may_differ |= process->changed;
-  const bool stale = process->names_may_differ && tick_seq - process->names_seq >= process->names_pause && !kthread;
-  if (!process->wants_names && !stale) return;
+  const bool due = process->names_may_differ && tick_seq - process->names_seq >= process->names_pause;
+  if (!process->wants_names && !due) return;
+  const bool kthread = process->info->kthread;
+  if (!process->wants_names && kthread) return;
   process->wants_names = process->names_may_differ = false;
   process->names_pause = std::min(2 * process->names_pause, kNamesEveryTicks);
   process->names_seq = tick_seq;
@@ -159,11 +160,12 @@ void SampleBuilder::NotePromotion(Process* process, bool was_tracked) {
 
 // What the kernel side asks, or holds for decided by a threshold that is no more crossed.
 void SampleBuilder::AnswerKernel(Process* process, std::vector<bpf::UserVerdict>* verdicts) {
+  if (options_.keep_untracked) return;
   const tm_decision& decision = process->decision;
   const rules::Standing& standing = process->standing;
   const bool asks = decision.verdict == TM_VERDICT_PENDING || decision.at == TM_DECIDED_USER;
   const bool may_lapse = decision.at == TM_DECIDED_THRESHOLD && decision.verdict == TM_VERDICT_WANTED;
-  if (options_.keep_untracked || standing.names_pending || (!asks && !may_lapse)) return;
+  if (standing.names_pending || (!asks && !may_lapse)) return;
   const bool wanted = standing.tracked() || (asks && standing.may_match);
   if (process->answered_seq == decision.seq && process->answered_wanted == wanted) return;
   if (may_lapse && wanted) return;  // as the kernel side has it

@@ -40,7 +40,7 @@ void EncodeDecision(const rules::Decision& decision, const Tick& tick, bool deta
   out->set_occasion(std::string(rules::OccasionText(decision.occasion)));
   out->set_outcome(EncodeOutcome(decision.outcome));
   if (decision.rule != nullptr) out->set_rule(decision.rule->rule.name);
-  if (detail) out->set_detail(decision.detail);
+  if (detail) out->set_detail(decision.detail.str());
 }
 
 // The first test in the node that names a field.

@@ -100,8 +100,7 @@ struct Process {
   bool names_read = false;        // … or known from exec: what they say can be relied on
   bool names_may_differ = false;  // it has done something since /proc was last asked
   bool wants_dead_sums = true;    // threads that ended before it was first seen are still to be taken over
-  bool answered_wanted = false;   // whether the kernel side was told that it is wanted …
-  uint32_t answered_seq = 0;      // … in answer to this decision
+  bool answered_wanted = false;   // whether the kernel side was told that it is wanted, see answered_seq
   uint32_t names_pause = 1;       // ticks until /proc is asked again, …
   uint64_t names_seq = 0;         // … since this one
   // What has happened to it since rules were last asked about it, and when.
@@ -109,10 +108,11 @@ struct Process {
   int16_t nice = 0;  // the leader's, kept after it is gone
   int16_t priority = 0;
   uint64_t occasion_boot_ns = 0;
-  uint64_t zombie_pass = 0;  // the last pass that showed it as a zombie
+  rules::Standing standing;  // what matters of it each tick comes first, too
 
-  rules::Standing standing;
+  uint64_t zombie_pass = 0;   // the last pass that showed it as a zombie
   tm_decision decision = {};  // the kernel side's latest
+  uint32_t answered_seq = 0;  // the decision that was answered last
   uint32_t cpu = 0;           // the leader's
   int32_t tgid = 0;
   uint64_t start_ns = 0;

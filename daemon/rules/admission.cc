@@ -152,7 +152,8 @@ void Admission::Inherit(const Standing& parent, uint64_t boot_ns, Standing* chil
   child->now = parent.now;
   child->now.boot_ns = boot_ns;
   child->now.occasion = Occasion::kBorn;
-  child->now.detail = parent.now.rule == nullptr ? "" : "as its parent";
+  static const SharedText as_its_parent = "as its parent";
+  child->now.detail = parent.now.rule == nullptr ? SharedText() : as_its_parent;
   if (IsWatched(*child)) child->hold_until_boot_ns = boot_ns + HoldOf(*child);
   Count(*child, +1);
 }
@@ -271,7 +272,7 @@ void Admission::TellRule(const query::Row& row, const RulePtr& before, const Sta
     Event event = MakeEvent(EventType::kRule, row);
     event.rule = rule->rule.name;
     event.begins = begins;
-    event.detail = begins ? standing.now.detail : std::string(OccasionText(standing.now.occasion));
+    event.detail = begins ? standing.now.detail.str() : std::string(OccasionText(standing.now.occasion));
     events_.push_back(std::move(event));
   };
   tell(before, false);

@@ -45,12 +45,22 @@ struct Decision {
   uint64_t boot_ns = 0;
   Occasion occasion = Occasion::kStart;
   Outcome outcome = Outcome::kPending;
-  RulePtr rule;        // null: none matched
-  std::string detail;  // "cpu 91.3 > 80"
+  RulePtr rule;       // null: none matched
+  SharedText detail;  // "cpu 91.3 > 80"
 };
 
 struct Standing {
   static constexpr size_t kMostBefore = 8;
+
+  // What every tick looks at comes first: of an idle process it is all that is touched. Admission's own: places among
+  // the enabled rules, valid for its generation of rules.
+  uint64_t generation = 0;
+  std::vector<uint32_t> watched;  // rules that its metrics may make match, ascending
+  // Its row, and bits by place in `watched`: while it is the row, idle, those rules do not match and need not be asked.
+  const TaskSample* settled_row = nullptr;
+  uint64_t settled = 0;
+  uint32_t place = kNoPlace;           // of now.rule
+  uint32_t identity_place = kNoPlace;  // the first rule that who it is, and what it used, makes match
 
   Decision now;
   std::vector<Decision> before;     // newest first
@@ -59,15 +69,6 @@ struct Standing {
   bool inherited = false;           // has its parent's rule, and has done nothing since that changes who it is
   bool may_match = false;           // one of `watched` tracks, and is not watched by the kernel side itself
   uint32_t forgotten = 0;           // decisions that came before these
-
-  // Admission's own: places among the enabled rules, valid for its generation of rules.
-  uint64_t generation = 0;
-  uint32_t place = kNoPlace;           // of now.rule
-  uint32_t identity_place = kNoPlace;  // the first rule that who it is, and what it used, makes match
-  std::vector<uint32_t> watched;       // rules that its metrics may make match, ascending
-  // Its row, and bits by place in `watched`: while it is the row, idle, those rules do not match and need not be asked.
-  const TaskSample* settled_row = nullptr;
-  uint64_t settled = 0;
 
   bool tracked() const { return now.outcome == Outcome::kTracked || now.outcome == Outcome::kPending; }
 };
