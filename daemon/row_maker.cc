@@ -133,14 +133,14 @@ std::shared_ptr<const TaskInfo> RowMaker::ThreadInfo(Thread* thread) {
   return thread->info;
 }
 
-void RowMaker::FillHitPercent(const Counters& counters, CacheHits* before) {
+void RowMaker::FillHitPercent(const Counters& counters, bool follows, CacheHits* before) {
   const CacheHits now = {.adds = static_cast<uint32_t>(counters[TM_C_PAGE_CACHE_ADDS]),
                          .lookups = static_cast<uint32_t>(counters[TM_C_PAGE_CACHE_LOOKUPS])};
   const uint32_t new_adds = now.adds - before->adds;
   const uint32_t new_lookups = now.lookups - before->lookups;
   *before = now;
   const bool attached = attached_.test(TM_HOOKS_PAGE_CACHE) && attached_.test(TM_HOOKS_PAGE_CACHE_LOOKUP);
-  if (!attached || new_lookups == 0 || first_tick_) return;
+  if (!attached || new_lookups == 0 || !follows) return;
   // Read-ahead and writes add pages that nobody looked up, so adds may exceed lookups.
   const uint64_t misses = std::min(new_adds, new_lookups);
   draft_.Set(v1::TASK_PAGE_CACHE_HIT_PERCENT, static_cast<int64_t>((new_lookups - misses) * 100'000 / new_lookups));
@@ -166,7 +166,7 @@ void RowMaker::MakeProcessSample(Process* process, uint64_t tick_seq) {
   FillConnectionFlags(process->used_flags, attached_, &draft_);
   FillWaits(summary.off_since_ns, summary.iowait_since_ns);
   FillSmaps(process->smaps.get(), &draft_);
-  FillHitPercent(total, &process->hits);
+  FillHitPercent(total, process->sample != nullptr || process->born_in_tick, &process->hits);
   FillDeltas(process->sample.get(), process->born_in_tick, &draft_);
   process->sample = draft_.Finish();
 }
@@ -181,7 +181,7 @@ void RowMaker::MakeThreadSample(Thread* thread, uint64_t tick_seq) {
   FillConnectionFlags(thread->flags, attached_, &draft_);
   FillWaits(thread->off_since_ns, IoWaitSince(*thread));
   FillSmaps(process->smaps.get(), &draft_);
-  FillHitPercent(thread->counters, &thread->hits);
+  FillHitPercent(thread->counters, thread->sample != nullptr || thread->born_in_tick, &thread->hits);
   FillDeltas(thread->sample.get(), thread->born_in_tick, &draft_);
   thread->sample = draft_.Finish();
 }

@@ -32,8 +32,6 @@ class RowMaker {
   void SetAttached(HookGroups attached) { attached_ = attached; }
   // wall clock = boot clock + offset; taken anew at every tick.
   void SetWallOffset(int64_t offset_ns) { wall_offset_ns_ = offset_ns; }
-  // Before the first tick has ended, increases are not known.
-  void EndFirstTick() { first_tick_ = false; }
 
   int64_t WallNs(uint64_t boot_ns) const { return static_cast<int64_t>(boot_ns) + wall_offset_ns_; }
 
@@ -50,7 +48,8 @@ class RowMaker {
   void MakeThreadSample(Thread* thread, uint64_t tick_seq);
 
  private:
-  void FillHitPercent(const Counters& counters, CacheHits* before);
+  // `follows`: `before` is of the sample before, or of birth.
+  void FillHitPercent(const Counters& counters, bool follows, CacheHits* before);
   void FillWaits(uint64_t off_since_ns, uint64_t iowait_since_ns);
 
   bool AreNamesKnown(const Process& process) const;
@@ -59,7 +58,6 @@ class RowMaker {
   KnownNames names_;
   HookGroups attached_;
   int64_t wall_offset_ns_ = 0;
-  bool first_tick_ = true;
   SampleDraft draft_;  // the sample at work
 };
 

@@ -281,7 +281,6 @@ SampleBuilder::Result SampleBuilder::EndTick(const Tick& tick) {
   snapshot->tasks = rows.TakeShown();
   result.snapshot = std::move(snapshot);
   if (result.stored == nullptr) result.stored = result.snapshot;
-  keeper_.rows().EndFirstTick();
   pass_all_ = false;
   return result;
 }

@@ -118,6 +118,7 @@ Thread* TaskKeeper::ThreadOf(Process* process, const tm_identity& id) {
       // Until now the process row stood for its only thread, which goes on from there.
       each->sample = process->sample;
       each->maxima.CopyFrom(process->maxima);
+      each->hits = process->hits;
     }
   }
   return thread;

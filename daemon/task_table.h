@@ -81,7 +81,7 @@ struct Thread {
   uint64_t seen_pass = 0;
   std::unique_ptr<LeftLine> left;
   std::unique_ptr<Succession> succession;
-  Thread* older = nullptr;  // whose number it has got; the end of that one was not seen yet
+  Thread* older = nullptr;  // added before it, of the same number: its end was not seen yet
 
   std::string_view name() const { return {comm.data(), strnlen(comm.data(), comm.size())}; }
 };
@@ -149,7 +149,7 @@ class TaskTable {
   void RemoveProcess(Process* process);
 
   Thread* FindThread(int32_t tid, uint64_t start_ns);
-  Thread* FindThreadByTid(int32_t tid);  // the youngest of that number
+  Thread* FindThreadByTid(int32_t tid);  // the last added of that number
   Thread* AddThread(Process* process, int32_t tid, uint64_t start_ns);
   void RemoveThread(Thread* thread);
 
@@ -164,7 +164,7 @@ class TaskTable {
   void Unindex(Thread* thread);
 
   Processes processes_;                            // by (tgid, start)
-  absl::flat_hash_map<int32_t, Thread*> threads_;  // the youngest of each number
+  absl::flat_hash_map<int32_t, Thread*> threads_;  // the last added of each number
   size_t thread_count_ = 0;
 };
 

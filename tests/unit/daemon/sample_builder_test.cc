@@ -467,6 +467,23 @@ TEST_F(SampleBuilderTest, AnswerAboutAnotherProcessOfThatNumberIsIgnored) {
   EXPECT_EQ(TickWith({}).snapshot->tasks[0]->info->cmdline, "");
 }
 
+tm_task_record WithLookups(tm_task_record record, uint64_t lookups, uint64_t adds) {
+  record.counters[TM_C_PAGE_CACHE_LOOKUPS] = lookups;
+  record.counters[TM_C_PAGE_CACHE_ADDS] = adds;
+  return record;
+}
+
+TEST_F(SampleBuilderTest, PageCacheHitPercentIsOfTheTickAlone) {
+  TickWith({});
+  auto result = TickWith({WithLookups(TaskRecord(kShell, "sh", 7), 1'000, 900)});
+  EXPECT_FALSE(Find(*result.snapshot, 100)->valid.test(v1::TASK_PAGE_CACHE_HIT_PERCENT));  // of the years before
+  Ring(ForkRecord(kWorker, 100, "sh"));
+  result = TickWith(
+      {WithLookups(TaskRecord(kShell, "sh", 8), 1'100, 925), WithLookups(TaskRecord(kWorker, "worker", 4), 10, 5)});
+  EXPECT_EQ(Find(*result.snapshot, 100, true)->values[v1::TASK_PAGE_CACHE_HIT_PERCENT], 75'000);
+  EXPECT_EQ(Find(*result.snapshot, 101, true)->values[v1::TASK_PAGE_CACHE_HIT_PERCENT], 50'000);
+}
+
 TEST_F(SampleBuilderTest, PageCacheHitPercentNeedsLookups) {
   TickWith({TaskRecord(kShell, "sh", 7)});
   tm_task_record record = TaskRecord(kShell, "sh", 8);
