@@ -428,6 +428,17 @@ void TaskKeeper::UpdateUser(uint32_t uid, const SharedText& name) {
   }
 }
 
+// Thousands of workers have their parent's texts, and say so one by one where they were there before us.
+void TaskKeeper::UpdateText(Process* process, SharedText TaskInfo::*field, const std::string& text) {
+  const Thread* parent = table_.FindThreadByTid(process->info->ppid);
+  const bool as_parent = parent != nullptr && (*parent->process->info).*field == text;
+  if (as_parent) {
+    UpdateField(process, field, (*parent->process->info).*field);
+  } else {
+    UpdateField(process, field, text);
+  }
+}
+
 void TaskKeeper::OnNames(const NameAnswer& answer) {
   const NameRequest& request = answer.request;
   if (request.user) UpdateUser(request.uid, answer.user);
@@ -437,8 +448,8 @@ void TaskKeeper::OnNames(const NameAnswer& answer) {
   if (process == nullptr) return;
   if (!process->names_read || process->standing.names_pending) process->info_changed = true;
   process->names_read = true;
-  if (request.cmdline && !answer.cmdline.empty()) UpdateField(process, &TaskInfo::cmdline, answer.cmdline);
-  if (request.exe && !answer.exe.empty()) UpdateField(process, &TaskInfo::exe, answer.exe);
+  if (request.cmdline && !answer.cmdline.empty()) UpdateText(process, &TaskInfo::cmdline, answer.cmdline);
+  if (request.exe && !answer.exe.empty()) UpdateText(process, &TaskInfo::exe, answer.exe);
   if (const CgroupIdentity* known = names().Cgroup(process->cgroup_id)) UpdateCgroup(process, *known);
 }
 

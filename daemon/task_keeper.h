@@ -77,6 +77,7 @@ class TaskKeeper {
     uint64_t cgroup_id;
   };
   void UpdateOwner(Process* process, const Owner& owner, uint64_t boot_ns);
+  void UpdateText(Process* process, SharedText TaskInfo::*field, const std::string& text);
   void UpdateUser(uint32_t uid, const SharedText& name);
   void Remove(Thread* thread);
   void FinishProcess(Process* process, const tm_task_record& record);

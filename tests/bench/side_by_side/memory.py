@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Resident memory of taskmond beside so many idle threads, and beside as many idle processes, which have more to tell.
 
-"Its own" leaves out what is file: programs, libraries, and the ring buffer, which the kernel shows twice."""
+"Its own" leaves out what is file: programs, libraries, and the ring buffer."""
 import time
 
 from population import population

@@ -461,6 +461,22 @@ TEST_F(SampleBuilderTest, NamesAreAskedForOnceAndFilledIn) {
   EXPECT_EQ(info.user, "root");
 }
 
+TEST_F(SampleBuilderTest, ATextThatIsItsParentsIsInMemoryOnce) {
+  tm_task_record child = TaskRecord(Leader(200, 6 * kSecond), "sh", 7);
+  child.ppid = 100;
+  const auto first = TickWith({Preexisting(TaskRecord(kShell, "sh", 7)), Preexisting(child)});
+  for (const NameRequest& request : first.requests) {
+    if (request.tgid != 0)
+      builder_.OnNames({.request = request, .found = true, .cmdline = "sh worker", .exe = "/bin/sh"});
+  }
+  const auto result = TickWith({});
+  const TaskInfo& parent = *Find(*result.snapshot, 100)->info;
+  const TaskInfo& worker = *Find(*result.snapshot, 200)->info;
+  EXPECT_EQ(worker.cmdline, "sh worker");
+  EXPECT_EQ(&worker.cmdline.str(), &parent.cmdline.str());
+  EXPECT_EQ(&worker.exe.str(), &parent.exe.str());
+}
+
 TEST_F(SampleBuilderTest, AnswerAboutAnotherProcessOfThatNumberIsIgnored) {
   auto result = TickWith({Preexisting(TaskRecord(kShell, "sh", 7))});
   builder_.OnNames({.request = result.requests[0], .found = false, .cmdline = "someone else"});
