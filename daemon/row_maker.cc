@@ -29,7 +29,7 @@ ThreadSummary Summarize(const Process& process) {
   bool uninterruptible = false;
   if (!process.threads.empty()) summary.state = process.threads.front()->state;
   for (const auto& thread : process.threads) {
-    if (thread->key.tid == process.tgid) summary.state = thread->state;
+    if (thread->key.tid == process.tgid()) summary.state = thread->state;
     running |= thread->state == 'R';
     uninterruptible |= thread->state == 'D';
     KeepOldest(thread->off_since_ns, &summary.off_since_ns);
@@ -113,7 +113,7 @@ std::shared_ptr<const TaskInfo> RowMaker::ProcessInfo(Process* process) {
   }
   Judge(process);
   // Kept from the first time, so that a start time does not move when the clock is set.
-  if (info.published() == nullptr) info.Edit().start_wall_ns = WallNs(process->start_ns);
+  if (info.published() == nullptr) info.Edit().start_wall_ns = WallNs(process->start_ns());
   process->info_changed = false;
   process->changed = true;
   for (const auto& thread : process->threads) thread->info_changed = true;
@@ -126,7 +126,8 @@ std::shared_ptr<const TaskInfo> RowMaker::ThreadInfo(Thread* thread) {
   auto info = std::make_shared<TaskInfo>(*process);
   info->key = thread->key;
   info->comm = thread->name();
-  info->start_wall_ns = process->start_wall_ns + static_cast<int64_t>(thread->key.start_ns - thread->process->start_ns);
+  info->start_wall_ns =
+      process->start_wall_ns + static_cast<int64_t>(thread->key.start_ns - thread->process->start_ns());
   thread->info = std::move(info);
   thread->info_changed = false;
   thread->changed = true;

@@ -77,8 +77,8 @@ std::optional<SmapsTarget> SampleBuilder::SmapsTargetOf(const Process& process) 
   if (!process.known || process.exited || process.info->kthread || process.sample == nullptr) return std::nullopt;
   const auto rss_bytes = static_cast<uint64_t>(process.sample->values[v1::TASK_PM_SIZE]);
   if (rss_bytes == 0) return std::nullopt;
-  return SmapsTarget{.tgid = process.tgid,
-                     .start_ns = process.start_ns,
+  return SmapsTarget{.tgid = process.tgid(),
+                     .start_ns = process.start_ns(),
                      .rss_bytes = rss_bytes,
                      .tracked = WantsSmaps(process.standing)};
 }
@@ -115,7 +115,7 @@ std::vector<SmapsTarget> SampleBuilder::SmapsTargets(const std::vector<std::pair
 std::vector<ProcessId> SampleBuilder::Processes() const {
   std::vector<ProcessId> ids;
   for (const auto& [key, process] : keeper_.table().processes()) {
-    if (!process->exited && !process->info->kthread) ids.push_back({process->tgid, process->start_ns});
+    if (!process->exited && !process->info->kthread) ids.push_back({process->tgid(), process->start_ns()});
   }
   return ids;
 }
@@ -132,8 +132,8 @@ void SampleBuilder::AskNames(Process* process, uint64_t tick_seq, std::vector<Na
   process->wants_names = process->names_may_differ = false;
   process->names_pause = std::min(2 * process->names_pause, kNamesEveryTicks);
   process->names_seq = tick_seq;
-  requests->push_back({.tgid = process->tgid,
-                       .start_ns = process->start_ns,
+  requests->push_back({.tgid = process->tgid(),
+                       .start_ns = process->start_ns(),
                        .cgroup_id = process->cgroup_id,
                        .cmdline = !kthread,
                        .exe = !kthread,
@@ -155,7 +155,7 @@ void SampleBuilder::AskRules(Process* process, const Snapshot& snapshot) {
 // Events, not birth, made it wanted: the minutes before are wanted, too.
 void SampleBuilder::NotePromotion(Process* process, bool was_tracked) {
   if (was_tracked || !process->info->tracked || process->sample == nullptr) return;
-  promoted_.emplace_back(process->tgid, process->start_ns);
+  promoted_.emplace_back(process->tgid(), process->start_ns());
 }
 
 // What the kernel side asks, or holds for decided by a threshold that is no more crossed.
@@ -172,7 +172,7 @@ void SampleBuilder::AnswerKernel(Process* process, std::vector<bpf::UserVerdict>
   process->answered_seq = decision.seq;
   process->answered_wanted = wanted;
   verdicts->push_back(
-      {.tgid = process->tgid, .start_ns = process->start_ns, .decision_seq = decision.seq, .wanted = wanted});
+      {.tgid = process->tgid(), .start_ns = process->start_ns(), .decision_seq = decision.seq, .wanted = wanted});
 }
 
 void SampleBuilder::CloseProcess(Process* process, const Snapshot& snapshot, Result* result) {

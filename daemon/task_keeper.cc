@@ -19,9 +19,12 @@ Counters AsCounters(const __u64 (&numbers)[TM_C_MAX]) {
   return counters;
 }
 
+// True where it was another.
 template <typename Field, typename Value>
-void UpdateField(Process* process, Field TaskInfo::*field, const Value& value) {
-  if (process->info.Set(field, value)) process->info_changed = true;
+bool UpdateField(Process* process, Field TaskInfo::*field, const Value& value) {
+  if (!process->info.Set(field, value)) return false;
+  process->info_changed = true;
+  return true;
 }
 
 void UpdateCgroup(Process* process, const CgroupIdentity& identity) {
@@ -177,9 +180,8 @@ void TaskKeeper::UpdateProcess(Process* process, const tm_task_record& record) {
 void TaskKeeper::UpdateOwner(Process* process, const Owner& owner, uint64_t boot_ns) {
   const bool decided = process->standing.now.boot_ns != 0;
   UpdateField(process, &TaskInfo::ppid, owner.ppid);
-  const bool other_user = process->info.Set(&TaskInfo::uid, owner.uid);
-  const bool other_group = process->info.Set(&TaskInfo::gid, owner.gid);
-  process->info_changed |= other_user || other_group;
+  const bool other_user = UpdateField(process, &TaskInfo::uid, owner.uid);
+  const bool other_group = UpdateField(process, &TaskInfo::gid, owner.gid);
   if ((other_user || other_group) && decided) Touch(process, rules::Occasion::kOwner, boot_ns);
   UpdateField(process, &TaskInfo::user, names().User(owner.uid));
   if (process->cgroup_id == owner.cgroup_id) return;
@@ -297,11 +299,11 @@ void TaskKeeper::LeaveLine(Process* process, Thread* leader, const tm_task_recor
 // A thread other than the leader has called exec: its own line ends, and it goes on in the leader's (fs/exec.c,
 // de_thread). A leader that had ended before by itself has had its end told; the line then begins anew.
 void TaskKeeper::Succeed(Process* process, Thread* caller, uint64_t boot_ns) {
-  Thread* line = table_.FindThread(process->tgid, process->start_ns);
+  Thread* line = table_.FindThread(process->tgid(), process->start_ns());
   auto succession = std::make_unique<Succession>();
   succession->awaits_leader = line != nullptr && line->left == nullptr;
   if (line == nullptr) {
-    line = table_.AddThread(process, process->tgid, process->start_ns);
+    line = table_.AddThread(process, process->tgid(), process->start_ns());
     line->born_in_tick = true;
   }
   succession->leader = line->counters;
@@ -314,7 +316,7 @@ void TaskKeeper::Succeed(Process* process, Thread* caller, uint64_t boot_ns) {
   line->state = caller->state;
   line->info_changed = true;
   line->seen_pass = pass_;
-  EndThread(caller, boot_ns, 0, fmt::format("became TID {} by exec", process->tgid));
+  EndThread(caller, boot_ns, 0, fmt::format("became TID {} by exec", process->tgid()));
 }
 
 void TaskKeeper::OnRename(const tm_rename_record& record) {
@@ -325,7 +327,7 @@ void TaskKeeper::OnRename(const tm_rename_record& record) {
   thread->changed = true;
   Process* process = thread->process;
   process->changed = true;
-  if (thread->key.tid == process->tgid) {
+  if (thread->key.tid == process->tgid()) {
     process->info.Set(&TaskInfo::comm, thread->name());
     Touch(process, rules::Occasion::kRename, record.header.time_ns);
     NoteDecision(process, record.decision);
@@ -342,7 +344,8 @@ void TaskKeeper::OnFinal(const tm_task_record& record) {
   Process* process = ProcessOf(record);
   const bool was_leader = record.id.start_ns == record.id.process_start_ns;
   if ((record.flags & TM_TASK_ENDED_BY_EXEC) != 0 && was_leader && (record.flags & TM_TASK_GROUP_DEAD) == 0) {
-    return LeaveLine(process, ThreadOf(process, {process->tgid, process->tgid, process->start_ns, process->start_ns}),
+    return LeaveLine(process,
+                     ThreadOf(process, {process->tgid(), process->tgid(), process->start_ns(), process->start_ns()}),
                      record);
   }
   Thread* thread = ThreadOf(process, record.id);
@@ -387,7 +390,7 @@ void TaskKeeper::FinishProcess(Process* process, const tm_task_record& record) {
   rows_.MakeProcessSample(process, 0);
   process->valid &= ~TM_VALID_MM;
   process->changed = true;
-  AddExit(record.header.time_ns, process->start_ns, record.exit_code, process->sample);
+  AddExit(record.header.time_ns, process->start_ns(), record.exit_code, process->sample);
 }
 
 void TaskKeeper::End(Process* process) {

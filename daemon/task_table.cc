@@ -21,8 +21,6 @@ void Touch(Process* process, rules::Occasion occasion, uint64_t boot_ns) {
 }
 
 void Process::Identify(int32_t tgid, uint64_t start_ns) {
-  this->tgid = tgid;
-  this->start_ns = start_ns;
   TaskInfo& next = info.Edit();
   next.key = {start_ns, tgid, false};
   next.tgid = tgid;
@@ -63,7 +61,7 @@ Process* TaskTable::AddProcess(int32_t tgid, uint64_t start_ns) {
 
 void TaskTable::RemoveProcess(Process* process) {
   for (const auto& thread : process->threads) Unindex(thread.get());
-  processes_.erase({process->tgid, process->start_ns});
+  processes_.erase({process->tgid(), process->start_ns()});
 }
 
 Thread* TaskTable::FindThread(int32_t tid, uint64_t start_ns) {

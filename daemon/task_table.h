@@ -114,9 +114,7 @@ struct Process {
   tm_decision decision = {};  // the kernel side's latest
   uint32_t answered_seq = 0;  // the decision that was answered last
   uint32_t cpu = 0;           // the leader's
-  int32_t tgid = 0;
-  uint64_t start_ns = 0;
-  EditableInfo info;  // of the process row; its identity from the beginning
+  EditableInfo info;          // of the process row; its identity from the beginning
   uint64_t cgroup_id = 0;
   // Of its threads, of ended ones, and what signal_struct held at first sight. Null: what its only thread has, if any.
   std::unique_ptr<Counters> own_total;
@@ -128,7 +126,9 @@ struct Process {
   CacheHits hits;
   std::unique_ptr<SmapsAnswer> smaps;  // null: not read yet
 
-  // Its info, too, where it was copied from another's.
+  int32_t tgid() const { return info->tgid; }
+  uint64_t start_ns() const { return info->process_start_ns; }
+  // Who it was copied from has another identity.
   void Identify(int32_t tgid, uint64_t start_ns);
 
   const Counters& total() const;
