@@ -21,8 +21,8 @@
 
 #include "storage/chunk_head.h"
 #include "storage/column.h"
-#include "storage/journal.h"
 #include "storage/precision.h"
+#include "storage/row_source.h"
 #include "storage/tick_source.h"
 
 namespace taskmon::storage {
@@ -67,11 +67,11 @@ class ChunkBuilder {
   std::unique_ptr<Impl> impl_;
 };
 
-// `entries`: the whole journal, not empty, oldest first. DataLoss: the journal is damaged.
-absl::StatusOr<EncodedChunk> EncodeChunk(const std::vector<JournalEntry>& entries, const CounterSet& counters,
-                                         const Precision& precision);
+// The rows as they are. `source`: with at least one tick.
+absl::StatusOr<EncodedChunk> EncodeChunk(RowSource* source, const CounterSet& counters, const Precision& precision);
 
-class ClosedChunk : public TickSource {
+// Each row may be gone through once, by ticks or by rows.
+class ClosedChunk : public TickSource, public RowSource {
  public:
   using Wanted = std::function<bool(int64_t task_id)>;
 
@@ -82,7 +82,8 @@ class ClosedChunk : public TickSource {
   // first Step. Metrics not added are not valid. A metric that the chunk has nothing of is no error.
   absl::Status AddMetric(MetricId metric, const FetchPiece& fetch);
 
-  size_t wanted_rows() const { return rows_.size(); }
+  // Rows are the wanted ones, in chunk order.
+  size_t row_count() const override { return rows_.size(); }
   // Tasks, and the names that their rows refer to.
   std::vector<std::pair<int64_t, int64_t>> InfoIds() const;
   const std::vector<TickHeader>& ticks() const override { return head_.ticks; }
@@ -93,12 +94,11 @@ class ClosedChunk : public TickSource {
   // Call at most once, before the first Step.
   absl::Status SkipTo(uint32_t tick);
 
-  // Instead of stepping: one row from its first update to its last, each row once.
-  using UpdateSink = std::function<void(uint32_t tick, const RowState& state)>;
-  uint32_t first_tick(uint32_t row) const { return rows_[row].first_tick; }
-  uint32_t last_tick(uint32_t row) const { return rows_[row].last_tick; }
-  int64_t task_id(uint32_t row) const { return rows_[row].state.task_id; }
-  absl::Status WalkRow(uint32_t row, const UpdateSink& sink);
+  // Instead of stepping.
+  uint32_t first_tick(uint32_t row) const override { return rows_[row].first_tick; }
+  uint32_t last_tick(uint32_t row) const override { return rows_[row].last_tick; }
+  int64_t task_id(uint32_t row) const override { return rows_[row].state.task_id; }
+  absl::Status WalkRow(uint32_t row, const UpdateSink& sink) override;
 
  private:
   struct RowExtra {
@@ -153,7 +153,7 @@ class ClosedChunk : public TickSource {
 
   ChunkHead head_;
   CounterSet counters_;
-  std::vector<Row> rows_;                            // wanted ones, in chunk order
+  std::vector<Row> rows_;
   std::vector<std::unique_ptr<std::string>> bytes_;  // what cursors point into
   uint32_t next_tick_ = 0;
   MetricSet added_;

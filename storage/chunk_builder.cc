@@ -383,4 +383,16 @@ EncodedChunk ChunkBuilder::Impl::Finish() {
   return chunk;
 }
 
+absl::StatusOr<EncodedChunk> EncodeChunk(RowSource* source, const CounterSet& counters, const Precision& precision) {
+  ChunkBuilder builder(source->ticks(), counters, precision);
+  for (uint32_t row = 0; row < source->row_count(); ++row) {
+    builder.BeginRow(source->task_id(row), source->first_tick(row), source->last_tick(row));
+    absl::Status status =
+        source->WalkRow(row, [&builder](uint32_t tick, const RowState& state) { builder.AddUpdate(tick, state); });
+    if (!status.ok()) return status;
+    builder.EndRow();
+  }
+  return builder.Finish();
+}
+
 }  // namespace taskmon::storage

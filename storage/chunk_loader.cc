@@ -16,7 +16,7 @@ constexpr size_t kFewMetrics = 12;
 absl::StatusOr<ClosedChunk> OpenChunk(ChunkHead head, const FetchPiece& fetch, const CounterSet& counters,
                                       const MetricSet& metrics, const ClosedChunk::Wanted& wanted) {
   absl::StatusOr<ClosedChunk> chunk = ClosedChunk::Open(std::move(head), fetch, counters, wanted);
-  if (!chunk.ok() || chunk->wanted_rows() == 0) return chunk;
+  if (!chunk.ok() || chunk->row_count() == 0) return chunk;
   absl::Status status;
   MetricBits::Of(metrics).ForEach([&](size_t m) {
     if (status.ok()) status = chunk->AddMetric(static_cast<MetricId>(m), fetch);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "storage/journal_rows.h"
 #include "storage/schema.h"
 
 namespace taskmon::storage {
@@ -87,20 +88,24 @@ absl::StatusOr<EncodedChunk> ChunkStore::Fold(const EncodedChunk& chunk, int tie
   if (!open.ok()) return open.status();
   absl::Status status = AddAllMetrics(&*open, fetch);
   if (!status.ok()) return status;
-  std::vector<ClosedChunk> one;
-  one.push_back(*std::move(open));
+  return Fold(&*open, chunk.first_seq, tier);
+}
+
+absl::StatusOr<EncodedChunk> ChunkStore::Fold(RowSource* rows, uint64_t first_seq, int tier) const {
   absl::StatusOr<EncodedChunk> folded =
-      Recode(&one, kTierNs[tier], rules_, settings_.counters, precision_, kQuickLevel);
-  if (folded.ok()) folded->first_seq = chunk.first_seq;
+      Recode({rows}, kTierNs[tier], rules_, settings_.counters, precision_, kQuickLevel);
+  if (folded.ok()) folded->first_seq = first_seq;
   return folded;
 }
 
 absl::Status ChunkStore::CloseJournal(const std::vector<JournalEntry>& journal, int64_t boot) {
-  absl::StatusOr<EncodedChunk> chunk = EncodeChunk(journal, settings_.counters, precision_);
+  absl::StatusOr<JournalRows> rows = JournalRows::Open(journal, settings_.counters);
+  if (!rows.ok()) return rows.status();
+  absl::StatusOr<EncodedChunk> chunk = EncodeChunk(&*rows, settings_.counters, precision_);
   if (!chunk.ok()) return chunk.status();
   EncodedChunk folded;
   if (settings_.coarser) {
-    absl::StatusOr<EncodedChunk> made = Fold(*chunk, 1);
+    absl::StatusOr<EncodedChunk> made = Fold(&*rows, chunk->first_seq, 1);
     if (!made.ok()) return made.status();
     folded = *std::move(made);
   }
@@ -191,7 +196,9 @@ absl::Status ChunkStore::Join(int tier, const std::vector<Stored>& fragments) {
     if (!chunk.ok()) return chunk.status();
     chunks.push_back(*std::move(chunk));
   }
-  absl::StatusOr<EncodedChunk> joined = Recode(&chunks, 0, rules_, settings_.counters, precision_, kFinalLevel);
+  std::vector<RowSource*> sources;
+  for (ClosedChunk& chunk : chunks) sources.push_back(&chunk);
+  absl::StatusOr<EncodedChunk> joined = Recode(sources, 0, rules_, settings_.counters, precision_, kFinalLevel);
   if (!joined.ok()) return joined.status();
   joined->first_seq = fragments.front().first_seq;
   return Replace(tier, fragments, *joined);

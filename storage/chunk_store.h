@@ -17,6 +17,7 @@
 
 #include "storage/chunk.h"
 #include "storage/event_store.h"
+#include "storage/journal.h"
 #include "storage/recode.h"
 #include "storage/retention.h"
 #include "storage/sqlite_db.h"
@@ -54,6 +55,7 @@ class ChunkStore {
   absl::Status Prepare();
   absl::Status Insert(const EncodedChunk& chunk, int64_t boot, int tier, bool merged);
   absl::StatusOr<EncodedChunk> Fold(const EncodedChunk& chunk, int tier) const;
+  absl::StatusOr<EncodedChunk> Fold(RowSource* rows, uint64_t first_seq, int tier) const;
   absl::StatusOr<ClosedChunk> Load(int64_t id);
   absl::StatusOr<std::vector<Stored>> Fragments(int tier);
   absl::StatusOr<bool> JoinTier(int tier);

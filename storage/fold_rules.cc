@@ -33,8 +33,8 @@ void FoldRules::AddRange(const TaskSample& sample, const GaugeRange* range, Sum*
     if (!sample.valid[m]) continue;
     const int64_t least = range != nullptr ? range->least[m] : sample.values[m];
     const int64_t largest = range != nullptr ? range->largest[m] : sample.values[m];
-    sum->range.least.Set(m, sum->ranged[m] ? std::min(sum->range.least[m], least) : least);
-    sum->range.largest.Set(m, sum->ranged[m] ? std::max(sum->range.largest[m], largest) : largest);
+    sum->least[m] = sum->ranged[m] ? std::min(sum->least[m], least) : least;
+    sum->largest[m] = sum->ranged[m] ? std::max(sum->largest[m], largest) : largest;
     sum->ranged.set(m);
   }
 }
@@ -51,33 +51,30 @@ void FoldRules::AddRatios(const TaskSample& sample, Sum* sum) const {
 
 void FoldRules::Add(const RowState& update, Sum* sum) const {
   const bool active = update.age_ticks == 0;
-  const bool was_active = sum->active;
-  RowState before = std::move(sum->state);
-  sum->state = update;
-  TaskSample& now = sum->state.sample;
-  now.range.reset();
   AddRange(update.sample, update.sample.range.get(), sum);
   sum->any = true;
   if (active) AddRatios(update.sample, sum);
-  if (!was_active) {
-    sum->active = active;
+  if (sum->active && !active) {  // the sample stays the one of the activity
+    sum->state.info_id = update.info_id;
     return;
   }
-  sum->active = true;
-  if (!active) {
-    sum->state.age_ticks = 0;
-    now = before.sample;
-    return;
-  }
-  before.sample.deltas.ForEach([&now](size_t m, int64_t delta) { now.deltas.Add(m, delta); });
+  std::swap(sum->state, sum->before);
+  sum->state = update;
+  sum->state.sample.range.reset();
+  if (sum->active) AddEarlier(sum->before.sample, &sum->state.sample);
+  sum->active = active;
+}
+
+void FoldRules::AddEarlier(const TaskSample& before, TaskSample* now) const {
+  before.deltas.ForEach([now](size_t m, int64_t delta) { now->deltas.Add(m, delta); });
   for (const Maximum& maximum : maxima_) {
     const MetricId m = maximum.metric;
-    if (!before.sample.valid[m] || (now.valid[m] && now.values[m] >= before.sample.values[m])) continue;
-    now.valid.set(m);
-    now.values.Set(m, before.sample.values[m]);
+    if (!before.valid[m] || (now->valid[m] && now->values[m] >= before.values[m])) continue;
+    now->valid.set(m);
+    now->values.Set(m, before.values[m]);
     for (MetricId witness : maximum.witnesses) {
-      now.valid[witness] = before.sample.valid[witness];
-      now.values.Set(witness, before.sample.values[witness]);
+      now->valid[witness] = before.valid[witness];
+      now->values.Set(witness, before.values[witness]);
     }
   }
 }
@@ -91,15 +88,15 @@ void FoldRules::Finish(Sum* sum) const {
     sample.values.Set(ratio.metric, std::llround(sum->weighted[ratio.metric] / weight));
   }
   const bool moved = std::any_of(gauges_.begin(), gauges_.end(), [&](MetricId m) {
-    return sample.valid[m] && (sum->range.least[m] != sample.values[m] || sum->range.largest[m] != sample.values[m]);
+    return sample.valid[m] && (sum->least[m] != sample.values[m] || sum->largest[m] != sample.values[m]);
   });
   if (!moved) return;
   auto range = std::make_shared<GaugeRange>();
   range->least = range->largest = sample.values;
   for (MetricId m : gauges_) {
     if (!sample.valid[m]) continue;
-    range->least.Set(m, sum->range.least[m]);
-    range->largest.Set(m, sum->range.largest[m]);
+    range->least.Set(m, sum->least[m]);
+    range->largest.Set(m, sum->largest[m]);
   }
   sample.range = std::move(range);
 }

@@ -9,6 +9,7 @@
 #include <absl/status/statusor.h>
 
 #include "storage/chunk.h"
+#include "storage/journal.h"
 #include "storage/ring_writer.h"
 #include "storage/task_table.h"
 

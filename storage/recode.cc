@@ -46,20 +46,20 @@ void AddTick(const TickHeader& header, int64_t resolution_ns, Timeline* line) {
   line->folded.push_back(static_cast<uint32_t>(line->headers.size() - 1));
 }
 
-Timeline MakeTimeline(const std::vector<ClosedChunk>& chunks, int64_t resolution_ns) {
+Timeline MakeTimeline(const std::vector<RowSource*>& chunks, int64_t resolution_ns) {
   Timeline line;
-  for (const ClosedChunk& chunk : chunks) {
+  for (const RowSource* chunk : chunks) {
     line.offsets.push_back(static_cast<uint32_t>(line.folded.size()));
-    for (const TickHeader& header : chunk.ticks()) AddTick(header, resolution_ns, &line);
+    for (const TickHeader& header : chunk->ticks()) AddTick(header, resolution_ns, &line);
   }
   return line;
 }
 
 class Recoder {
  public:
-  Recoder(std::vector<ClosedChunk>* chunks, Timeline line, const FoldRules& rules, const CounterSet& counters,
+  Recoder(const std::vector<RowSource*>& chunks, Timeline line, const FoldRules& rules, const CounterSet& counters,
           const Precision& precision, int level)
-      : chunks_(*chunks), line_(std::move(line)), rules_(rules), builder_(line_.headers, counters, precision, level) {}
+      : chunks_(chunks), line_(std::move(line)), rules_(rules), builder_(line_.headers, counters, precision, level) {}
 
   absl::StatusOr<EncodedChunk> Run();
 
@@ -68,13 +68,13 @@ class Recoder {
     return line_.folded[line_.offsets[ref.chunk] + Chunk(ref).first_tick(ref.row)];
   }
   uint32_t LastTick(RowRef ref) const { return line_.folded[line_.offsets[ref.chunk] + Chunk(ref).last_tick(ref.row)]; }
-  const ClosedChunk& Chunk(RowRef ref) const { return chunks_[ref.chunk]; }
+  const RowSource& Chunk(RowRef ref) const { return *chunks_[ref.chunk]; }
   std::vector<std::vector<RowRef>> Chains() const;
   absl::Status AddChain(const std::vector<RowRef>& chain);
   void Take(uint32_t old_tick, const RowState& state);
   void Flush();
 
-  std::vector<ClosedChunk>& chunks_;
+  const std::vector<RowSource*>& chunks_;
   const Timeline line_;
   const FoldRules& rules_;
   ChunkBuilder builder_;
@@ -91,9 +91,9 @@ std::vector<std::vector<RowRef>> Recoder::Chains() const {
   std::vector<std::vector<RowRef>> chains;
   std::unordered_map<int64_t, size_t> chain_of;
   for (uint32_t c = 0; c < chunks_.size(); ++c) {
-    for (uint32_t r = 0; r < chunks_[c].wanted_rows(); ++r) {
+    for (uint32_t r = 0; r < chunks_[c]->row_count(); ++r) {
       const RowRef ref{c, r};
-      auto [at, is_new] = chain_of.try_emplace(chunks_[c].task_id(r), chains.size());
+      auto [at, is_new] = chain_of.try_emplace(chunks_[c]->task_id(r), chains.size());
       if (is_new || FirstTick(ref) > LastTick(chains[at->second].back()) + 1) {
         at->second = chains.size();
         chains.emplace_back();
@@ -144,7 +144,7 @@ absl::Status Recoder::AddChain(const std::vector<RowRef>& chain) {
   at_.reset();
   has_last_ = false;
   for (RowRef ref : chain) {
-    absl::Status status = chunks_[ref.chunk].WalkRow(
+    absl::Status status = chunks_[ref.chunk]->WalkRow(
         ref.row, [&](uint32_t tick, const RowState& state) { Take(line_.offsets[ref.chunk] + tick, state); });
     if (!status.ok()) return status;
   }
@@ -163,9 +163,10 @@ absl::StatusOr<EncodedChunk> Recoder::Run() {
 
 }  // namespace
 
-absl::StatusOr<EncodedChunk> Recode(std::vector<ClosedChunk>* chunks, int64_t resolution_ns, const FoldRules& rules,
-                                    const CounterSet& counters, const Precision& precision, int level) {
-  Timeline line = MakeTimeline(*chunks, resolution_ns);
+absl::StatusOr<EncodedChunk> Recode(const std::vector<RowSource*>& chunks, int64_t resolution_ns,
+                                    const FoldRules& rules, const CounterSet& counters, const Precision& precision,
+                                    int level) {
+  Timeline line = MakeTimeline(chunks, resolution_ns);
   if (line.headers.empty()) return absl::InvalidArgumentError("no ticks make no chunk");
   return Recoder(chunks, std::move(line), rules, counters, precision, level).Run();
 }

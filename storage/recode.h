@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Makes one chunk of others: joins them, and folds their ticks into ticks of a coarser resolution. Pure.
+// Makes one chunk of others, open or closed: joins them, and folds their ticks into ticks of a coarser resolution.
+// Pure.
 //
 // What a folded tick says of each task that was there at any of its ticks:
 //   counters     the last total; increases are summed, and so is the elapsed time
@@ -24,16 +25,17 @@ class FoldRules {
  public:
   explicit FoldRules(const std::vector<ColumnSpec>& columns);
 
-  // Adds an update of the finer resolution to `sum`, which has `active` when it holds an earlier active one of the same
-  // tick. `weight` is the ratios' business and starts at 0.
+  // One tick of the coarser resolution in the making.
   struct Sum {
     RowState state;
-    bool any = false;     // holds an update
-    bool active = false;  // … of a tick at which the task did something
-    GaugeRange range;
-    MetricSet ranged;  // which of it are known
-    std::array<double, kMetricSlots> weight, weighted;
+    bool any = false;                                   // holds an update
+    bool active = false;                                // … of a tick at which the task did something
+    MetricSet ranged;                                   // gauges of which least and largest are known
+    MetricNumbers least, largest;                       // of those
+    std::array<double, kMetricSlots> weight, weighted;  // of ratios
+    RowState before;                                    // room for what `state` was, kept between updates
   };
+  // Adds an update of the finer resolution.
   void Add(const RowState& update, Sum* sum) const;
   // Begins a tick. `before`: the values that the row had in its first part; null: it has an update there.
   void Begin(const RowState* before, Sum* sum) const;
@@ -43,6 +45,8 @@ class FoldRules {
  private:
   void AddRange(const TaskSample& sample, const GaugeRange* range, Sum* sum) const;
   void AddRatios(const TaskSample& sample, Sum* sum) const;
+  // What an earlier active update of the same tick adds to a later one.
+  void AddEarlier(const TaskSample& before, TaskSample* now) const;
 
   struct Maximum {
     MetricId metric;
@@ -57,9 +61,10 @@ class FoldRules {
   std::vector<MetricId> gauges_;
 };
 
-// `chunks`: oldest first, of one boot, with the metrics of interest added and not walked yet; they are walked.
+// `chunks`: oldest first, of one boot; closed ones with the metrics of interest added, and not walked yet.
 // resolution_ns 0: their ticks stay what they are.
-absl::StatusOr<EncodedChunk> Recode(std::vector<ClosedChunk>* chunks, int64_t resolution_ns, const FoldRules& rules,
-                                    const CounterSet& counters, const Precision& precision, int level);
+absl::StatusOr<EncodedChunk> Recode(const std::vector<RowSource*>& chunks, int64_t resolution_ns,
+                                    const FoldRules& rules, const CounterSet& counters, const Precision& precision,
+                                    int level);
 
 }  // namespace taskmon::storage

@@ -220,7 +220,7 @@ absl::Status RingReaderImpl::AddPast(uint64_t first_seq, const ScanFilter& filte
       absl::Status status = infos_.Find(task, names).status();
       if (!status.ok()) return status;
     }
-    if (chunk->wanted_rows() > 0) loaded->past->Add(*std::move(chunk));
+    if (chunk->row_count() > 0) loaded->past->Add(*std::move(chunk));
   }
   return absl::OkStatus();
 }

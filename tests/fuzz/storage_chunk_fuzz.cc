@@ -40,8 +40,8 @@ void WalkTicks(ClosedChunk* chunk, size_t first) {
   StepChanges changes;
   if (first > 0 && !chunk->SkipTo(static_cast<uint32_t>(first)).ok()) return;
   for (size_t tick = first; tick < chunk->ticks().size() && chunk->Step(&changes).ok(); ++tick) {
-    for (uint32_t row : changes.updated) Require(row < chunk->wanted_rows());
-    for (uint32_t row : changes.gone) Require(row < chunk->wanted_rows());
+    for (uint32_t row : changes.updated) Require(row < chunk->row_count());
+    for (uint32_t row : changes.gone) Require(row < chunk->row_count());
   }
 }
 
@@ -53,7 +53,7 @@ void WalkAll(const ChunkHead& head, std::string_view body) {
   chunk = Open(head, body);
   if (chunk.ok()) WalkTicks(&*chunk, chunk->ticks().size() / 2);
   chunk = Open(head, body);
-  for (uint32_t row = 0; chunk.ok() && row < chunk->wanted_rows(); ++row) {
+  for (uint32_t row = 0; chunk.ok() && row < chunk->row_count(); ++row) {
     uint32_t last = 0;
     (void)chunk->WalkRow(row, [&](uint32_t tick, const RowState&) {
       Require(tick >= last && tick < chunk->ticks().size());

@@ -9,7 +9,7 @@
 
 #include "storage/chunk.h"
 #include "storage/event_codec.h"
-#include "storage/journal.h"
+#include "storage/journal_rows.h"
 
 namespace {
 
@@ -46,7 +46,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const Precision precision(
       {{.id = 2, .kind = ColumnKind::kWindowMax, .stored = true, .quantum = 10, .digits = 5},
        {.id = 3, .kind = ColumnKind::kCounter, .stored = true, .quantum = 10, .instant = 5, .spent = 7}});
-  absl::StatusOr<EncodedChunk> chunk = EncodeChunk(entries, counters, precision);
+  absl::StatusOr<JournalRows> rows = JournalRows::Open(entries, counters);
+  if (!rows.ok()) return 0;
+  absl::StatusOr<EncodedChunk> chunk = EncodeChunk(&*rows, counters, precision);
   if (!chunk.ok()) return 0;
   absl::StatusOr<ChunkHead> head = DecodeHead(chunk->head);
   Require(head.ok());

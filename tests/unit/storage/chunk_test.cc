@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "storage/journal.h"
+#include "storage/journal_rows.h"
 #include "storage/snapshot_assembler.h"
 #include "tests/unit/storage/fake_world.h"
 
@@ -92,6 +92,12 @@ void ExpectGivesBack(const Journal& journal, TickSource* source, const ScanFilte
   }
 }
 
+absl::StatusOr<EncodedChunk> Encode(const std::vector<JournalEntry>& entries) {
+  auto rows = JournalRows::Open(entries, Counters());
+  if (!rows.ok()) return rows.status();
+  return EncodeChunk(&*rows, Counters(), Precision());
+}
+
 absl::StatusOr<ClosedChunk> OpenSome(const EncodedChunk& encoded, const MetricSet& metrics,
                                      const ClosedChunk::Wanted& wanted = nullptr) {
   auto head = DecodeHead(encoded.head);
@@ -126,7 +132,7 @@ TEST(JournalReplay, GivesBackWhatWasJournalled) {
 TEST(ClosedChunk, GivesBackWhatWasJournalled) {
   for (uint64_t seed = 1; seed <= 10; ++seed) {
     const Journal journal = MakeJournal({.seed = seed, .tasks = seed == 1 ? 600u : 30u, .oddity = 0.1}, 40, 1000);
-    auto encoded = EncodeChunk(journal.entries, Counters(), Precision());
+    auto encoded = Encode(journal.entries);
     ASSERT_TRUE(encoded.ok()) << encoded.status();
     auto chunk = OpenAll(*encoded);
     ASSERT_TRUE(chunk.ok()) << chunk.status();
@@ -136,7 +142,7 @@ TEST(ClosedChunk, GivesBackWhatWasJournalled) {
 
 TEST(ClosedChunk, GoesOnThroughCompleteTicksInTheMiddle) {
   const Journal journal = MakeJournal({.seed = 5, .tasks = 30}, 40, 7);
-  auto encoded = EncodeChunk(journal.entries, Counters(), Precision());
+  auto encoded = Encode(journal.entries);
   ASSERT_TRUE(encoded.ok()) << encoded.status();
   auto chunk = OpenAll(*encoded);
   ASSERT_TRUE(chunk.ok()) << chunk.status();
@@ -146,19 +152,19 @@ TEST(ClosedChunk, GoesOnThroughCompleteTicksInTheMiddle) {
 
 TEST(ClosedChunk, OpensOneTaskAlone) {
   const Journal journal = MakeJournal({.seed = 6, .tasks = 700, .churn = 0.01}, 20, 1000);
-  auto encoded = EncodeChunk(journal.entries, Counters(), Precision());
+  auto encoded = Encode(journal.entries);
   ASSERT_TRUE(encoded.ok()) << encoded.status();
   ScanFilter filter;
   filter.tid = journal.snapshots[3].tasks[300]->info->key.tid;
   auto chunk = OpenAll(*encoded, [&](int64_t task) { return task == filter.tid; });
   ASSERT_TRUE(chunk.ok()) << chunk.status();
-  EXPECT_EQ(chunk->wanted_rows(), 1u);
+  EXPECT_EQ(chunk->row_count(), 1u);
   ExpectGivesBack(journal, &*chunk, filter);
 }
 
 TEST(ClosedChunk, LeavesOutMetricsThatWereNotAdded) {
   const Journal journal = MakeJournal({.seed = 7, .tasks = 20}, 20, 1000);
-  auto encoded = EncodeChunk(journal.entries, Counters(), Precision());
+  auto encoded = Encode(journal.entries);
   ASSERT_TRUE(encoded.ok());
   ScanFilter filter;
   filter.metrics.reset().set(3).set(4);
@@ -174,13 +180,13 @@ void Walk(const EncodedChunk& encoded) {
   StepChanges changes;
   for (size_t i = 0; i < chunk->ticks().size(); ++i) {
     if (!chunk->Step(&changes).ok()) return;
-    ASSERT_LE(changes.updated.size(), chunk->wanted_rows());
+    ASSERT_LE(changes.updated.size(), chunk->row_count());
   }
 }
 
 TEST(ClosedChunk, AnyDamageIsAnErrorOrSomeOtherChunkButNeverMore) {
   const Journal journal = MakeJournal({.seed = 8, .tasks = 12}, 12, 1000);
-  auto encoded = EncodeChunk(journal.entries, Counters(), Precision());
+  auto encoded = Encode(journal.entries);
   ASSERT_TRUE(encoded.ok());
   for (auto part : {&EncodedChunk::head, &EncodedChunk::body}) {
     for (size_t size = 0; size < ((*encoded).*part).size(); ++size) {
@@ -201,7 +207,7 @@ TEST(ClosedChunk, AnyDamageIsAnErrorOrSomeOtherChunkButNeverMore) {
 TEST(ClosedChunk, SkipsToAnyTick) {
   for (uint64_t seed = 1; seed <= 5; ++seed) {
     const Journal journal = MakeJournal({.seed = seed, .tasks = 100, .oddity = 0.2}, 40, seed == 5 ? 7 : 1000);
-    auto encoded = EncodeChunk(journal.entries, Counters(), Precision());
+    auto encoded = Encode(journal.entries);
     ASSERT_TRUE(encoded.ok());
     for (size_t first = 0; first < journal.snapshots.size(); first += 3) {
       Journal rest = journal;
@@ -228,7 +234,7 @@ TEST(JournalReplay, AnyDamageIsAnErrorOrSomeOtherJournalButNeverMore) {
     auto replay = JournalReplay::Open(bad, Counters(), nullptr);
     StepChanges changes;
     for (size_t i = 0; replay.ok() && i < bad.size() && replay->Step(&changes).ok();) ++i;
-    (void)EncodeChunk(bad, Counters(), Precision());  // only must not crash
+    (void)Encode(bad);  // only must not crash
   }
 }
 
