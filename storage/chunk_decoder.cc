@@ -68,6 +68,7 @@ absl::Status ClosedChunk::ReadSegment(std::string_view bytes, const std::vector<
     if (!ReadRow(&in, &row)) return Damaged("row of a chunk");
     RowExtra& first = row.extras.front();
     last_info = first.info_id = WrapAdd(first.info_id, last_info);
+    if (last_info == 0) return Damaged("names of a row of a chunk");
     row.chunk_row = static_cast<uint32_t>(i);
     row.state.task_id = task_ids[i];
     if (wanted && !wanted(task_ids[i])) rows_.pop_back();

@@ -144,7 +144,8 @@ absl::Status DecodeUpdate(std::string_view body, const UpdateContext& context, R
   }
   detail->taken = (flags & kTaken) != 0;
   if (detail->taken) GetTaken(&in, context.tick, &sample);
-  return in.ok() ? absl::OkStatus() : Damaged("journal record");
+  // Every row has names.
+  return in.ok() && row->info_id != 0 ? absl::OkStatus() : Damaged("journal record");
 }
 
 void JournalWriter::Begin(const TickHeader& header, bool complete) {
@@ -272,7 +273,7 @@ absl::Status ParseTick(const JournalEntry& entry, ParseState* state, JournalTick
   if (flags & kComplete) EndAllRows(state, tick);
   ParseGone(&in, state, tick);
   ParseRecords(&in, state, tick);
-  return in.ok() ? absl::OkStatus() : Damaged("journal tick");
+  return in.ok() && in.left() == 0 ? absl::OkStatus() : Damaged("journal tick");
 }
 
 }  // namespace

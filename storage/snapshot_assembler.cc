@@ -13,7 +13,7 @@ absl::Status SnapshotAssembler::Update(uint32_t row) {
   if (row >= slots_.size()) slots_.resize(row + 1);
   Slot& slot = slots_[row];
   const int64_t info_id = source_->row(row).info_id;
-  if (slot.info_id != info_id) {
+  if (slot.info == nullptr || slot.info_id != info_id) {
     absl::StatusOr<std::shared_ptr<const TaskInfo>> info = find_info_(source_->row(row).task_id, info_id);
     if (!info.ok()) return info.status();
     slot.info = *std::move(info);

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Any bytes as a closed chunk: the first two say how long the head is, the rest is the body. Both formats. It may be an
-// error, or some chunk; what is read of it must be within its bounds, by ticks, by rows and from any tick on.
+// error, or some chunk; what is read of it must be within its bounds, by ticks, by rows, as snapshots and from any tick
+// on.
 #include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "storage/chunk.h"
+#include "tests/fuzz/assembling.h"
 
 namespace {
 
@@ -50,6 +52,8 @@ void WalkAll(const ChunkHead& head, std::string_view body) {
   if (!chunk.ok()) return;
   (void)chunk->InfoIds();
   WalkTicks(&*chunk, 0);
+  chunk = Open(head, body);
+  if (chunk.ok()) AssembleAll(&*chunk);
   chunk = Open(head, body);
   if (chunk.ok()) WalkTicks(&*chunk, chunk->ticks().size() / 2);
   chunk = Open(head, body);
