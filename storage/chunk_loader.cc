@@ -44,7 +44,8 @@ absl::Status ChunkLoader::Prepare() {
       {&next_, fmt::format("{} WHERE {} = ? AND last_seq > ? AND max_wall_ns >= ? AND min_wall_ns <= ?"
                            " ORDER BY last_seq LIMIT 1",
                            select, tier)},
-      {&at_, fmt::format("{} WHERE {} = ? AND min_wall_ns <= ? ORDER BY last_seq DESC LIMIT 1", select, tier)},
+      {&around_,
+       fmt::format("{} WHERE {} = ? AND max_wall_ns >= ? AND min_wall_ns <= ? ORDER BY last_seq DESC", select, tier)},
       {&past_, fmt::format("{} WHERE {} = ? AND last_seq >= ? AND first_seq <= ? ORDER BY id", select, tier)},
       {&head_, fmt::format("SELECT ticks, {} FROM chunk WHERE id = ?", *version >= 2 ? "format" : "1")},
       {&part_, "SELECT data FROM part WHERE key = ?"},
@@ -67,22 +68,35 @@ absl::StatusOr<std::optional<ChunkRef>> ChunkLoader::Next(int tier, uint64_t aft
   return Take(&next_);
 }
 
-absl::StatusOr<std::optional<ChunkRef>> ChunkLoader::At(int tier, int64_t wall_ns) {
-  ResetAtEnd reset(&at_);
-  at_.Bind(tier).Bind(wall_ns);
-  return Take(&at_);
-}
-
-absl::StatusOr<std::vector<ChunkRef>> ChunkLoader::Supplements(uint64_t first_seq, uint64_t last_seq) {
+absl::StatusOr<std::vector<ChunkRef>> ChunkLoader::TakeAll(Statement* select) {
   std::vector<ChunkRef> refs;
-  ResetAtEnd reset(&past_);
-  past_.Bind(kPastTier).Bind(first_seq).Bind(last_seq);
   for (;;) {
-    absl::StatusOr<std::optional<ChunkRef>> ref = Take(&past_);
+    absl::StatusOr<std::optional<ChunkRef>> ref = Take(select);
     if (!ref.ok()) return ref.status();
     if (!ref->has_value()) return refs;
     refs.push_back(**ref);
   }
+}
+
+absl::StatusOr<std::vector<ChunkRef>> ChunkLoader::Around(int tier, int64_t begin_wall_ns, int64_t end_wall_ns) {
+  ResetAtEnd reset(&around_);
+  return TakeAll(&around_.Bind(tier).Bind(begin_wall_ns).Bind(end_wall_ns));
+}
+
+absl::StatusOr<std::vector<TickHeader>> ChunkLoader::Ticks(const ChunkRef& ref) {
+  ResetAtEnd reset(&head_);
+  absl::StatusOr<bool> row = head_.Bind(ref.id).Step();
+  if (!row.ok()) return row.status();
+  if (!*row) return Damaged(fmt::format("chunk {} is missing", ref.id));
+  if (head_.Int(1) == 1) return DecodeTicks(head_.Blob(0));
+  absl::StatusOr<ChunkHead> head = DecodeHead(head_.Blob(0));
+  if (!head.ok()) return head.status();
+  return std::move(head->ticks);
+}
+
+absl::StatusOr<std::vector<ChunkRef>> ChunkLoader::Supplements(uint64_t first_seq, uint64_t last_seq) {
+  ResetAtEnd reset(&past_);
+  return TakeAll(&past_.Bind(kPastTier).Bind(first_seq).Bind(last_seq));
 }
 
 absl::StatusOr<ClosedChunk> ChunkLoader::Load(const ChunkRef& ref, const MetricSet& metrics,

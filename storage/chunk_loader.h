@@ -34,8 +34,9 @@ class ChunkLoader {
   // The first chunk of a resolution with ticks after `after_seq` and between the times.
   absl::StatusOr<std::optional<ChunkRef>> Next(int tier, uint64_t after_seq, int64_t begin_wall_ns,
                                                int64_t end_wall_ns);
-  // The newest chunk of a resolution that begins at or before a time.
-  absl::StatusOr<std::optional<ChunkRef>> At(int tier, int64_t wall_ns);
+  // Chunks of a resolution that reach into a stretch of time, newest first, and their ticks.
+  absl::StatusOr<std::vector<ChunkRef>> Around(int tier, int64_t begin_wall_ns, int64_t end_wall_ns);
+  absl::StatusOr<std::vector<TickHeader>> Ticks(const ChunkRef& ref);
   // Chunks that supplement ticks of these numbers, oldest first.
   absl::StatusOr<std::vector<ChunkRef>> Supplements(uint64_t first_seq, uint64_t last_seq);
   // Rows of the wanted tasks (null: all) with the metrics asked for.
@@ -45,6 +46,7 @@ class ChunkLoader {
   ChunkLoader(Database* db, const CounterSet& counters) : db_(db), counters_(counters) {}
   absl::Status Prepare();
   absl::StatusOr<std::optional<ChunkRef>> Take(Statement* select);
+  absl::StatusOr<std::vector<ChunkRef>> TakeAll(Statement* select);
   absl::StatusOr<ClosedChunk> LoadBody(ChunkHead head, int64_t id, const MetricSet& metrics,
                                        const ClosedChunk::Wanted& wanted);
   absl::StatusOr<ClosedChunk> LoadLegacy(std::vector<TickHeader> ticks, int64_t id, const MetricSet& metrics,
@@ -54,7 +56,7 @@ class ChunkLoader {
   Database* const db_;
   const CounterSet counters_;
   BlobReader blob_;
-  Statement next_, at_, past_, head_, part_;
+  Statement next_, around_, past_, head_, part_;
 };
 
 }  // namespace taskmon::storage

@@ -53,8 +53,8 @@ absl::Status ChunkStore::Prepare() {
       {&select_head_, "SELECT ticks FROM chunk WHERE id = ?"},
       {&select_body_, "SELECT data FROM part WHERE key = ?"},
       {&select_fragments_,
-       "SELECT id, boot, bytes, tick_count, first_seq FROM chunk WHERE tier = ? AND merged = 0 ORDER BY last_seq LIMIT "
-       "64"},
+       "SELECT id, boot, bytes, tick_count, first_seq, (SELECT max(last_seq) FROM chunk WHERE tier = c.tier AND merged"
+       " AND last_seq < c.last_seq) FROM chunk c WHERE tier = ? AND NOT merged ORDER BY last_seq LIMIT 64"},
       {&delete_chunk_, "DELETE FROM chunk WHERE id = ?"},
       {&delete_parts_, "DELETE FROM part WHERE key = ?"},
   };
@@ -132,9 +132,10 @@ absl::StatusOr<std::vector<ChunkStore::Stored>> ChunkStore::Fragments(int tier) 
   select_fragments_.Bind(tier);
   absl::StatusOr<bool> row;
   while ((row = select_fragments_.Step()).ok() && *row) {
-    fragments.push_back(
-        {select_fragments_.Int(0), select_fragments_.Int(1), static_cast<uint64_t>(select_fragments_.Int(2)),
-         static_cast<uint64_t>(select_fragments_.Int(3)), static_cast<uint64_t>(select_fragments_.Int(4))});
+    fragments.push_back({select_fragments_.Int(0), select_fragments_.Int(1),
+                         static_cast<uint64_t>(select_fragments_.Int(2)),
+                         static_cast<uint64_t>(select_fragments_.Int(3)),
+                         static_cast<uint64_t>(select_fragments_.Int(4)), select_fragments_.Int(5)});
   }
   select_fragments_.Reset();
   if (!row.ok()) return row.status();
@@ -149,7 +150,8 @@ absl::StatusOr<bool> ChunkStore::JoinFragments() {
   return false;
 }
 
-// The oldest fragments of one boot, once there are enough or another boot has begun.
+// The oldest fragments of one boot that follow each other, once there are enough or another boot or a chunk that is
+// large enough by itself has come between.
 absl::StatusOr<bool> ChunkStore::JoinTier(int tier) {
   absl::StatusOr<std::vector<Stored>> fragments = Fragments(tier);
   if (!fragments.ok()) return fragments.status();
@@ -158,7 +160,7 @@ absl::StatusOr<bool> ChunkStore::JoinTier(int tier) {
   bool enough = false;
   for (; count < fragments->size() && !enough; ++count) {
     const Stored& fragment = (*fragments)[count];
-    if (fragment.boot != fragments->front().boot) break;
+    if (fragment.boot != fragments->front().boot || fragment.behind_seq != fragments->front().behind_seq) break;
     bytes += fragment.bytes;
     ticks += fragment.ticks;
     enough = count + 1 == kFragments[tier] || bytes >= kJoinedBytes || ticks >= kJoinedTicks;

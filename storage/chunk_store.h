@@ -50,6 +50,7 @@ class ChunkStore {
     uint64_t bytes;
     uint64_t ticks;
     uint64_t first_seq;
+    int64_t behind_seq;  // the last tick of the joined chunk before it
   };
   ChunkStore(Database* db, Retention* retention, EventStore* events, Settings settings);
   absl::Status Prepare();

@@ -24,6 +24,7 @@ namespace taskmon::storage {
 namespace {
 
 constexpr int64_t kSecond = 1000000000;
+constexpr int64_t kLongestInterval = 3600 * kSecond;  // between ticks
 constexpr uint64_t kNoSeq = UINT64_MAX >> 1;
 
 // A chunk, open or closed, read into memory; it needs the database no more but for names.
@@ -80,7 +81,8 @@ class RingReaderImpl : public RingReader {
   }
   absl::StatusOr<std::shared_ptr<const Snapshot>> AtIn(int tier, int64_t wall_ns);
   absl::StatusOr<Loaded> LoadAt(int tier, int64_t wall_ns, size_t* tick);
-  absl::Status CheckGap(const Loaded& loaded, size_t tick, int64_t wall_ns);
+  absl::StatusOr<bool> JournalReaches(int64_t wall_ns);
+  absl::Status NothingAt(int64_t wall_ns, TimeRange around);
   absl::Status OutsideRange(int64_t wall_ns);
 
   // Statements and caches point at it, so it stays where it is.
@@ -90,7 +92,7 @@ class RingReaderImpl : public RingReader {
   EventReader events_;
   LifeReader lives_;
   std::unique_ptr<ChunkLoader> chunks_;
-  Statement journal_to_, journal_seq_at_, tasks_of_, range_, next_wall_;
+  Statement journal_to_, journal_seq_at_, tasks_of_, range_, around_;
 };
 
 absl::Status RingReaderImpl::Init(const std::vector<ColumnSpec>& columns) {
@@ -116,9 +118,10 @@ absl::Status RingReaderImpl::Init(const std::vector<ColumnSpec>& columns) {
        fmt::format("SELECT min(a), max(b), max(s) FROM (SELECT min(min_wall_ns) a, max(max_wall_ns) b, max(last_seq) s"
                    " FROM {} UNION ALL SELECT min(wall_ns), max(wall_ns), max(seq) FROM journal)",
                    ticks)},
-      {&next_wall_, fmt::format("SELECT min(w) FROM (SELECT min(min_wall_ns) w FROM {} AND min_wall_ns > ?1"
-                                " UNION ALL SELECT min(wall_ns) FROM journal WHERE wall_ns > ?1)",
-                                ticks)},
+      {&around_,
+       fmt::format("SELECT max(w) FILTER (WHERE w <= ?1), min(w) FILTER (WHERE w > ?1) FROM (SELECT min_wall_ns"
+                   " w FROM {0} UNION ALL SELECT max_wall_ns FROM {0} UNION ALL SELECT wall_ns FROM journal)",
+                   ticks)},
   };
   if (absl::Status status = db_->PrepareAll(all); !status.ok()) return status;
   absl::StatusOr<std::unique_ptr<ChunkLoader>> chunks = ChunkLoader::Open(db_.get(), counters_);
@@ -307,20 +310,23 @@ absl::StatusOr<bool> RingReaderImpl::Deliver(Loaded loaded, ScanState* state, co
 
 absl::Status RingReaderImpl::Scan(int64_t begin_wall_ns, int64_t end_wall_ns, const ScanFilter& filter,
                                   const TickSink& sink) {
-  absl::StatusOr<std::optional<Ids>> tasks = WantedTasks(filter);
-  if (!tasks.ok()) return tasks.status();
-  ScanState state{begin_wall_ns, end_wall_ns, filter, *std::move(tasks), filter.after_seq, 0, {}};
+  ScanState state{begin_wall_ns, end_wall_ns, filter, std::nullopt, filter.after_seq, 0, {}};
   {
     ResetAtEnd reset(&range_);
     absl::StatusOr<bool> row = range_.Step();
     if (!row.ok()) return row.status();
     state.last_seq = static_cast<uint64_t>(range_.Int(2));
   }
+  // Now, so that all tasks of the ticks up to there are known.
+  absl::StatusOr<std::optional<Ids>> tasks = WantedTasks(filter);
+  if (!tasks.ok()) return tasks.status();
+  state.tasks = *std::move(tasks);
   while (state.after_seq < state.last_seq) {
     absl::StatusOr<Loaded> loaded = LoadNext(state);
     if (!loaded.ok()) return loaded.status();
     if (loaded->source == nullptr) break;
     const uint64_t last_seq = loaded->last_seq;
+    if (last_seq <= state.after_seq) return Damaged("tick numbers of a chunk");
     absl::StatusOr<bool> more = Deliver(*std::move(loaded), &state, sink);
     if (!more.ok()) return more.status();
     if (!*more) break;
@@ -337,57 +343,81 @@ absl::Status RingReaderImpl::OutsideRange(int64_t wall_ns) {
                                            TimeText((*range)->begin_wall_ns), TimeText((*range)->end_wall_ns)));
 }
 
-absl::Status RingReaderImpl::CheckGap(const Loaded& loaded, size_t tick, int64_t wall_ns) {
-  const std::vector<TickHeader>& ticks = loaded.source->ticks();
-  const Tick& found = ticks[tick].tick;
-  uint64_t interval = found.elapsed_ns;
-  if (interval == 0 && tick + 1 < ticks.size()) interval = ticks[tick + 1].tick.elapsed_ns;
-  const int64_t tolerance =
-      std::max<int64_t>(3 * static_cast<int64_t>(std::min<uint64_t>(interval, 3600 * kSecond)), 5 * kSecond);
-  if (wall_ns - found.wall_ns <= tolerance) return absl::OkStatus();
-  ResetAtEnd reset(&next_wall_);
-  absl::StatusOr<bool> row = next_wall_.Bind(wall_ns).Step();
+// `around`: what is known so far of the ticks next to the time, on either side.
+absl::Status RingReaderImpl::NothingAt(int64_t wall_ns, TimeRange around) {
+  ResetAtEnd reset(&around_);
+  absl::StatusOr<bool> row = around_.Bind(wall_ns).Step();
   if (!row.ok()) return row.status();
-  int64_t next = next_wall_.IsNull(0) ? 0 : next_wall_.Int(0);
-  for (size_t i = tick + 1; i < ticks.size(); ++i) {
-    const int64_t wall = ticks[i].tick.wall_ns;
-    if (wall > wall_ns && (next == 0 || wall < next)) next = wall;
-  }
-  if (next == 0) return OutsideRange(wall_ns);
+  if (!around_.IsNull(0)) around.begin_wall_ns = std::max(around.begin_wall_ns, around_.Int(0));
+  if (!around_.IsNull(1)) around.end_wall_ns = std::min(around.end_wall_ns, around_.Int(1));
+  if (around.begin_wall_ns == INT64_MIN || around.end_wall_ns == INT64_MAX) return OutsideRange(wall_ns);
   return absl::OutOfRangeError(fmt::format("{} is in a gap: nothing was recorded from {} to {}", TimeText(wall_ns),
-                                           TimeText(found.wall_ns), TimeText(next)));
+                                           TimeText(around.begin_wall_ns), TimeText(around.end_wall_ns)));
 }
 
-// The newest tick, by number, whose time is not after `wall_ns`: after a step back of the clock the later account wins.
-absl::StatusOr<Loaded> RingReaderImpl::LoadAt(int tier, int64_t wall_ns, size_t* tick) {
-  const ScanFilter everything;
-  ResetAtEnd reset_seq(&journal_seq_at_);
+// How long a tick stands for the time behind it.
+int64_t Lasts(const std::vector<TickHeader>& ticks, size_t tick) {
+  uint64_t interval = ticks[tick].tick.elapsed_ns;
+  if (interval == 0 && tick + 1 < ticks.size()) interval = ticks[tick + 1].tick.elapsed_ns;
+  return std::max<int64_t>(3 * static_cast<int64_t>(std::min<uint64_t>(interval, kLongestInterval)), 5 * kSecond);
+}
+
+// The newest tick, by number, whose time is not after `wall_ns`; unset: it is too long ago. Widens what is known of the
+// ticks around.
+std::optional<size_t> TickAt(const std::vector<TickHeader>& ticks, int64_t wall_ns, TimeRange* around) {
+  std::optional<size_t> newest;
+  for (size_t i = 0; i < ticks.size(); ++i) {
+    const int64_t wall = ticks[i].tick.wall_ns;
+    if (wall > wall_ns) {
+      around->end_wall_ns = std::min(around->end_wall_ns, wall);
+    } else {
+      around->begin_wall_ns = std::max(around->begin_wall_ns, wall);
+      newest = i;
+    }
+  }
+  if (newest && WrapSub(wall_ns, ticks[*newest].tick.wall_ns) > Lasts(ticks, *newest)) newest.reset();
+  return newest;
+}
+
+absl::StatusOr<bool> RingReaderImpl::JournalReaches(int64_t wall_ns) {
+  ResetAtEnd reset(&journal_seq_at_);
   absl::StatusOr<bool> row = journal_seq_at_.Bind(wall_ns).Step();
   if (!row.ok()) return row.status();
-  absl::StatusOr<Loaded> loaded;
-  if (tier == 0 && !journal_seq_at_.IsNull(0)) {
-    loaded = LoadJournal(kNoSeq, everything, std::nullopt);
-  } else {
-    absl::StatusOr<std::optional<ChunkRef>> ref = chunks_->At(tier, wall_ns);
-    if (!ref.ok()) return ref.status();
-    if (!ref->has_value()) return OutsideRange(wall_ns);
-    loaded = LoadChunk(**ref, everything, std::nullopt);
+  return !journal_seq_at_.IsNull(0);
+}
+
+// After a step back of the clock there are several accounts of a time. The latest one that has a tick for it wins.
+absl::StatusOr<Loaded> RingReaderImpl::LoadAt(int tier, int64_t wall_ns, size_t* tick) {
+  const ScanFilter everything;
+  TimeRange around{INT64_MIN, INT64_MAX};
+  absl::StatusOr<bool> in_journal = tier == 0 ? JournalReaches(wall_ns) : false;
+  if (!in_journal.ok()) return in_journal.status();
+  if (*in_journal) {
+    absl::StatusOr<Loaded> loaded = LoadJournal(kNoSeq, everything, std::nullopt);
+    if (!loaded.ok()) return loaded;
+    const std::optional<size_t> found = TickAt(loaded->source->ticks(), wall_ns, &around);
+    *tick = found.value_or(0);
+    if (found) return loaded;
   }
-  if (!loaded.ok()) return loaded;
-  const std::vector<TickHeader>& ticks = loaded->source->ticks();
-  *tick = ticks.size() - 1;
-  while (*tick > 0 && ticks[*tick].tick.wall_ns > wall_ns) --*tick;
-  return loaded;
+  absl::StatusOr<std::vector<ChunkRef>> refs = chunks_->Around(tier, WrapSub(wall_ns, 3 * kLongestInterval), wall_ns);
+  if (!refs.ok()) return refs.status();
+  for (const ChunkRef& ref : *refs) {
+    absl::StatusOr<std::vector<TickHeader>> ticks = chunks_->Ticks(ref);
+    if (!ticks.ok()) return ticks.status();
+    const std::optional<size_t> found = TickAt(*ticks, wall_ns, &around);
+    *tick = found.value_or(0);
+    if (found) return LoadChunk(ref, everything, std::nullopt);
+  }
+  return NothingAt(wall_ns, around);
 }
 
 absl::StatusOr<std::shared_ptr<const Snapshot>> RingReaderImpl::AtIn(int tier, int64_t wall_ns) {
   size_t tick = 0;
   absl::StatusOr<Loaded> loaded = LoadAt(tier, wall_ns, &tick);
   if (!loaded.ok()) return loaded.status();
-  absl::Status status = CheckGap(*loaded, tick, wall_ns);
-  if (!status.ok()) return status;
   const ScanFilter everything;
   SnapshotAssembler assembler(loaded->source.get(), everything, loaded->boot_id, Names());
+  absl::Status status;
   if (loaded->closed != nullptr) status = assembler.SkipTo(tick, loaded->closed);
   while (status.ok() && assembler.next_tick() <= tick) status = assembler.Step();
   if (!status.ok()) return status;

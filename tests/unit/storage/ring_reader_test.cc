@@ -157,6 +157,53 @@ TEST(RingReader, TakesTheLaterAccountAfterTheClockWasSetBack) {
   ExpectHolds(dir.Path("h.db"), recorded.snapshots);
 }
 
+// A machine without a clock of its own: it begins in 1970, until somebody tells it the time.
+TEST(RingReader, FindsWhatWasRecordedBeforeTheClockWasWrongForAMoment) {
+  TempDir dir;
+  auto writer = OpenWriter(TestOptions(dir.Path("h.db")));
+  FakeWorld before({.seed = 14, .tasks = 6}), after({.seed = 15, .tasks = 6, .first_seq = 101, .boot_id = "boot-b"});
+  Recorded recorded;
+  Record(writer.get(), &before, 100, &recorded);
+  after.StepClock(-kWorldStartNs + 100 * kSecondNs);
+  Record(writer.get(), &after, 5, &recorded);
+  after.StepClock(kWorldStartNs + 3600 * kSecondNs);
+  for (int round = 0; round < 4; ++round) {
+    auto reader = OpenReader(dir.Path("h.db"));
+    for (const Snapshot& want : recorded.snapshots) {
+      auto got = reader->At(want.tick.wall_ns);
+      ASSERT_TRUE(got.ok()) << "tick " << want.tick.seq << ": " << got.status();
+      EXPECT_EQ((*got)->tick.seq, want.tick.seq);
+    }
+    Record(writer.get(), &after, 1 + 40 * round, &recorded);
+  }
+}
+
+// Its chunk is not joined with others, and those before and behind it are not joined over it.
+TEST(RingReader, FindsEveryTickAroundAStretchThatMakesALargeChunk) {
+  for (bool coarser : {false, true}) {
+    TempDir dir;
+    RingOptions options = TestOptions(dir.Path("h.db"));
+    options.coarser = coarser;
+    options.cap_bytes = 512u << 20;
+    auto writer = OpenWriter(options);
+    FakeWorld world({.seed = 16, .tasks = 2500, .activity = 1, .churn = 0, .oddity = 0, .lost = false});
+    std::vector<Snapshot> all;
+    for (int tick = 0; tick < 60; ++tick) {
+      Snapshot snapshot = world.Next();
+      if (tick < 12 || tick >= 24) snapshot.tasks.resize(5);
+      std::vector<Event> none;
+      ASSERT_TRUE(writer->Append(snapshot, &none).ok());
+      all.push_back(std::move(snapshot));
+    }
+    auto db = Database::Open(options.path, Database::Mode::kReadOnly);
+    EXPECT_GE(*db->QueryInt("SELECT count(*) FROM chunk WHERE tier = 0 AND bytes > 1000000"), 1);
+    EXPECT_GE(*db->QueryInt("SELECT count(*) FROM chunk WHERE tier = 0 AND merged AND tick_count > 12"), 1);
+    ExpectHolds(options.path, all);
+    auto reader = OpenReader(options.path);
+    for (const Snapshot& want : all) EXPECT_EQ((*reader->At(want.tick.wall_ns))->tick.seq, want.tick.seq);
+  }
+}
+
 TEST(RingReader, GivesBackEventsWithTheNamesAndTotalsOfTheirTime) {
   TempDir dir;
   auto writer = OpenWriter(TestOptions(dir.Path("h.db")));
