@@ -9,6 +9,7 @@ namespace taskmon::storage {
 FoldRules::FoldRules(const std::vector<ColumnSpec>& columns) {
   for (const ColumnSpec& column : columns) {
     if (!column.stored || column.id >= kMetricSlots) continue;
+    if (column.kind == ColumnKind::kCounter) counters_.push_back(column.id);
     if (column.kind == ColumnKind::kWindowMax) maxima_.push_back({column.id, {}});
     if (column.weight != 0) ratios_.push_back({column.id, column.weight});
     if (column.ranged) gauges_.push_back(column.id);
@@ -66,6 +67,11 @@ void FoldRules::Add(const RowState& update, Sum* sum) const {
 }
 
 void FoldRules::AddEarlier(const TaskSample& before, TaskSample* now) const {
+  for (MetricId m : counters_) {
+    if (!before.valid[m] || now->valid[m]) continue;
+    now->valid.set(m);
+    now->values.Set(m, before.values[m]);
+  }
   before.deltas.ForEach([now](size_t m, int64_t delta) { now->deltas.Add(m, delta); });
   for (const Maximum& maximum : maxima_) {
     const MetricId m = maximum.metric;

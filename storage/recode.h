@@ -4,7 +4,7 @@
 // Pure.
 //
 // What a folded tick says of each task that was there at any of its ticks:
-//   counters     the last total; increases are summed, and so is the elapsed time
+//   counters     the last total that is known; increases are summed, and so is the elapsed time
 //   gauges       the last value, with the least and the largest that it had (TaskSample::range)
 //   maxima       the largest, with its circumstances
 //   ratios       the mean, weighted by the counter that the column names
@@ -56,6 +56,7 @@ class FoldRules {
     MetricId metric;
     MetricId weight;
   };
+  std::vector<MetricId> counters_;
   std::vector<Maximum> maxima_;
   std::vector<Ratio> ratios_;
   std::vector<MetricId> gauges_;

@@ -221,6 +221,28 @@ TEST_F(Resolution, SumsAreTheSameInEveryResolution) {
   EXPECT_EQ(IntegrityCheck(options_.path), "ok");
 }
 
+// As when a hook is detached in the middle of a minute.
+TEST_F(Resolution, ACounterThatIsNotKnownAtTheEndOfATickKeepsItsIncrease) {
+  Machine machine(options_);
+  int64_t sum = 0;
+  for (int second = 0; second < 600; ++second) {
+    const bool known = second % 60 < 57;
+    machine.Work(1, known ? 10 : 0, second, 0, 0);
+    machine.Task(1).valid.set(kCounter, known);
+    sum += known ? 10 : 0;
+    machine.Tick();
+  }
+  ASSERT_TRUE(machine.writer()->Close().ok());
+  for (int64_t step : {int64_t{0}, 10 * kSecondNs, 60 * kSecondNs}) {
+    int64_t total = 0;
+    for (const Snapshot& tick : Scan(step)) {
+      const TaskSample& task = *Find(tick, 1);
+      if (task.tick_seq == tick.tick.seq && task.valid[kCounter]) total += task.deltas[kCounter];
+    }
+    EXPECT_EQ(total, sum) << "step " << step;
+  }
+}
+
 TEST_F(Resolution, AStepThatNoResolutionDividesIsReadAsSampled) {
   Machine machine(options_);
   for (int second = 0; second < 120; ++second) machine.Work(1, 1, 1, 1, 1), machine.Tick();
