@@ -123,10 +123,11 @@ absl::StatusOr<int64_t> Retention::PastLimits(int64_t now_wall_ns) {
   for (size_t tier = 0; tier < kResolutions; ++tier) {
     const ResolutionLimits& limits = limits_[tier];
     const int64_t age = limits.max_age_ns == 0 ? max_age_ns_ : std::min(limits.max_age_ns, max_age_ns_);
+    // While the clock was ahead for a moment a chunk got a time that does not come; it is as old as the one behind it.
     const std::string oldest = fmt::format(
-        "SELECT id FROM chunk WHERE id = (SELECT id FROM chunk WHERE tier = {} ORDER BY last_seq LIMIT 1) AND"
-        " max_wall_ns < {}",
-        tier, WrapSub(now_wall_ns, age));
+        "SELECT id FROM chunk WHERE id = (SELECT id FROM chunk WHERE tier = {0} ORDER BY last_seq LIMIT 1) AND (SELECT"
+        " max_wall_ns FROM chunk WHERE tier = {0} AND max_wall_ns <= {1} ORDER BY last_seq LIMIT 1) < {2}",
+        tier, now_wall_ns, WrapSub(now_wall_ns, age));
     absl::StatusOr<int64_t> id = db_->QueryInt(oldest);
     if (!id.ok() || *id != 0) return id;
     if (limits.max_bytes == 0) continue;
@@ -213,8 +214,11 @@ absl::Status Retention::DropWhatIsOver(int64_t last_event, int64_t last_task) {
   if (status.ok()) status = DeleteInSteps("event_block", "id", fmt::format("last_seq < {}", *finest));
   if (status.ok()) status = DeleteInSteps("event_data", "id", "id NOT IN (SELECT id FROM event_block)");
   if (!status.ok()) return status;
-  // Blocks may reach back farther than the chunks do, and need the tasks and names of their events.
-  absl::StatusOr<int64_t> told = db_->QueryInt("SELECT coalesce(min(first_seq), 9223372036854775807) FROM event_block");
+  // Blocks and supplements may reach back farther than the chunks do, and need the tasks and names they speak of.
+  absl::StatusOr<int64_t> told = db_->QueryInt(fmt::format(
+      "SELECT coalesce(min(first_seq), 9223372036854775807) FROM (SELECT first_seq FROM event_block UNION ALL"
+      " SELECT first_seq FROM chunk WHERE tier = {})",
+      kPastTier));
   if (!told.ok()) return told.status();
   const std::string over = IsOver(std::min(*finest, *told), std::min(*any, *told));
   status = DeleteInSteps("task", "id", fmt::format("id <= {} AND {}", last_task, over));

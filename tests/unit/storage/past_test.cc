@@ -175,5 +175,28 @@ TEST(PastRetention, RowsGoWithTheTicksTheyWereAddedTo) {
   EXPECT_EQ(*db->QueryInt("SELECT count(*) FROM part WHERE key >> 16 NOT IN (SELECT id FROM chunk)"), 0);
 }
 
+// A thread that had ended long before the promotion is told of by the supplement alone.
+TEST(PastRetention, RowsKeepTheirNamesAsLongAsTheyAreThere) {
+  TempDir dir;
+  RingOptions options = TestOptions(dir.Path("h.db"));
+  options.max_age_ns = 40 * kSecondNs;
+  auto writer = OpenWriter(options);
+  FakeWorld world({.seed = 97, .tasks = 6, .churn = 0});
+  Recorded recorded;
+  for (int round = 0; round < 30; ++round) {
+    Record(writer.get(), &world, round == 0 ? 20 : 7, &recorded);
+    std::vector<PastTick> past;
+    for (size_t ago = 15; ago > 0; --ago) {
+      const Snapshot& tick = recorded.snapshots[recorded.snapshots.size() - ago];
+      past.push_back({tick.tick.seq, {ThreadRow(tick, 9000 + round, 1)}});
+      if (ago > 12) past.back().tasks.push_back(ThreadRow(tick, 9500 + round, 1));
+    }
+    ASSERT_TRUE(writer->AddPast(past).ok());
+    auto reader = OpenReader(options.path);
+    const absl::Status status = reader->Scan(INT64_MIN, INT64_MAX, {}, [](const Snapshot&) { return true; });
+    ASSERT_TRUE(status.ok()) << "round " << round << ": " << status;
+  }
+}
+
 }  // namespace
 }  // namespace taskmon::storage

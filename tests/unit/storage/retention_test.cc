@@ -123,6 +123,21 @@ TEST(Retention, AClockThatJumpsAheadForAMomentCostsLittle) {
   EXPECT_LE(writer->stats().chunks_dropped, 2u);
 }
 
+TEST(Retention, AClockThatJumpedAheadForAMomentLeavesTheAgeLimitInForce) {
+  TempDir dir;
+  RingOptions options = TestOptions(dir.Path("h.db"));
+  options.max_age_ns = 60 * kSecondNs;
+  auto writer = OpenWriter(options);
+  FakeWorld world({.seed = 76, .tasks = 6});
+  Recorded recorded;
+  Record(writer.get(), &world, 20, &recorded);
+  world.StepClock(365 * 86400 * kSecondNs);
+  Record(writer.get(), &world, 2, &recorded);
+  world.StepClock(-365 * 86400 * kSecondNs);
+  Record(writer.get(), &world, 400, &recorded);
+  EXPECT_LE(ReadAll(options.path).size(), 90u);
+}
+
 TEST(Retention, BringsAFileBelowACapThatWasLowered) {
   TempDir dir;
   RingOptions options = TestOptions(dir.Path("h.db"));
