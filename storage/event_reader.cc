@@ -132,6 +132,7 @@ absl::Status EventReader::Scan(int64_t begin_wall_ns, int64_t end_wall_ns, const
     for (const Event& event : page->events) {
       if (!sink(event)) return absl::OkStatus();
     }
+    if (page->last_id <= after) return Damaged("event numbers");
     after = page->last_id;
   }
   return absl::OkStatus();

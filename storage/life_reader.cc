@@ -98,6 +98,7 @@ absl::Status LifeReader::AddFinal(Life* life) {
       life->final_sample = std::move(sample);
       return absl::OkStatus();
     }
+    if ((*page)->last_id <= after) return Damaged("event numbers of a block");
     after = (*page)->last_id;
   }
   return absl::OkStatus();

@@ -38,6 +38,7 @@ class RingWriterImpl : public RingWriter {
  private:
   absl::Status OpenFile();
   absl::Status StartAnew();
+  absl::Status Reopen(uint64_t next_seq);
 
   const RingOptions options_;
   FileLock lock_;
@@ -68,11 +69,17 @@ absl::Status RingWriterImpl::Open() {
   return absl::IsDataLoss(status) ? StartAnew() : status;
 }
 
+// Ticks are numbered on from the file that was there first. One with higher numbers cannot be continued.
+absl::Status RingWriterImpl::Reopen(uint64_t next_seq) {
+  absl::Status status = Open();
+  return status.ok() && file_->last_tick_seq() >= next_seq ? StartAnew() : status;
+}
+
 // Damage may also show long after Open; the tick at hand then is the first of a new file.
 absl::Status RingWriterImpl::Append(const Snapshot& snapshot, std::vector<Event>* events) {
   // Removed, or another in its place: what we hold open nobody will ever read.
   if (file_ != nullptr && IdentityOf(options_.path) != identity_) file_.reset();
-  absl::Status status = file_ == nullptr ? Open() : absl::OkStatus();
+  absl::Status status = file_ == nullptr ? Reopen(snapshot.tick.seq) : absl::OkStatus();
   if (status.ok()) status = file_->Append(snapshot, events);
   if (!absl::IsDataLoss(status)) return status;
   status = StartAnew();

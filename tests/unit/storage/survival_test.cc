@@ -142,6 +142,27 @@ TEST(Survival, AFileThatWasRemovedOrReplacedIsBegunAnew) {
   EXPECT_NE(writer->stats().set_aside, "");
 }
 
+// As a backup that is put back, or another machine's file.
+TEST(Survival, AFileWhoseTicksAreNumberedHigherIsSetAsideAndBegunAnew) {
+  TempDir dir;
+  const RingOptions options = TestOptions(dir.Path("h.db")), other = TestOptions(dir.Path("other.db"));
+  Recorded elsewhere, first, second;
+  {
+    auto writer = OpenWriter(other);
+    FakeWorld world({.seed = 204, .tasks = 4, .first_seq = 500});
+    Record(writer.get(), &world, 5, &elsewhere);
+    ASSERT_TRUE(writer->Close().ok());
+  }
+  auto writer = OpenWriter(options);
+  FakeWorld world({.seed = 205, .tasks = 4});
+  Record(writer.get(), &world, 5, &first);
+  for (const char* suffix : {"-wal", "-shm"}) std::filesystem::remove(options.path + suffix);
+  std::filesystem::rename(other.path, options.path);
+  Record(writer.get(), &world, 15, &second);
+  ExpectHolds(options.path, second.snapshots);
+  ExpectHolds(writer->stats().set_aside, elsewhere.snapshots);
+}
+
 // As a full disk or an exhausted quota, for this process alone.
 class NoMoreBytes {
  public:
@@ -242,6 +263,62 @@ TEST(Survival, AReaderOfADamagedFileFailsOrReadsOnButNeverCrashes) {
     (void)(*reader)->Scan(INT64_MIN, INT64_MAX, filter, [&](const Snapshot&) { return ++ticks < 1000; });
     (void)(*reader)->At(kWorldStartNs + 60 * kSecondNs);
     (void)(*reader)->ScanEvents(INT64_MIN, INT64_MAX, {}, [](const Event&) { return true; });
+  }
+}
+
+// A short tick has no checksum.
+TEST(Survival, AReaderOfADamagedJournalFailsOrReadsOnButNeverCrashes) {
+  TempDir dir;
+  const RingOptions options = TestOptions(dir.Path("h.db"));
+  Recorded recorded;
+  auto writer = OpenWriter(options);
+  FakeWorld world({.seed = 206, .tasks = 2, .churn = 0, .oddity = 0});
+  Record(writer.get(), &world, 2, &recorded);
+  writer = nullptr;
+  auto db = Database::Open(options.path, Database::Mode::kReadWriteCreate);
+  std::string tick;
+  {
+    auto select = db->Prepare("SELECT data FROM journal ORDER BY seq LIMIT 1");
+    ASSERT_TRUE(*select->Step());
+    tick = std::string(select->Blob(0));
+  }
+  auto update = db->Prepare("UPDATE journal SET data = ? WHERE seq = (SELECT min(seq) FROM journal)");
+  for (size_t at = 1; at < tick.size(); ++at) {
+    for (int bit = 0; bit < 8; ++bit) {
+      std::string bad = tick;
+      bad[at] = static_cast<char>(bad[at] ^ 1 << bit);
+      ASSERT_TRUE(update->BindBlob(bad).Run().ok());
+      auto reader = RingReader::Open(options.path, TestColumns());
+      ASSERT_TRUE(reader.ok()) << reader.status();
+      (void)(*reader)->Scan(INT64_MIN, INT64_MAX, {}, [](const Snapshot& snapshot) {
+        for (const auto& task : snapshot.tasks) EXPECT_FALSE(task->info->comm.empty());
+        return true;
+      });
+    }
+  }
+}
+
+// SQLite takes any text for more than any number.
+TEST(Survival, AReaderOfAFileWithoutEndComesToAnEnd) {
+  for (const char* damage : {"UPDATE chunk SET last_seq = last_seq || 'x'",
+                             "UPDATE event_block SET last_id = 'x', min_wall_ns = 0, max_wall_ns = 9e18"}) {
+    TempDir dir;
+    const RingOptions options = TestOptions(dir.Path("h.db"));
+    Recorded recorded;
+    auto writer = OpenWriter(options);
+    FakeWorld world({.seed = 207, .tasks = 4, .churn = 0.3});
+    Record(writer.get(), &world, 60, &recorded);
+    ASSERT_TRUE(writer->Close().ok());
+    writer = nullptr;
+    auto db = Database::Open(options.path, Database::Mode::kReadWriteCreate);
+    ASSERT_TRUE(db->Exec(damage).ok());
+    auto reader = OpenReader(options.path);
+    bool refused = !reader->Scan(INT64_MIN, INT64_MAX, {}, [](const Snapshot&) { return true; }).ok();
+    (void)reader->ScanEvents(INT64_MIN, INT64_MAX, {}, [](const Event&) { return true; });
+    for (const Event& event : recorded.events) {
+      if (event.type == EventType::kExit) refused = !reader->Lives(event.task->key.tid).ok() || refused;
+    }
+    EXPECT_TRUE(refused) << damage;
   }
 }
 
