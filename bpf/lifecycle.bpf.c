@@ -30,8 +30,7 @@ static __always_inline void tm_send_fork(struct task_struct *parent, struct task
 		tm_note_told(st);
 }
 
-SEC("tp_btf/sched_process_fork")
-int BPF_PROG(tm_fork, struct task_struct *parent, struct task_struct *child)
+static __always_inline void tm_born(struct task_struct *parent, struct task_struct *child)
 {
 	struct tm_task *parent_st = tm_task_get(parent), *st = tm_task_create(child, TM_AT_FORK);
 	bool thread = child->tgid != child->pid;
@@ -50,6 +49,27 @@ int BPF_PROG(tm_fork, struct task_struct *parent, struct task_struct *child)
 		tm_rules_at_fork(parent, parent_st, child, st);
 	if (!tm_leave_out_record(child, st))
 		tm_send_fork(parent, child, st);
+}
+
+/*
+ * Not sched_process_fork: threads that the kernel makes for a process by itself (since 5.12 io_uring's, since 6.4 those
+ * of vhost) do not pass there.
+ */
+SEC("tp_btf/task_newtask")
+int BPF_PROG(tm_newtask, struct task_struct *child)
+{
+#ifndef TM_TASK_HASH
+	if (child->pid)	/* the idle task of a CPU that comes up has number 0 */
+		tm_born(bpf_get_current_task_btf(), child);
+#endif
+	return 0;
+}
+
+/* Before 5.11 the parent, which is current, can be had as a pointer only here. */
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(tm_fork, struct task_struct *parent, struct task_struct *child)
+{
+	tm_born(parent, child);
 	return 0;
 }
 

@@ -443,7 +443,7 @@ absl::StatusOr<std::unique_ptr<Probe>> Probe::Open(const ProbeOptions& options) 
   if (!kernel.ok()) return kernel.status();
   std::vector<ProgramChoice> choices = ChoosePrograms(*kernel);
   for (const ProgramChoice& choice : choices) {
-    if (choice.spec->required && !choice.load) return absl::FailedPreconditionError(choice.reason);
+    if (choice.spec->required && choice.listed && !choice.load) return absl::FailedPreconditionError(choice.reason);
   }
   return std::make_unique<ProbeImpl>(options, std::move(choices), FlavourFor(*kernel));
 }

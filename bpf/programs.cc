@@ -32,7 +32,9 @@ const ProgramLimit kTcpByConnectOnly = {
 
 // Empty when the program fits.
 std::string WhyNot(const ProgramSpec& spec, const KernelSupport& kernel) {
-  if (spec.walks && !kernel.has_task_walk()) return "this kernel lets no program walk its list of tasks";
+  if (spec.needs == ProgramSpec::kTaskWalk && !kernel.has_task_walk())
+    return "this kernel lets no program walk its list of tasks";
+  if (spec.needs == ProgramSpec::kTaskStorage && !kernel.has_task_storage()) return "this kernel has no task storage";
   if (spec.tracepoint == nullptr) return "";
   const auto arguments = kernel.Tracepoint(spec.tracepoint);
   if (!arguments.has_value()) return fmt::format("this kernel has no tracepoint {}", spec.tracepoint);
@@ -55,8 +57,9 @@ bool Holds(const ProgramLimit& limit, const KernelSupport& kernel) {
 std::span<const ProgramSpec> Programs() {
   static const std::vector<ProgramSpec> programs = {
       {"tm_iterate", nullptr, TM_HOOKS_LIFECYCLE, "iter/task", 0, true, {}},
-      {"tm_walk_stretch", nullptr, TM_HOOKS_LIFECYCLE, "walk", 0, false, {}, {}, true},
-      {"tm_fork", "sched_process_fork", TM_HOOKS_LIFECYCLE, "fork", 0, true, {kTask, kTask}},
+      {"tm_walk_stretch", nullptr, TM_HOOKS_LIFECYCLE, "walk", 0, false, {}, {}, ProgramSpec::kTaskWalk},
+      {"tm_newtask", "task_newtask", TM_HOOKS_LIFECYCLE, "fork", 0, true, {kTask}, {}, ProgramSpec::kTaskStorage},
+      {"tm_fork", "sched_process_fork", TM_HOOKS_LIFECYCLE, "fork", 1, true, {kTask, kTask}},
       {"tm_exec", "sched_process_exec", TM_HOOKS_LIFECYCLE, "exec", 0, true, {kTask, nullptr, "struct linux_binprm *"}},
       {"tm_rename", "task_rename", TM_HOOKS_LIFECYCLE, "rename", 0, true, {kTask}},
       {"tm_exit", "sched_process_exit", TM_HOOKS_LIFECYCLE, "exit", 0, true, {kTask}, {kMemoryGoneAtExit}},

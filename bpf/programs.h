@@ -33,7 +33,7 @@ struct ProgramSpec {
   // The leading argument types that the program relies on; null: any.
   std::vector<const char*> arguments;
   std::vector<ProgramLimit> limits = {};
-  bool walks = false;  // along the kernel's list of tasks
+  enum { kNothing, kTaskStorage, kTaskWalk } needs = kNothing;  // of the kernel, beside its tracepoint
 
   const char* shown_name() const { return tracepoint != nullptr ? tracepoint : role; }
 };

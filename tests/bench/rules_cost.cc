@@ -36,7 +36,7 @@ struct Case {
   bool send_unwanted;
 };
 
-const std::vector<std::string> kHooks = {"sched_switch", "sched_process_fork", "sched_process_exec",
+const std::vector<std::string> kHooks = {"sched_switch", "task_newtask",       "sched_process_exec",
                                          "task_rename",  "sched_process_exit", "iter/task"};
 
 [[noreturn]] void Fail(const std::string& what) {

@@ -93,7 +93,7 @@ class Budget(unittest.TestCase):
         self.assertIsNotNone(status["budget"]["since_time"])
         hook = wait_for(lambda: not (h := self.hook("signal_deliver"))["attached"] and h, "the hook to be detached")
         self.assertEqual(hook["reason"], "shed: taskmond is over its budget")
-        self.assertTrue(self.hook("sched_process_fork")["attached"], "lives are always recorded")
+        self.assertTrue(self.hook("sched_process_exec")["attached"], "lives are always recorded")
         check = self.budget_check()
         self.assertEqual(check["health"], "degraded")
         self.assertIn("thread rows", check["reason"])

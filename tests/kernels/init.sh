@@ -107,6 +107,6 @@ mkdir -p /tmp/empty
 mount --bind /tmp/empty /sys/kernel/btf && section refuse_btf 60 taskmond --config /tmp/taskmond.toml
 umount /sys/kernel/btf
 
-for test in lifecycle ring iterate sched hooks rules rules_verdict rules_filter; do section "test_$test" 600 bpf_$test --gtest_brief=0; done
+for test in lifecycle kernel_made ring iterate sched hooks rules rules_verdict rules_filter; do section "test_$test" 600 bpf_$test --gtest_brief=0; done
 echo "@@done"
 poweroff -f

@@ -8,7 +8,8 @@ here=$(dirname "$(readlink -f "$0")")
 # name: suites to look in, in order; the newest cloud image of the first one that has it
 declare -A SUITES=([5.10]=bullseye [6.1]=bookworm [6.12]="trixie bookworm-backports" [newest]=sid)
 KERNELS=(5.10 6.1 6.12 newest)
-PROGRAMS=(bin/taskmond bin/taskmonctl tests/bpf_lifecycle tests/bpf_ring tests/bpf_iterate tests/bpf_sched tests/bpf_hooks
+PROGRAMS=(bin/taskmond bin/taskmonctl tests/bpf_lifecycle tests/bpf_kernel_made tests/bpf_ring tests/bpf_iterate
+  tests/bpf_sched tests/bpf_hooks
   tests/bpf_rules tests/bpf_rules_verdict tests/bpf_rules_filter)
 PACKAGES=(qemu-system-x86 busybox-static cpio xz-utils e2fsprogs debian-archive-keyring python3 util-linux)
 INDEX_MAX_AGE_MIN=1440
