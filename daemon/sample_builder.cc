@@ -228,12 +228,12 @@ TickRows SampleBuilder::CloseAll(const Snapshot& snapshot, Result* result) {
       gone.push_back(process);
       continue;
     }
+    // The kernel side will not send it again, whether or not a pass has come to it before.
+    const bool leaves = !options_.keep_untracked && process->decision.verdict == TM_VERDICT_UNWANTED;
+    if (leaves) left_out.push_back(process);
     if (!process->known) continue;
     CloseProcess(process, snapshot, result);
-    if (!options_.keep_untracked && process->decision.verdict == TM_VERDICT_UNWANTED) {
-      left_out.push_back(process);  // the kernel side will not send it again
-      continue;
-    }
+    if (leaves) continue;
     SortRows(process, {options_.keep_untracked, store_threads_}, snapshot.tick.seq, &rows);
   }
   for (Process* process : gone) keeper_.table().RemoveProcess(process);

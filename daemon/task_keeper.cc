@@ -111,6 +111,7 @@ Thread* TaskKeeper::ThreadOf(Process* process, const tm_identity& id) {
   Thread* thread = table_.FindThread(id.tid, id.start_ns);
   if (thread == nullptr) {
     thread = table_.AddThread(process, id.tid, id.start_ns);
+    thread->seen_pass = pass_;  // this pass may have been over when it began, the next one is not
     process->changed = true;
   }
   if (process->threads.size() > 1 && !process->multi) {
@@ -468,7 +469,7 @@ void TaskKeeper::RemoveUnseen() {
   for (auto& [key, process] : table_.processes()) {
     for (size_t i = process->threads.size(); i-- > 0;) {
       Thread* thread = process->threads[i].get();
-      if (thread->seen_pass != pass_ && !thread->born_in_tick) Remove(thread);
+      if (thread->seen_pass != pass_) Remove(thread);
     }
     if (process->threads.empty() && !process->exited) {
       End(process.get());

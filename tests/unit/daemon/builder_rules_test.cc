@@ -230,6 +230,18 @@ TEST_F(BuilderRulesTest, ProcessThatTheKernelLeavesOutIsForgottenWithoutAnEnd) {
   for (const Event& event : result.events) EXPECT_NE(event.type, EventType::kGap);
 }
 
+TEST_F(BuilderRulesTest, ChildThatTheKernelLeavesOutBeforeAPassSawItIsForgotten) {
+  Build({{"shell", "comm == sh"}}, /*keep_untracked=*/false);
+  TickWith({TaskRecord(kShell, "sh", 1)});
+  const Who child = Leader(200, 6 * kSecond);
+  Ring(ForkRecord(child, 100, "sh"));
+  tm_exec_record exec = ExecRecord(child, 200, "ls", "/bin/ls", std::string("ls\0", 3), 6 * kSecond);
+  exec.decision = {.rule = TM_NO_RULE, .seq = 2, .verdict = TM_VERDICT_UNWANTED, .at = TM_DECIDED_EXEC};
+  Ring(exec);
+  EXPECT_THAT(Rows(*TickWith({}).snapshot), ElementsAre("100"));
+  EXPECT_EQ(builder_->process_count(), 1u);
+}
+
 TEST_F(BuilderRulesTest, EditLeavesCountersAlone) {
   Build({{"named", "comm == sh"}});
   tm_task_record record = TaskRecord(kShell, "sh", 7);

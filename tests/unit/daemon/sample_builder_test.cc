@@ -329,6 +329,30 @@ TEST_F(SampleBuilderTest, LostEndIsFoundByAPassOverAllAndSaid) {
   EXPECT_EQ(result.events[0].lost, 1u);
 }
 
+TEST_F(SampleBuilderTest, LostEndOfALifeThatNoPassSawIsFoundToo) {
+  TickWith({TaskRecord(kShell, "sh", 7)});
+  Ring(ForkRecord(Leader(200, 6 * kSecond), 100, "sh"));
+  Ring(ForkRecord(kWorker, 100, "sh"));
+  auto result = TickWith({TaskRecord(kShell, "sh", 8)}, /*all=*/true, /*lost=*/2);
+  ASSERT_THAT(Types(result.events), ElementsAre(EventType::kFork, EventType::kFork, EventType::kGap, EventType::kGap));
+  EXPECT_EQ(result.events[2].detail, "ended unseen: its final record was lost");
+  EXPECT_EQ(result.events[2].task->key.tid, 200);
+  TickWith({});
+  EXPECT_EQ(builder_.process_count(), 1u);
+  EXPECT_EQ(builder_.thread_count(), 1u);
+}
+
+TEST_F(SampleBuilderTest, TaskBornAfterAPassOverAllIsNotTakenForEnded) {
+  TickWith({});
+  builder_.BeginPass(true);
+  Ring(ForkRecord(kShell, 1, "sh"));
+  Ring(ExecRecord(Leader(200, 6 * kSecond), 200, "vi", "/bin/vi", std::string("vi\0", 3), 6 * kSecond));
+  ++seq_;
+  const auto events = builder_.EndTick({.seq = seq_, .boot_ns = seq_ * kSecond}).events;
+  EXPECT_THAT(Types(events), ElementsAre(EventType::kFork, EventType::kExec));
+  EXPECT_EQ(builder_.process_count(), 2u);
+}
+
 TEST_F(SampleBuilderTest, SumsOfThreadsThatEndedBeforeAreTakenOverOnce) {
   tm_task_record record = Preexisting(TaskRecord(kShell, "sh", 7));
   record.dead[TM_C_RUNTIME_NS] = 1000;
