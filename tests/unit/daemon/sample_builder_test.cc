@@ -5,57 +5,13 @@
 #include <gtest/gtest.h>
 
 #include "proto/catalogue.h"
-#include "tests/unit/daemon/records.h"
+#include "tests/unit/daemon/builder_fixture.h"
 
 namespace taskmon::daemon {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-
-class SampleBuilderTest : public ::testing::Test {
- protected:
-  SampleBuilderTest() : builder_({.boot_id = "boot", .memory_total_bytes = 1 << 30}) {
-    builder_.SetAttached(HookGroups().set());
-    builder_.SetWallOffset(1000 * kSecond);
-  }
-
-  template <typename Record>
-  void Ring(const Record& record) {
-    builder_.OnRing(record.header);
-  }
-
-  // One tick: a pass that sees `records`.
-  SampleBuilder::Result TickWith(const std::vector<tm_task_record>& records, bool all = false, uint64_t lost = 0) {
-    builder_.BeginPass(all);
-    for (const tm_task_record& record : records) builder_.OnTask(record);
-    ++seq_;
-    return builder_.EndTick({.seq = seq_,
-                             .wall_ns = static_cast<int64_t>((1000 + seq_) * kSecond),
-                             .boot_ns = seq_ * kSecond,
-                             .elapsed_ns = seq_ == 1 ? 0 : kSecond,
-                             .lost_records = lost});
-  }
-
-  static const TaskSample* Find(const Snapshot& snapshot, int32_t tid, bool thread = false) {
-    for (const auto& sample : snapshot.tasks) {
-      if (sample->info->key.tid == tid && sample->info->key.thread == thread) return sample.get();
-    }
-    return nullptr;
-  }
-
-  static std::vector<EventType> Types(const std::vector<Event>& events) {
-    std::vector<EventType> types;
-    for (const Event& event : events) types.push_back(event.type);
-    return types;
-  }
-
-  SampleBuilder builder_;
-  uint64_t seq_ = 0;
-};
-
-const Who kShell = Leader(100, 5 * kSecond);
-const Who kWorker = {101, 100, 6 * kSecond, 5 * kSecond};
 
 tm_task_record Preexisting(tm_task_record record) {
   record.flags |= TM_TASK_PREEXISTING;
@@ -196,108 +152,6 @@ TEST_F(SampleBuilderTest, ProcessOutlivesItsLeader) {
   EXPECT_THAT(result.snapshot->tasks, IsEmpty());
 }
 
-// Exec by kWorker. The old leader ran for 8, the worker for 5 under its own number.
-class ExecByThreadTest : public SampleBuilderTest {
- protected:
-  ExecByThreadTest() { TickWith({TaskRecord(kShell, "sh", 7), TaskRecord(kWorker, "worker", 4)}); }
-
-  void OldLeaderEnds(int32_t tid = 100) {
-    tm_task_record record = FinalRecord({tid, 100, kShell.start_ns, kShell.start_ns}, "sh", 8, 7 * kSecond, 0, false);
-    record.flags |= TM_TASK_ENDED_BY_EXEC;
-    Ring(record);
-  }
-  void WorkerLeavesItsNumber() {
-    tm_task_record record = FinalRecord(kWorker, "new", 5, 7 * kSecond, 0, false);
-    record.flags |= TM_TASK_BECAME_LEADER;
-    Ring(record);
-  }
-  void WorkerExecs() { Ring(ExecRecord(kShell, 101, "new", "/bin/new", std::string("new\0", 4), 7 * kSecond)); }
-  static tm_task_record Successor(tm_task_record record) {
-    record.flags |= TM_TASK_SUCCESSOR;
-    return record;
-  }
-  // Once all is over: one line for each number, none ever falling, their sums the process's.
-  void ExpectLines(const SampleBuilder::Result& result, int64_t leader_line, int64_t process) {
-    EXPECT_EQ(Find(*result.snapshot, 101, true), nullptr);
-    ASSERT_NE(Find(*result.snapshot, 100, true), nullptr);
-    EXPECT_EQ(Find(*result.snapshot, 100, true)->values[v1::TASK_RUNTIME_NS], leader_line);
-    EXPECT_EQ(Find(*result.snapshot, 100)->values[v1::TASK_RUNTIME_NS], process);
-    EXPECT_EQ(builder_.accounted_runtime_ns(), static_cast<uint64_t>(process));
-    EXPECT_EQ(Find(*result.snapshot, 100)->info->comm, "new");
-  }
-  void ExpectOneEndOfTheWorkersNumber(const std::vector<Event>& events) {
-    ASSERT_THAT(Types(events), ElementsAre(EventType::kExit, EventType::kExec));
-    EXPECT_EQ(events[0].task->key.tid, 101);
-    EXPECT_EQ(events[0].task->key.start_ns, kWorker.start_ns);
-    EXPECT_EQ(events[0].task->comm, "worker");
-    EXPECT_EQ(events[0].detail, "became TID 100 by exec");
-    EXPECT_EQ(events[0].final_sample->values[v1::TASK_RUNTIME_NS], 5);
-  }
-};
-
-TEST_F(ExecByThreadTest, EachNumberHasOneLineThatEndsOnce) {
-  OldLeaderEnds();
-  WorkerLeavesItsNumber();
-  WorkerExecs();
-  auto result = TickWith({Successor(TaskRecord(kShell, "new", 6))});
-  ExpectOneEndOfTheWorkersNumber(result.events);
-  ExpectLines(result, /*leader_line=*/8 + 1, /*process=*/8 + 6);
-  Ring(Successor(FinalRecord(kShell, "new", 9, 8 * kSecond, 3 << 8, true)));
-  result = TickWith({});
-  ASSERT_THAT(Types(result.events), ElementsAre(EventType::kExit, EventType::kExit));
-  EXPECT_EQ(result.events[0].final_sample->values[v1::TASK_RUNTIME_NS], 8 + 4);
-  EXPECT_EQ(result.events[1].final_sample->values[v1::TASK_RUNTIME_NS], 8 + 9);
-}
-
-TEST_F(ExecByThreadTest, OldLeaderMayEndAfterwards) {
-  WorkerLeavesItsNumber();
-  WorkerExecs();
-  OldLeaderEnds(101);
-  auto result = TickWith({Successor(TaskRecord(kShell, "new", 6))});
-  ExpectOneEndOfTheWorkersNumber(result.events);
-  ExpectLines(result, 8 + 1, 8 + 6);
-}
-
-TEST_F(ExecByThreadTest, PassThatIsFasterThanTheRecordWaitsForIt) {
-  OldLeaderEnds();
-  builder_.BeginPass(false);
-  builder_.OnTask(Successor(TaskRecord(kShell, "new", 6)));
-  WorkerLeavesItsNumber();
-  WorkerExecs();
-  ExpectLines(TickWith({}), 8, 8 + 5);
-  ExpectLines(TickWith({Successor(TaskRecord(kShell, "new", 6))}), 8 + 1, 8 + 6);
-}
-
-TEST_F(ExecByThreadTest, LostRecordIsMadeUpForByTheExec) {
-  OldLeaderEnds();
-  WorkerExecs();
-  auto result = TickWith({Successor(TaskRecord(kShell, "new", 6))});
-  ASSERT_THAT(Types(result.events), ElementsAre(EventType::kExit, EventType::kExec));
-  ExpectLines(result, 8 + 2, 8 + 6);
-}
-
-TEST_F(ExecByThreadTest, ExecThatCameToNothingLeavesTheLeadersEnd) {
-  OldLeaderEnds();
-  EXPECT_THAT(Types(TickWith({}).events), IsEmpty());
-  Ring(FinalRecord(kWorker, "worker", 5, 8 * kSecond, 9, true));
-  const auto events = TickWith({}).events;
-  ASSERT_THAT(Types(events), ElementsAre(EventType::kExit, EventType::kExit, EventType::kExit));
-  EXPECT_EQ(events[1].task->key.tid, 100);
-  EXPECT_TRUE(events[1].task->key.thread);
-  EXPECT_EQ(events[1].boot_ns, 7 * kSecond);
-  EXPECT_EQ(events[2].final_sample->values[v1::TASK_RUNTIME_NS], 8 + 5);
-}
-
-TEST_F(ExecByThreadTest, LeaderThatEndedLongBeforeHasHadItsEndTold) {
-  Ring(FinalRecord(kShell, "sh", 8, 6 * kSecond, 0, false));
-  EXPECT_THAT(Types(TickWith({}).events), ElementsAre(EventType::kExit));
-  WorkerLeavesItsNumber();
-  WorkerExecs();
-  auto result = TickWith({Successor(TaskRecord(kShell, "new", 6))});
-  ExpectOneEndOfTheWorkersNumber(result.events);
-  ExpectLines(result, 1, 8 + 6);
-}
-
 TEST_F(SampleBuilderTest, ReusedNumberIsAnotherTask) {
   TickWith({TaskRecord(kShell, "sh", 700)});
   const Who reused = Leader(100, 9 * kSecond);
@@ -347,8 +201,7 @@ TEST_F(SampleBuilderTest, TaskBornAfterAPassOverAllIsNotTakenForEnded) {
   builder_.BeginPass(true);
   Ring(ForkRecord(kShell, 1, "sh"));
   Ring(ExecRecord(Leader(200, 6 * kSecond), 200, "vi", "/bin/vi", std::string("vi\0", 3), 6 * kSecond));
-  ++seq_;
-  const auto events = builder_.EndTick({.seq = seq_, .boot_ns = seq_ * kSecond}).events;
+  const auto events = EndTick().events;
   EXPECT_THAT(Types(events), ElementsAre(EventType::kFork, EventType::kExec));
   EXPECT_EQ(builder_.process_count(), 2u);
 }
