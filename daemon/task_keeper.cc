@@ -69,6 +69,7 @@ void TaskKeeper::OnTask(const tm_task_record& record) {
   if (known == nullptr && IsZombie(record)) return OnZombie(process, record);
   Thread* thread = known != nullptr ? known : ThreadOf(process, record.id);
   thread->seen_pass = pass_;
+  process->exited = false;  // its leader, a zombie, came first
   if ((record.flags & TM_TASK_SUCCESSOR) != 0 && (thread->succession == nullptr || thread->left != nullptr)) {
     // It became the leader after the ring was drained: the record that says so comes first, unless it was lost.
     if (!pass_all_) return;
@@ -85,7 +86,8 @@ void TaskKeeper::OnZombie(Process* process, const tm_task_record& record) {
   if (!process->threads.empty()) return;  // the leader is dead, its threads live on
   process->zombie_pass = pass_;
   if (process->known) return;
-  process->exited = true;  // dead before taskmond started
+  process->exited = true;  // dead before taskmond started, unless a thread that comes after it lives
+  process->multi = record.process[TM_P_THREADS] > 1;
   process->OwnTotal() = AsCounters(record.counters);
   process->split.Update(record.counters[TM_C_RUNTIME_NS], record.counters[TM_C_UTIME_NS],
                         record.counters[TM_C_STIME_NS]);

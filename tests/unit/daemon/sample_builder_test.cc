@@ -152,6 +152,43 @@ TEST_F(SampleBuilderTest, ProcessOutlivesItsLeader) {
   EXPECT_THAT(result.snapshot->tasks, IsEmpty());
 }
 
+tm_task_record Zombie(tm_task_record record, uint64_t threads) {
+  record.state = 'Z';
+  record.valid &= ~TM_VALID_MM;
+  record.process[TM_P_THREADS] = threads;
+  return record;
+}
+
+TEST_F(SampleBuilderTest, ProcessWhoseLeaderWasDeadAtFirstSightLivesInItsThreads) {
+  tm_task_record zombie = Zombie(TaskRecord(kShell, "sh", 8), 2);
+  zombie.uid = 1000;
+  auto result = TickWith({zombie, TaskRecord(kWorker, "worker", 5)});
+  for (uint64_t tick = 0; tick < 3; ++tick) {
+    const TaskSample* process = Find(*result.snapshot, 100);
+    ASSERT_NE(process, nullptr) << tick;
+    EXPECT_EQ(process->values[v1::TASK_STATE], 'S');
+    EXPECT_EQ(process->values[v1::TASK_RUNTIME_NS], static_cast<int64_t>(8 + 5 + tick));
+    EXPECT_EQ(process->info->comm, "sh");
+    EXPECT_EQ(process->info->uid, 1000u);
+    ASSERT_NE(Find(*result.snapshot, 101, true), nullptr) << tick;
+    EXPECT_THAT(result.events, IsEmpty());
+    result = TickWith({zombie, TaskRecord(kWorker, "worker", 6 + tick)});
+  }
+  Ring(FinalRecord(kWorker, "worker", 10, 5 * kSecond, 0, true));
+  result = TickWith({Zombie(zombie, 1)});
+  ASSERT_THAT(Types(result.events), ElementsAre(EventType::kExit, EventType::kExit));
+  EXPECT_EQ(result.events[1].final_sample->values[v1::TASK_RUNTIME_NS], 8 + 10);
+  EXPECT_EQ(Find(*result.snapshot, 100)->values[v1::TASK_STATE], 'Z');
+  EXPECT_THAT(TickWith({}).snapshot->tasks, IsEmpty());
+}
+
+TEST_F(SampleBuilderTest, ZombieWhoseThreadsWereGoneBeforeTheyWereSeenIsOne) {
+  TickWith({Zombie(TaskRecord(kShell, "sh", 8), 2)});
+  auto result = TickWith({Zombie(TaskRecord(kShell, "sh", 8), 1)});
+  EXPECT_EQ(Find(*result.snapshot, 100)->values[v1::TASK_STATE], 'Z');
+  EXPECT_THAT(TickWith({}).snapshot->tasks, IsEmpty());
+}
+
 TEST_F(SampleBuilderTest, ReusedNumberIsAnotherTask) {
   TickWith({TaskRecord(kShell, "sh", 700)});
   const Who reused = Leader(100, 9 * kSecond);
