@@ -83,6 +83,8 @@ static __always_inline void tm_fill_final(struct tm_task_record *r, struct task_
 		r->flags |= TM_TASK_CORE_DUMPED;
 	if (group_dead)
 		r->flags |= TM_TASK_GROUP_DEAD;
+	if (st->finished)
+		r->flags |= TM_TASK_END_TOLD;
 	if (st->at_exit.by_exec)
 		r->flags |= TM_TASK_ENDED_BY_EXEC;
 	if (st->made_at_exit)
@@ -114,13 +116,13 @@ static __always_inline void tm_send_final(struct task_struct *t, struct tm_task 
 
 static __always_inline void tm_tell_end(struct task_struct *t, struct tm_task *st, bool group_dead)
 {
-	st->finished = 1;
 	if (group_dead)
 		st->group_finished = 1;
 	if (tm_is_sent(t, st))
 		tm_send_final(t, st, group_dead);
-	else
+	else if (!st->finished)
 		tm_leave_out_life(t, st);
+	st->finished = 1;
 	st->accounted_ns = t->se.sum_exec_runtime;
 	if (st->uses_block)
 		tm_io_forget(t);

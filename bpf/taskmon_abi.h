@@ -155,6 +155,7 @@ enum tm_task_flags {
 	TM_TASK_BECAME_LEADER = 1 << 9,	/* FINAL: not dead: exec gave it its leader's number, this closes its own */
 	TM_TASK_ENDED_BY_EXEC = 1 << 10,	/* FINAL: another thread of its process had called exec */
 	TM_TASK_SUCCESSOR = 1 << 11,	/* goes by its old leader's number and start time, since an exec */
+	TM_TASK_END_TOLD = 1 << 12,	/* FINAL: its own end was told before, now that of its process is */
 };
 
 struct tm_identity {

@@ -345,6 +345,8 @@ void TaskKeeper::OnOom(const tm_oom_record& record) {
 
 void TaskKeeper::OnFinal(const tm_task_record& record) {
   Process* process = ProcessOf(record);
+  const bool told = (record.flags & TM_TASK_END_TOLD) != 0 && process->known;
+  if (told && table_.FindThread(record.id.tid, record.id.start_ns) == nullptr) return FinishProcess(process, record);
   const bool was_leader = record.id.start_ns == record.id.process_start_ns;
   if ((record.flags & TM_TASK_ENDED_BY_EXEC) != 0 && was_leader && (record.flags & TM_TASK_GROUP_DEAD) == 0) {
     return LeaveLine(process,

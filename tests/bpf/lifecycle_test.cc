@@ -428,6 +428,44 @@ TEST_F(LifecycleTest, ALifeThatWasThereBeforeAndThatNoPassSawIsClosedToo) {
   EXPECT_FALSE(final.valid & TM_VALID_STORAGE) << "no hook has counted anything for it";
 }
 
+// Its other thread is one that no hook and no pass has seen: only the freed leader can tell that the process is over.
+TEST_F(LifecycleTest, ALeaderThatTellsOfItsProcessAfterItsOwnEndSaysSo) {
+  Gate alone, seen, threaded, attached, end;
+  Child child([&]() -> int {
+    alone.Signal();
+    seen.Await();
+    StartThread(
+        [](void* gate) -> void* {
+          static_cast<Gate*>(gate)->Await();
+          syscall(SYS_exit_group, 4);
+          return nullptr;
+        },
+        &end);
+    threaded.Signal();
+    attached.Await();
+    syscall(SYS_exit, 0);
+    return 1;
+  });
+  child.Go();
+  alone.Await();
+  Start({});
+  ring_.clear();
+  Pass();
+  seen.Signal();
+  threaded.Await();
+  ASSERT_TRUE(probe_->Attach(TM_HOOKS_LIFECYCLE).ok());
+  attached.Signal();
+  const auto own = AwaitFinals(child.tid(), 1).front();
+  EXPECT_FALSE(own.flags & (TM_TASK_GROUP_DEAD | TM_TASK_END_TOLD));
+  end.Signal();
+  child.Wait();
+  const auto finals = AwaitFinals(child.tid(), 2);
+  ASSERT_EQ(finals.size(), 2u);
+  EXPECT_TRUE(finals[1].flags & TM_TASK_GROUP_DEAD);
+  EXPECT_TRUE(finals[1].flags & TM_TASK_END_TOLD);
+  EXPECT_EQ(finals[1].id.start_ns, own.id.start_ns);
+}
+
 // What the kernel refuses at fork for want of memory, here by order.
 class RefusedTest : public ProbeTest {
  protected:

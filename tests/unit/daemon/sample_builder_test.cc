@@ -189,6 +189,43 @@ TEST_F(SampleBuilderTest, ZombieWhoseThreadsWereGoneBeforeTheyWereSeenIsOne) {
   EXPECT_THAT(TickWith({}).snapshot->tasks, IsEmpty());
 }
 
+class EndToldTest : public SampleBuilderTest {
+ protected:
+  void ProcessEnds() {
+    tm_task_record record = FinalRecord(kShell, "sh", 8, 3 * kSecond, 0, true);
+    record.flags |= TM_TASK_END_TOLD;
+    Ring(record);
+  }
+};
+
+TEST_F(EndToldTest, LeaderThatEndedBeforeItsProcessIsCountedOnce) {
+  TickWith({TaskRecord(kShell, "sh", 7)});
+  Ring(FinalRecord(kShell, "sh", 8, 2 * kSecond, 0, false));
+  TickWith({});
+  ProcessEnds();
+  const auto result = TickWith({});
+  ASSERT_THAT(Types(result.events), ElementsAre(EventType::kExit));
+  EXPECT_EQ(result.events[0].final_sample->values[v1::TASK_RUNTIME_NS], 8);
+  EXPECT_EQ(builder_.accounted_runtime_ns(), 8u);
+}
+
+TEST_F(EndToldTest, LeadersEndIsToldOnce) {
+  TickWith({TaskRecord(kShell, "sh", 7), TaskRecord(kWorker, "worker", 5)});
+  Ring(FinalRecord(kShell, "sh", 8, 2 * kSecond, 0, false));
+  Ring(FinalRecord(kWorker, "worker", 5, 2 * kSecond, 0, false));
+  ProcessEnds();
+  const auto events = TickWith({}).events;
+  ASSERT_THAT(Types(events), ElementsAre(EventType::kExit, EventType::kExit, EventType::kExit));
+  EXPECT_FALSE(events[2].task->key.thread);
+  EXPECT_EQ(events[2].final_sample->values[v1::TASK_RUNTIME_NS], 8 + 5);
+}
+
+TEST_F(EndToldTest, ItsOwnEndCountsWhereThatWasLost) {
+  TickWith({TaskRecord(kShell, "sh", 7)});
+  ProcessEnds();
+  EXPECT_EQ(TickWith({}).events.at(0).final_sample->values[v1::TASK_RUNTIME_NS], 8);
+}
+
 TEST_F(SampleBuilderTest, ReusedNumberIsAnotherTask) {
   TickWith({TaskRecord(kShell, "sh", 700)});
   const Who reused = Leader(100, 9 * kSecond);
