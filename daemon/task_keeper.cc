@@ -210,7 +210,7 @@ void TaskKeeper::NoteDecision(Process* process, const tm_decision& decision) {
 Process* TaskKeeper::BirthOf(const tm_fork_record& record) {
   Process* process = table_.AddProcess(record.id.tgid, record.id.process_start_ns);
   process->born_in_tick = record.id.tid == record.id.tgid;
-  process->wants_dead_sums = false;
+  process->wants_dead_sums = record.id.tid != record.id.tgid;
   if (const Thread* parent = table_.FindThreadByTid(record.parent_tid)) {
     process->info.CopyFrom(parent->process->info);
     process->Identify(record.id.tgid, record.id.process_start_ns);

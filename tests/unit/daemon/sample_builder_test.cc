@@ -288,6 +288,14 @@ TEST_F(SampleBuilderTest, SumsOfThreadsThatEndedBeforeAreTakenOverOnce) {
   EXPECT_EQ(result.snapshot->tasks[0]->values[v1::TASK_RUNTIME_NS], 1007);
 }
 
+TEST_F(SampleBuilderTest, SumsOfThreadsThatEndedBeforeAreTakenOverWhereABirthIsTheFirstWord) {
+  Ring(ForkRecord(kWorker, 100, "sh"));
+  tm_task_record record = Preexisting(TaskRecord(kShell, "sh", 7));
+  record.dead[TM_C_RUNTIME_NS] = 1000;
+  const auto result = TickWith({record, TaskRecord(kWorker, "worker", 1)});
+  EXPECT_EQ(Find(*result.snapshot, 100)->values[v1::TASK_RUNTIME_NS], 1008);
+}
+
 TEST_F(SampleBuilderTest, ProcessTurningMultiThreadedLosesNoIncrease) {
   TickWith({TaskRecord(kShell, "sh", 7)});
   Ring(ForkRecord(kWorker, 100, "sh"));
