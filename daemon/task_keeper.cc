@@ -355,8 +355,9 @@ void TaskKeeper::OnFinal(const tm_task_record& record) {
   }
   Thread* thread = ThreadOf(process, record.id);
   UpdateThread(thread, record);
-  const bool has_memory = (record.valid & TM_VALID_MM) != 0;
-  if (has_memory || !process->known) UpdateProcess(process, record);
+  // What the process had when a thread went is older than what a pass may have seen since.
+  const bool says_more = (record.flags & TM_TASK_GROUP_DEAD) != 0 && (record.valid & TM_VALID_MM) != 0;
+  if (says_more || !process->known) UpdateProcess(process, record);
   if ((record.valid & TM_VALID_SIGNAL) != 0) {
     process->gauges[TM_P_RSS_PEAK_BYTES] =
         std::max<uint64_t>(process->gauges[TM_P_RSS_PEAK_BYTES], record.process[TM_P_RSS_PEAK_BYTES]);

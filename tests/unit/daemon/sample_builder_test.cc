@@ -226,6 +226,19 @@ TEST_F(EndToldTest, ItsOwnEndCountsWhereThatWasLost) {
   EXPECT_EQ(TickWith({}).events.at(0).final_sample->values[v1::TASK_RUNTIME_NS], 8);
 }
 
+TEST_F(SampleBuilderTest, EndOfAThreadDoesNotBringBackWhatItsProcessHadThen) {
+  auto with_memory = [](tm_task_record record, uint64_t bytes) {
+    record.process[TM_P_RSS_ANON_BYTES] = bytes;
+    return record;
+  };
+  TickWith({with_memory(TaskRecord(kShell, "sh", 7), 200), with_memory(TaskRecord(kWorker, "worker", 5), 200)});
+  builder_.BeginPass(false);
+  builder_.OnTask(with_memory(TaskRecord(kShell, "sh", 8), 100));
+  Ring(with_memory(FinalRecord(kWorker, "worker", 6, 2 * kSecond, 0, false), 200));
+  const auto result = EndTick();
+  EXPECT_EQ(Find(*result.snapshot, 100)->values[v1::TASK_PM_SIZE], 100);
+}
+
 TEST_F(SampleBuilderTest, ReusedNumberIsAnotherTask) {
   TickWith({TaskRecord(kShell, "sh", 700)});
   const Who reused = Leader(100, 9 * kSecond);
