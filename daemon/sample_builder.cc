@@ -262,7 +262,7 @@ void SampleBuilder::TakeEvents(const Tick& tick, std::vector<Event>* events) {
 }
 
 SampleBuilder::Result SampleBuilder::EndTick(const Tick& tick) {
-  if (pass_all_) keeper_.RemoveUnseen();
+  keeper_.EndPass();
   Result result;
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->tick = tick;
@@ -281,7 +281,6 @@ SampleBuilder::Result SampleBuilder::EndTick(const Tick& tick) {
   snapshot->tasks = rows.TakeShown();
   result.snapshot = std::move(snapshot);
   if (result.stored == nullptr) result.stored = result.snapshot;
-  pass_all_ = false;
   return result;
 }
 

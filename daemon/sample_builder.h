@@ -59,10 +59,7 @@ class SampleBuilder {
   void SetStoreThreads(bool store) { store_threads_ = store; }
 
   void OnRing(const tm_record_header& header) { keeper_.OnRing(header); }
-  void BeginPass(bool all) {
-    keeper_.BeginPass(all);
-    pass_all_ = all;
-  }
+  void BeginPass(bool all) { keeper_.BeginPass(all); }
   void OnTask(const tm_task_record& record) { keeper_.OnTask(record); }
   // What /proc and the user database say, whenever the answer comes.
   void OnNames(const NameAnswer& answer) { keeper_.OnNames(answer); }
@@ -112,7 +109,6 @@ class SampleBuilder {
   TaskKeeper keeper_;
   PreRoll pre_roll_;
   std::vector<std::pair<int32_t, uint64_t>> promoted_;  // in this tick: processes whose past is to be stored
-  bool pass_all_ = false;
   bool store_threads_ = true;
   uint64_t tracked_threads_ = 0;
   std::vector<std::pair<int32_t, uint64_t>> smaps_others_;

@@ -48,6 +48,8 @@ Counters CountersOf(const tm_task_record& record, const Thread& thread) {
   return counters;
 }
 
+bool AwaitsSuccession(const Thread& line) { return line.succession == nullptr || line.left != nullptr; }
+
 bool IsZombie(const tm_task_record& record) { return record.state == 'Z' || record.state == 'X'; }
 
 }  // namespace
@@ -70,11 +72,11 @@ void TaskKeeper::OnTask(const tm_task_record& record) {
   Thread* thread = known != nullptr ? known : ThreadOf(process, record.id);
   thread->seen_pass = pass_;
   process->exited = false;  // its leader, a zombie, came first
-  if ((record.flags & TM_TASK_SUCCESSOR) != 0 && (thread->succession == nullptr || thread->left != nullptr)) {
+  if ((record.flags & TM_TASK_SUCCESSOR) != 0 && AwaitsSuccession(*thread)) {
     // It became the leader after the ring was drained: the record that says so comes first, unless it was lost.
+    if (!thread->known) return successors_.push_back(record);
     if (!pass_all_) return;
-    thread->succession = std::make_unique<Succession>();
-    thread->left.reset();
+    SucceedUnseen(thread);
   }
   UpdateThread(thread, record);
   UpdateProcess(process, record);
@@ -262,6 +264,7 @@ void TaskKeeper::OnExec(const tm_exec_record& record) {
     if (caller != nullptr && caller->process == process) Succeed(process, caller, record.header.time_ns);
   }
   Thread* thread = ThreadOf(process, record.id);
+  if (record.old_tid != record.id.tid && AwaitsSuccession(*thread)) SucceedUnseen(thread);
   thread->comm = std::to_array(record.comm);
   thread->info_changed = true;
   TaskInfo& info = process->info.Edit();
@@ -320,6 +323,26 @@ void TaskKeeper::Succeed(Process* process, Thread* caller, uint64_t boot_ns) {
   line->info_changed = true;
   line->seen_pass = pass_;
   EndThread(caller, boot_ns, 0, fmt::format("became TID {} by exec", process->tgid()));
+}
+
+// Nothing is known of what the successor did under its own number: it was left out, or its records were lost.
+void TaskKeeper::SucceedUnseen(Thread* line) {
+  line->succession = std::make_unique<Succession>();
+  line->succession->awaits_leader = line->known && line->left == nullptr;
+  line->succession->leader = line->counters;
+  line->succession->offset = line->counters;
+  line->left.reset();
+}
+
+// The ring was drained once more: what it has not told of successors it never will.
+void TaskKeeper::TakeSuccessors() {
+  for (const tm_task_record& record : std::exchange(successors_, {})) {
+    Thread* line = table_.FindThread(record.id.tid, record.id.start_ns);
+    if (line == nullptr || line->known) continue;
+    if (line->process->threads.size() > 1 && !pass_all_) continue;  // one may be the caller
+    if (AwaitsSuccession(*line)) SucceedUnseen(line);
+    OnTask(record);
+  }
 }
 
 void TaskKeeper::OnRename(const tm_rename_record& record) {
@@ -470,6 +493,13 @@ void TaskKeeper::OnSmaps(const SmapsAnswer& answer) {
   for (const auto& thread : process->threads) thread->changed = true;
 }
 
+void TaskKeeper::EndPass() {
+  TakeSuccessors();
+  if (pass_all_) RemoveUnseen();
+  pass_all_ = false;
+}
+
+// Who was not seen by a pass over all has ended, and the record that said so was lost.
 void TaskKeeper::RemoveUnseen() {
   for (auto& [key, process] : table_.processes()) {
     for (size_t i = process->threads.size(); i-- > 0;) {

@@ -38,8 +38,8 @@ class TaskKeeper {
   void OnConnections(int32_t tgid, uint64_t start_ns, uint32_t used_flags, uint64_t boot_ns);
   // The kernel side leaves the process out from now on: it is no more of ours.
   void Leave(Process* process);
-  // After a pass over all tasks: who was not seen has ended, and the record that said so was lost.
-  void RemoveUnseen();
+  // After the ring was drained once more.
+  void EndPass();
 
   Event& AddEvent(EventType type, uint64_t boot_ns, std::shared_ptr<const TaskInfo> task);
   size_t event_count() const { return events_.size(); }
@@ -84,6 +84,9 @@ class TaskKeeper {
   void EndThread(Thread* thread, uint64_t boot_ns, int32_t wait_status, const std::string& detail);
   void LeaveLine(Process* process, Thread* leader, const tm_task_record& record);
   void Succeed(Process* process, Thread* caller, uint64_t boot_ns);
+  void SucceedUnseen(Thread* line);
+  void TakeSuccessors();
+  void RemoveUnseen();
   Event& AddExit(uint64_t boot_ns, uint64_t start_ns, int32_t wait_status,
                  std::shared_ptr<const TaskSample> final_sample);
 
@@ -91,6 +94,7 @@ class TaskKeeper {
   RowMaker rows_;
   TaskTable table_;
   std::vector<Event> events_;
+  std::vector<tm_task_record> successors_;  // of this pass, in lines of which nothing is known
   uint64_t pass_ = 0;
   bool pass_all_ = false;
   uint64_t accounted_runtime_ns_ = 0;

@@ -114,5 +114,57 @@ TEST_F(ExecByThreadTest, LeaderThatEndedLongBeforeHasHadItsEndTold) {
   ExpectLines(result, 1, 8 + 6);
 }
 
+// Of a process that was left out before, or whose records were lost, there is no line to bring together.
+class UnknownExecByThreadTest : public ExecByThreadTest {
+ protected:
+  UnknownExecByThreadTest() {
+    Ring(FinalRecord(kWorker, "worker", 4, 6 * kSecond, 0, false));
+    Ring(FinalRecord(kShell, "sh", 7, 6 * kSecond, 0, true));
+    TickWith({});
+    before_ns_ = static_cast<int64_t>(builder_.accounted_runtime_ns());
+  }
+  void ExpectOneRow(const SampleBuilder::Result& result, int64_t runtime_ns) {
+    ASSERT_EQ(result.snapshot->tasks.size(), 1u);
+    EXPECT_EQ(Find(*result.snapshot, 100)->values[v1::TASK_RUNTIME_NS], runtime_ns);
+    EXPECT_EQ(Find(*result.snapshot, 100)->info->comm, "new");
+  }
+
+  int64_t before_ns_ = 0;
+};
+
+TEST_F(UnknownExecByThreadTest, ExecAsTheFirstWordMakesARowAtOnce) {
+  WorkerExecs();
+  ExpectOneRow(TickWith({Successor(TaskRecord(kShell, "new", 6))}), 6);
+  ExpectOneRow(TickWith({Successor(TaskRecord(kShell, "new", 9))}), 9);
+}
+
+TEST_F(UnknownExecByThreadTest, SuccessorAsTheFirstWordMakesARowAtOnce) {
+  ExpectOneRow(TickWith({Successor(TaskRecord(kShell, "new", 6))}), 6);
+  ExpectOneRow(TickWith({}), 6);
+  ExpectOneRow(TickWith({Successor(TaskRecord(kShell, "new", 9))}), 9);
+}
+
+TEST_F(UnknownExecByThreadTest, ExecDuringThePassMakesARowAtOnce) {
+  builder_.BeginPass(false);
+  builder_.OnTask(Successor(TaskRecord(kShell, "new", 6)));
+  WorkerExecs();
+  ExpectOneRow(EndTick(), 6);
+}
+
+TEST_F(UnknownExecByThreadTest, PassThatIsFasterThanAllOfItsRecordsWaitsForThem) {
+  builder_.BeginPass(false);
+  builder_.OnTask(Successor(TaskRecord(kShell, "new", 6)));
+  Ring(ForkRecord(kShell, 1, "sh"));
+  Ring(ForkRecord(kWorker, 100, "sh"));
+  OldLeaderEnds();
+  WorkerLeavesItsNumber();
+  WorkerExecs();
+  EndTick();
+  const auto result = TickWith({Successor(TaskRecord(kShell, "new", 6))});
+  EXPECT_EQ(Find(*result.snapshot, 100, true)->values[v1::TASK_RUNTIME_NS], 8 + 1);
+  EXPECT_EQ(Find(*result.snapshot, 100)->values[v1::TASK_RUNTIME_NS], 8 + 6);
+  EXPECT_EQ(static_cast<int64_t>(builder_.accounted_runtime_ns()) - before_ns_, 8 + 6);
+}
+
 }  // namespace
 }  // namespace taskmon::daemon
