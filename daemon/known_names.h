@@ -26,6 +26,7 @@ class KnownNames {
   bool IsUserRead(uint32_t uid) const;
 
   void LearnUser(uint32_t uid, const SharedText& name);
+  // Only of a path that is known to be this cgroup's.
   void LearnCgroup(uint64_t cgroup_id, const CgroupIdentity& identity);
 
   // All that is known, for plans; the versions grow when there is more.

@@ -82,7 +82,7 @@ CgroupIdentity ParseCgroupPath(const std::string& path) {
   return identity;
 }
 
-std::string CgroupPathFromProc(const std::string& text) {
+CgroupPath CgroupPathFromProc(const std::string& text) {
   std::string unified;
   std::string systemd;
   std::istringstream lines(text);
@@ -92,7 +92,8 @@ std::string CgroupPathFromProc(const std::string& text) {
     const size_t named = line.find(":name=systemd:");
     if (named != std::string::npos) systemd = line.substr(named + strlen(":name=systemd:"));
   }
-  return unified.size() > 1 || systemd.empty() ? unified : systemd;
+  if (unified.size() > 1 || systemd.empty()) return {unified, !unified.empty()};
+  return {systemd, false};
 }
 
 void NameReader::Start() {
@@ -159,7 +160,11 @@ NameAnswer NameReader::Resolve(const NameRequest& request) const {
     answer.cmdline = ShortenCommandLine(JoinArguments(std::move(raw)));
   }
   if (request.exe) answer.exe = ReadLink(directory + "/exe");
-  if (request.cgroup) answer.cgroup = ParseCgroupPath(CgroupPathFromProc(ReadUpTo(directory + "/cgroup", 16384)));
+  if (request.cgroup) {
+    const CgroupPath cgroup = CgroupPathFromProc(ReadUpTo(directory + "/cgroup", 16384));
+    answer.cgroup = ParseCgroupPath(cgroup.path);
+    answer.cgroup_unified = cgroup.unified;
+  }
   // Read last: if the number still belongs to the process that was asked about, so did everything read before.
   answer.found = StartedAt(ReadUpTo(directory + "/stat", 4096), request.start_ns);
   return answer;

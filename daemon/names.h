@@ -29,8 +29,14 @@ struct CgroupIdentity {
 // Pure: "/system.slice/ssh.service" → unit ssh.service; "/docker/<64 hex>" and its kin → container, first 12 digits.
 CgroupIdentity ParseCgroupPath(const std::string& path);
 
-// The text of /proc/TID/cgroup → the path in the v2 hierarchy, or systemd's where v2 says only "/".
-std::string CgroupPathFromProc(const std::string& text);
+struct CgroupPath {
+  std::string path;
+  bool unified = false;  // in the v2 hierarchy: who has the same cgroup id has the same path
+  bool operator==(const CgroupPath&) const = default;
+};
+
+// The text of /proc/TID/cgroup → the path in the v2 hierarchy, or systemd's own where v2 says only "/".
+CgroupPath CgroupPathFromProc(const std::string& text);
 
 // A command line as the kernel holds it, a NUL after each argument → the arguments joined by blanks. Pure.
 std::string JoinArguments(std::string raw);
@@ -57,6 +63,7 @@ struct NameAnswer {
   std::string cmdline;
   std::string exe;
   CgroupIdentity cgroup;
+  bool cgroup_unified = false;  // as in CgroupPath
   std::string user;
 };
 

@@ -81,7 +81,7 @@ void FillScheduling(char state, int32_t nice, int32_t priority, uint32_t cpu, Sa
 
 bool RowMaker::AreNamesKnown(const Process& process) const {
   if (process.info->kthread) return true;
-  return process.names_read && names_.Cgroup(process.cgroup_id) != nullptr && names_.IsUserRead(process.info->uid);
+  return process.names_read && process.cgroup_read && names_.IsUserRead(process.info->uid);
 }
 
 bool RowMaker::Judge(Process* process) {

@@ -28,6 +28,7 @@ bool UpdateField(Process* process, Field TaskInfo::*field, const Value& value) {
 }
 
 void UpdateCgroup(Process* process, const CgroupIdentity& identity) {
+  process->cgroup_read = true;
   UpdateField(process, &TaskInfo::cgroup, identity.path);
   UpdateField(process, &TaskInfo::unit, identity.unit);
   UpdateField(process, &TaskInfo::container, identity.container);
@@ -192,6 +193,7 @@ void TaskKeeper::UpdateOwner(Process* process, const Owner& owner, uint64_t boot
   if (process->cgroup_id == owner.cgroup_id) return;
   if (decided) Touch(process, rules::Occasion::kCgroup, boot_ns);
   process->cgroup_id = owner.cgroup_id;
+  process->cgroup_read = false;
   if (const CgroupIdentity* known = names().Cgroup(owner.cgroup_id)) {
     UpdateCgroup(process, *known);
   } else {
@@ -217,6 +219,7 @@ Process* TaskKeeper::BirthOf(const tm_fork_record& record) {
     process->info.CopyFrom(parent->process->info);
     process->Identify(record.id.tgid, record.id.process_start_ns);
     process->cgroup_id = parent->process->cgroup_id;
+    process->cgroup_read = parent->process->cgroup_read;
     process->wants_names = parent->process->wants_names || !parent->process->names_read;
     process->names_read = parent->process->names_read;
     if (admission_ != nullptr)
@@ -475,14 +478,32 @@ void TaskKeeper::OnNames(const NameAnswer& answer) {
   const NameRequest& request = answer.request;
   if (request.user) UpdateUser(request.uid, answer.user);
   if (request.tgid == 0 || !answer.found) return;
-  if (request.cgroup) names().LearnCgroup(request.cgroup_id, answer.cgroup);
   Process* process = table_.FindProcess(request.tgid, request.start_ns);
   if (process == nullptr) return;
   if (!process->names_read || process->standing.names_pending) process->info_changed = true;
   process->names_read = true;
   if (request.cmdline && !answer.cmdline.empty()) UpdateText(process, &TaskInfo::cmdline, answer.cmdline);
   if (request.exe && !answer.exe.empty()) UpdateText(process, &TaskInfo::exe, answer.exe);
-  if (const CgroupIdentity* known = names().Cgroup(process->cgroup_id)) UpdateCgroup(process, *known);
+  OnCgroup(process, answer);
+}
+
+void TaskKeeper::OnCgroup(Process* process, const NameAnswer& answer) {
+  const NameRequest& request = answer.request;
+  if (const CgroupIdentity* known = names().Cgroup(process->cgroup_id)) return UpdateCgroup(process, *known);
+  if (!request.cgroup || request.cgroup_id != process->cgroup_id) return;  // another one by now: it is asked for anew
+  UpdateCgroup(process, answer.cgroup);
+  if (answer.cgroup_unified)
+    read_cgroups_.push_back({request.tgid, request.start_ns, request.cgroup_id, answer.cgroup});
+}
+
+// A process may have moved between the record that told of its cgroup and the reading of its path: the pass after that
+// shows it elsewhere.
+void TaskKeeper::LearnCgroups() {
+  for (const ReadCgroup& read : std::exchange(read_cgroups_, {})) {
+    const Process* process = table_.FindProcess(read.tgid, read.start_ns);
+    if (process == nullptr || process->exited || process->cgroup_id != read.cgroup_id) continue;
+    if (names().Cgroup(read.cgroup_id) == nullptr) names().LearnCgroup(read.cgroup_id, read.identity);
+  }
 }
 
 void TaskKeeper::OnSmaps(const SmapsAnswer& answer) {
@@ -495,6 +516,7 @@ void TaskKeeper::OnSmaps(const SmapsAnswer& answer) {
 
 void TaskKeeper::EndPass() {
   TakeSuccessors();
+  LearnCgroups();
   if (pass_all_) RemoveUnseen();
   pass_all_ = false;
 }

@@ -78,6 +78,8 @@ class TaskKeeper {
   };
   void UpdateOwner(Process* process, const Owner& owner, uint64_t boot_ns);
   void UpdateText(Process* process, SharedText TaskInfo::*field, const std::string& text);
+  void OnCgroup(Process* process, const NameAnswer& answer);
+  void LearnCgroups();
   void UpdateUser(uint32_t uid, const SharedText& name);
   void Remove(Thread* thread);
   void FinishProcess(Process* process, const tm_task_record& record);
@@ -94,6 +96,13 @@ class TaskKeeper {
   RowMaker rows_;
   TaskTable table_;
   std::vector<Event> events_;
+  struct ReadCgroup {
+    int32_t tgid;
+    uint64_t start_ns;
+    uint64_t cgroup_id;
+    CgroupIdentity identity;
+  };
+  std::vector<ReadCgroup> read_cgroups_;    // since the pass before
   std::vector<tm_task_record> successors_;  // of this pass, in lines of which nothing is known
   uint64_t pass_ = 0;
   bool pass_all_ = false;

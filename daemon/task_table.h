@@ -98,6 +98,7 @@ struct Process {
   bool born_in_tick = false;
   bool wants_names = false;       // command line, exe, cgroup still to be read from /proc
   bool names_read = false;        // … or known from exec: what they say can be relied on
+  bool cgroup_read = false;       // … and its cgroup's, as of cgroup_id
   bool names_may_differ = false;  // it has done something since /proc was last asked
   bool wants_dead_sums = true;    // threads that ended before it was first seen are still to be taken over
   bool answered_wanted = false;   // whether the kernel side was told that it is wanted, see answered_seq

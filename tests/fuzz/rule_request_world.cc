@@ -103,7 +103,8 @@ void RuleMachine::Live(uint64_t secret_seed) {
                                            .elapsed_ns = tick == 1 ? 0 : kSecond});
     newest_ = result.snapshot;
     for (const daemon::NameRequest& request : result.requests) {
-      builder_->OnNames({.request = request, .found = true, .cgroup = {.path = "/"}, .user = "somebody"});
+      builder_->OnNames(
+          {.request = request, .found = true, .cgroup = {.path = "/"}, .cgroup_unified = true, .user = "somebody"});
     }
   }
 }

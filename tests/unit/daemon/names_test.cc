@@ -32,10 +32,12 @@ TEST(CgroupPath, ContainersOfTheCommonEnginesAreKnown) {
 }
 
 TEST(CgroupPath, UnifiedHierarchyWinsUnlessItSaysOnlyRoot) {
-  EXPECT_EQ(CgroupPathFromProc("0::/system.slice/a.service\n"), "/system.slice/a.service");
-  EXPECT_EQ(CgroupPathFromProc("12:cpu:/x\n1:name=systemd:/system.slice/b.service\n0::/\n"), "/system.slice/b.service");
-  EXPECT_EQ(CgroupPathFromProc("0::/\n"), "/");
-  EXPECT_EQ(CgroupPathFromProc(""), "");
+  EXPECT_EQ(CgroupPathFromProc("0::/system.slice/a.service\n"), (CgroupPath{"/system.slice/a.service", true}));
+  EXPECT_EQ(CgroupPathFromProc("12:cpu:/x\n1:name=systemd:/system.slice/b.service\n0::/\n"),
+            (CgroupPath{"/system.slice/b.service", false}));
+  EXPECT_EQ(CgroupPathFromProc("1:name=systemd:/b.service\n"), (CgroupPath{"/b.service", false}));
+  EXPECT_EQ(CgroupPathFromProc("0::/\n"), (CgroupPath{"/", true}));
+  EXPECT_EQ(CgroupPathFromProc(""), (CgroupPath{"", false}));
 }
 
 NameAnswer Ask(NameReader& reader, const NameRequest& request) {

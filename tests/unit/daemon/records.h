@@ -42,6 +42,12 @@ inline tm_task_record TaskRecord(const Who& who, const std::string& comm, uint64
   return record;
 }
 
+inline tm_task_record Preexisting(tm_task_record record) {
+  record.flags |= TM_TASK_PREEXISTING;
+  record.accounted_ns = record.counters[TM_C_RUNTIME_NS];
+  return record;
+}
+
 inline tm_task_record FinalRecord(const Who& who, const std::string& comm, uint64_t runtime_ns, uint64_t time_ns,
                                   int32_t wait_status, bool last) {
   tm_task_record record = TaskRecord(who, comm, runtime_ns);

@@ -13,12 +13,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-tm_task_record Preexisting(tm_task_record record) {
-  record.flags |= TM_TASK_PREEXISTING;
-  record.accounted_ns = record.counters[TM_C_RUNTIME_NS];
-  return record;
-}
-
 TEST_F(SampleBuilderTest, SingleThreadedProcessHasOneRow) {
   auto result = TickWith({TaskRecord(kShell, "sh", 7)});
   ASSERT_EQ(result.snapshot->tasks.size(), 1u);
@@ -411,48 +405,6 @@ TEST_F(SampleBuilderTest, RenameShowsAtOnce) {
   auto result = TickWith({});
   EXPECT_EQ(Find(*result.snapshot, 101, true)->info->comm, "named");
   EXPECT_EQ(Find(*result.snapshot, 100)->info->comm, "sh");
-}
-
-TEST_F(SampleBuilderTest, NamesAreAskedForOnceAndFilledIn) {
-  auto result = TickWith({Preexisting(TaskRecord(kShell, "sh", 7))});
-  ASSERT_EQ(result.requests.size(), 2u);
-  EXPECT_TRUE(result.requests[0].cmdline && result.requests[0].exe && result.requests[0].cgroup);
-  EXPECT_TRUE(result.requests[1].user);
-  builder_.OnNames({.request = result.requests[0],
-                    .found = true,
-                    .cmdline = "sh -l",
-                    .exe = "/bin/dash",
-                    .cgroup = {.path = "/system.slice/ssh.service", .unit = "ssh.service"}});
-  builder_.OnNames({.request = result.requests[1], .user = "root"});
-  result = TickWith({});
-  EXPECT_THAT(result.requests, IsEmpty());
-  const TaskInfo& info = *result.snapshot->tasks[0]->info;
-  EXPECT_EQ(info.cmdline, "sh -l");
-  EXPECT_EQ(info.exe, "/bin/dash");
-  EXPECT_EQ(info.unit, "ssh.service");
-  EXPECT_EQ(info.user, "root");
-}
-
-TEST_F(SampleBuilderTest, ATextThatIsItsParentsIsInMemoryOnce) {
-  tm_task_record child = TaskRecord(Leader(200, 6 * kSecond), "sh", 7);
-  child.ppid = 100;
-  const auto first = TickWith({Preexisting(TaskRecord(kShell, "sh", 7)), Preexisting(child)});
-  for (const NameRequest& request : first.requests) {
-    if (request.tgid != 0)
-      builder_.OnNames({.request = request, .found = true, .cmdline = "sh worker", .exe = "/bin/sh"});
-  }
-  const auto result = TickWith({});
-  const TaskInfo& parent = *Find(*result.snapshot, 100)->info;
-  const TaskInfo& worker = *Find(*result.snapshot, 200)->info;
-  EXPECT_EQ(worker.cmdline, "sh worker");
-  EXPECT_EQ(&worker.cmdline.str(), &parent.cmdline.str());
-  EXPECT_EQ(&worker.exe.str(), &parent.exe.str());
-}
-
-TEST_F(SampleBuilderTest, AnswerAboutAnotherProcessOfThatNumberIsIgnored) {
-  auto result = TickWith({Preexisting(TaskRecord(kShell, "sh", 7))});
-  builder_.OnNames({.request = result.requests[0], .found = false, .cmdline = "someone else"});
-  EXPECT_EQ(TickWith({}).snapshot->tasks[0]->info->cmdline, "");
 }
 
 tm_task_record WithLookups(tm_task_record record, uint64_t lookups, uint64_t adds) {
