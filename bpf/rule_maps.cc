@@ -231,9 +231,17 @@ void RuleMaps::FillSet(const KernelRules& rules, uint32_t index) {
 
 absl::Status RuleMaps::Answer(std::span<const UserVerdict> verdicts) {
   const uint64_t dropped_before = dropped_verdicts_;
+  const bool some_wait = !answered_.empty();
   for (const UserVerdict& verdict : verdicts) {
     const tm_process_key key{.start_ns = verdict.start_ns, .tgid = verdict.tgid, .pad = 0};
-    const tm_user_verdict value{.seq = verdict.decision_seq, .wanted = verdict.wanted, .used = verdict.used};
+    tm_user_verdict value{.seq = 0, .wanted = true, .used = 0};
+    // What waits for the process already is added to, not replaced. Finding nothing leaves the value alone.
+    if (some_wait) bpf_map_lookup_elem(fds_.verdicts, &key, &value);
+    if (verdict.decision_seq != 0) {
+      value.seq = verdict.decision_seq;
+      value.wanted = verdict.wanted;
+    }
+    value.used |= verdict.used;
     if (bpf_map_update_elem(fds_.verdicts, &key, &value, BPF_ANY) != 0) {
       ++dropped_verdicts_;
       continue;

@@ -154,6 +154,26 @@ TEST_F(RulesTest, AnsweredOnceAnIdleTaskIsLookedAtAgain) {
   EXPECT_EQ(PassOf(actor.tid(), false).decision.at, TM_DECIDED_USER);
 }
 
+TEST_F(RulesTest, AnAnswerAndWhatIsToldOfConnectionsDoNotDisplaceEachOther) {
+  Actor first({}), second({});
+  const auto told = PassOf(first.tid()), answered = PassOf(second.tid());
+  KernelRules rules = Filter();
+  rules.first_user_rule = kTrack;
+  SetRules(rules);
+  for (const auto* task : {&told, &answered}) {
+    Tell({.tgid = task->id.tgid, .start_ns = task->id.process_start_ns, .used = TM_TASK_TCP_USED});
+  }
+  const auto first_pending = PassOf(first.tid()), second_pending = PassOf(second.tid());
+  EXPECT_EQ(first_pending.decision.verdict, TM_VERDICT_PENDING);
+  Tell(Answer(first_pending, false));
+  Tell({.tgid = told.id.tgid, .start_ns = told.id.process_start_ns, .used = TM_TASK_TCP_USED});
+  Tell({.tgid = answered.id.tgid, .start_ns = answered.id.process_start_ns, .used = TM_TASK_UDP_USED});
+  Tell(Answer(second_pending, false));
+  const auto tasks = Pass();
+  EXPECT_EQ(tasks.at(first.tid()).decision.at, TM_DECIDED_USER) << "it was told before: nothing new";
+  EXPECT_TRUE(tasks.at(second.tid()).flags & TM_TASK_UDP_USED);
+}
+
 TEST_F(RulesTest, VerdictsBeyondTheLimitAreCounted) {
   std::vector<UserVerdict> verdicts(kMaxUserVerdicts + 10);
   for (size_t i = 0; i < verdicts.size(); ++i) verdicts[i] = {.tgid = static_cast<int32_t>(i + 1), .start_ns = i};
