@@ -81,7 +81,7 @@ void FillScheduling(char state, int32_t nice, int32_t priority, uint32_t cpu, Sa
 
 bool RowMaker::AreNamesKnown(const Process& process) const {
   if (process.info->kthread) return true;
-  return process.names_read && process.cgroup_read && names_.IsUserRead(process.info->uid);
+  return process.names_read && names_.IsUserRead(process.info->uid);
 }
 
 bool RowMaker::Judge(Process* process) {
@@ -94,7 +94,8 @@ bool RowMaker::Judge(Process* process) {
     admission->Decide({.info = &*process->info,
                        .tcp_used = ConnectionUsed(process->used_flags, TM_TASK_TCP_USED, attached_),
                        .udp_used = ConnectionUsed(process->used_flags, TM_TASK_UDP_USED, attached_),
-                       .names_known = AreNamesKnown(*process)},
+                       .names_known = AreNamesKnown(*process),
+                       .cgroup_known = process->info->kthread || process->cgroup_read},
                       occasion, process->occasion_boot_ns, &standing);
   }
   std::vector<std::string> rules;

@@ -130,7 +130,8 @@ bool Admission::Decide(const Subject& subject, Occasion occasion, uint64_t boot_
   standing->settled = 0;
   standing->may_match = verdict.may_match;
   standing->identity_place = verdict.place;
-  standing->names_pending = !subject.names_known && index_.first_by_names() < verdict.place;
+  standing->names_pending = (!subject.names_known && index_.first_by_names() < verdict.place) ||
+                            (!subject.cgroup_known && index_.first_by_cgroup() < verdict.place);
   if (!ChangesNothing(occasion)) standing->inherited = false;
   if (standing->inherited && standing->place < verdict.place) return false;
   uint32_t place = verdict.place;

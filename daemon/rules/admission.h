@@ -32,7 +32,8 @@ struct Subject {
   const TaskInfo* info = nullptr;
   std::optional<bool> tcp_used;  // nullopt: nobody looks
   std::optional<bool> udp_used;
-  bool names_known = true;  // command line, executable and cgroup have been read
+  bool names_known = true;   // command line, executable and user have been read
+  bool cgroup_known = true;  // so has its cgroup's path
 };
 
 class Admission {

@@ -84,10 +84,10 @@ RuleIndex::Kind RuleIndex::KindOf(const query::Expression& expression) {
       case Attribute::kCmdline:
       case Attribute::kExe:
       case Attribute::kApp:
-      case Attribute::kUser:
+      case Attribute::kUser: kind.names = true; break;
       case Attribute::kCgroup:
       case Attribute::kUnit:
-      case Attribute::kContainer: kind.names = true; break;
+      case Attribute::kContainer: kind.cgroup = true; break;
       case Attribute::kTid:
       case Attribute::kTgid:
       case Attribute::kPpid:
@@ -106,7 +106,8 @@ RuleIndex::RuleIndex(const RuleSet& rules) {
     places_[rule.get()] = place;
     kinds_.push_back(KindOf(rule->expression));
     asks_kinship_ |= kinds_.back().kinship;
-    if (first_by_names_ == kNoPlace && kinds_.back().names) first_by_names_ = place;
+    if (kinds_.back().names) first_by_names_ = std::min(first_by_names_, place);
+    if (kinds_.back().cgroup) first_by_cgroup_ = std::min(first_by_cgroup_, place);
     const auto names = NamesNeeded(rule->expression);
     if (!names) for_any_name_.push_back(place);
     for (size_t i = 0; names && i < names->size(); ++i) by_name_[(*names)[i]].push_back(place);

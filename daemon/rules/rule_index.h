@@ -31,8 +31,10 @@ class RuleIndex {
   // The place of the very same rule; kNoPlace: it is not among the enabled ones.
   uint32_t PlaceOf(const CheckedRule* rule) const;
 
-  // The first rule that reads a command line, an executable, a cgroup or a user; kNoPlace: none does.
+  // The first rule that reads a command line, an executable or a user; kNoPlace: none does.
   uint32_t first_by_names() const { return first_by_names_; }
+  // … that reads a cgroup, or what its path tells.
+  uint32_t first_by_cgroup() const { return first_by_cgroup_; }
   // Whether a rule reads what changes from tick to tick.
   bool reads_metrics(uint32_t place) const { return kinds_[place].metrics; }
   // … by itself, without any news of the task: its age, and what rules say of it.
@@ -46,6 +48,7 @@ class RuleIndex {
     bool metrics = false;
     bool time = false;
     bool names = false;
+    bool cgroup = false;
     bool kinship = false;
   };
   static Kind KindOf(const query::Expression& expression);
@@ -56,6 +59,7 @@ class RuleIndex {
   std::unordered_map<std::string, std::vector<uint32_t>> by_name_;
   std::unordered_map<const CheckedRule*, uint32_t> places_;
   uint32_t first_by_names_ = UINT32_MAX;
+  uint32_t first_by_cgroup_ = UINT32_MAX;
   bool asks_kinship_ = false;
 };
 

@@ -23,6 +23,7 @@ class AdmissionTest : public ::testing::Test {
     Standing standing;
     std::optional<bool> tcp = false;
     bool names_known = true;
+    bool cgroup_known = true;
     int64_t rss = 0;
     int64_t iowait_since_ns = 0;
     TaskSample sample;
@@ -42,9 +43,12 @@ class AdmissionTest : public ::testing::Test {
   }
 
   bool Decide(Living* living, Occasion occasion) {
-    return admission_.Decide(
-        {.info = living->info.get(), .tcp_used = living->tcp, .udp_used = false, .names_known = living->names_known},
-        occasion, boot_ns_, &living->standing);
+    return admission_.Decide({.info = living->info.get(),
+                              .tcp_used = living->tcp,
+                              .udp_used = false,
+                              .names_known = living->names_known,
+                              .cgroup_known = living->cgroup_known},
+                             occasion, boot_ns_, &living->standing);
   }
 
   void Rename(Living* living, const std::string& comm, Occasion occasion = Occasion::kRename) {
@@ -178,6 +182,23 @@ TEST_F(AdmissionTest, UntilItsNamesAreReadATaskIsPending) {
   kernel_thread->names_known = false;
   Decide(kernel_thread, Occasion::kStart);
   EXPECT_EQ(RuleOf(kernel_thread), "kernel") << "no rule before it reads names";
+}
+
+TEST_F(AdmissionTest, OnlyWhatARuleReadsIsWaitedFor) {
+  SetRules({{"cmdline", "cmdline =~ x"}, {"named", "comm == nginx"}, {"unit", "unit == web.service"}});
+  Living* task = Add("nginx");
+  task->cgroup_known = false;
+  Decide(task, Occasion::kExec);
+  EXPECT_EQ(RuleOf(task), "named") << "before any rule that reads a cgroup";
+  Rename(task, "sh", Occasion::kExec);
+  EXPECT_EQ(task->standing.now.outcome, Outcome::kPending);
+  task->names_known = false;
+  task->cgroup_known = true;
+  Decide(task, Occasion::kNames);
+  EXPECT_EQ(task->standing.now.outcome, Outcome::kPending);
+  task->names_known = true;
+  Decide(task, Occasion::kNames);
+  EXPECT_EQ(task->standing.now.outcome, Outcome::kBaseline);
 }
 
 TEST_F(AdmissionTest, MetricsPromoteAndTheRuleHolds) {
