@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include "daemon/succession.h"
+
 namespace taskmon::daemon {
 namespace {
 
@@ -41,15 +43,6 @@ void NoteConnections(Process* process, uint32_t flags, uint64_t boot_ns) {
   process->changed = true;
   Touch(process, rules::Occasion::kConnection, boot_ns);
 }
-
-// The counters of the task behind a record, in terms of the line that it belongs to.
-Counters CountersOf(const tm_task_record& record, const Thread& thread) {
-  Counters counters = AsCounters(record.counters);
-  if (thread.succession != nullptr) Add(counters, thread.succession->offset);
-  return counters;
-}
-
-bool AwaitsSuccession(const Thread& line) { return line.succession == nullptr || line.left != nullptr; }
 
 bool IsZombie(const tm_task_record& record) { return record.state == 'Z' || record.state == 'X'; }
 
@@ -135,7 +128,7 @@ Thread* TaskKeeper::ThreadOf(Process* process, const tm_identity& id) {
 
 void TaskKeeper::UpdateThread(Thread* thread, const tm_task_record& record) {
   Process* process = thread->process;
-  const Counters counters = CountersOf(record, *thread);
+  const Counters counters = InLine(*thread, AsCounters(record.counters));
   const uint64_t accounted_ns = thread->known ? thread->counters[TM_C_RUNTIME_NS] : record.accounted_ns;
   accounted_runtime_ns_ += counters[TM_C_RUNTIME_NS] - std::min(accounted_ns, counters[TM_C_RUNTIME_NS]);
   SetCounters(thread, counters);
@@ -285,56 +278,27 @@ void TaskKeeper::OnExec(const tm_exec_record& record) {
 }
 
 // The end of a leader because another thread called exec is not the end of its line.
-void TaskKeeper::LeaveLine(Process* process, Thread* leader, const tm_task_record& record) {
-  Succession* succession = leader->succession.get();
-  if (succession == nullptr || !succession->awaits_leader) {
-    UpdateThread(leader, record);
-    leader->left = std::make_unique<LeftLine>(LeftLine{record.header.time_ns, record.exit_code});
+void TaskKeeper::LeaveLine(Thread* leader, const tm_task_record& record) {
+  if (leader->succession != nullptr && leader->succession->awaits_leader) {
+    accounted_runtime_ns_ += AddRestOfLeader(leader, AsCounters(record.counters))[TM_C_RUNTIME_NS];
     return;
   }
-  // The successor was faster: what the old leader did since it was last seen goes to the line after all.
-  succession->awaits_leader = false;
-  Counters rest = AsCounters(record.counters);
-  Subtract(rest, succession->leader);
-  Add(succession->offset, rest);
-  Counters line = leader->counters;
-  Add(line, rest);
-  SetCounters(leader, line);
-  accounted_runtime_ns_ += rest[TM_C_RUNTIME_NS];
-  leader->changed = true;
-  process->changed = true;
+  UpdateThread(leader, record);
+  leader->left = std::make_unique<LeftLine>(LeftLine{record.header.time_ns, record.exit_code});
 }
 
 // A thread other than the leader has called exec: its own line ends, and it goes on in the leader's (fs/exec.c,
 // de_thread). A leader that had ended before by itself has had its end told; the line then begins anew.
 void TaskKeeper::Succeed(Process* process, Thread* caller, uint64_t boot_ns) {
   Thread* line = table_.FindThread(process->tgid(), process->start_ns());
-  auto succession = std::make_unique<Succession>();
-  succession->awaits_leader = line != nullptr && line->left == nullptr;
+  const bool awaits_leader = line != nullptr && line->left == nullptr;
   if (line == nullptr) {
     line = table_.AddThread(process, process->tgid(), process->start_ns());
     line->born_in_tick = true;
   }
-  succession->leader = line->counters;
-  succession->offset = line->counters;
-  Subtract(succession->offset, caller->counters);
-  line->succession = std::move(succession);
-  line->left.reset();
-  line->known = true;
-  line->valid = caller->valid;
-  line->state = caller->state;
-  line->info_changed = true;
+  SucceedSeen(line, *caller, awaits_leader);
   line->seen_pass = pass_;
   EndThread(caller, boot_ns, 0, fmt::format("became TID {} by exec", process->tgid()));
-}
-
-// Nothing is known of what the successor did under its own number: it was left out, or its records were lost.
-void TaskKeeper::SucceedUnseen(Thread* line) {
-  line->succession = std::make_unique<Succession>();
-  line->succession->awaits_leader = line->known && line->left == nullptr;
-  line->succession->leader = line->counters;
-  line->succession->offset = line->counters;
-  line->left.reset();
 }
 
 // The ring was drained once more: what it has not told of successors it never will.
@@ -375,8 +339,7 @@ void TaskKeeper::OnFinal(const tm_task_record& record) {
   if (told && table_.FindThread(record.id.tid, record.id.start_ns) == nullptr) return FinishProcess(process, record);
   const bool was_leader = record.id.start_ns == record.id.process_start_ns;
   if ((record.flags & TM_TASK_ENDED_BY_EXEC) != 0 && was_leader && (record.flags & TM_TASK_GROUP_DEAD) == 0) {
-    return LeaveLine(process,
-                     ThreadOf(process, {process->tgid(), process->tgid(), process->start_ns(), process->start_ns()}),
+    return LeaveLine(ThreadOf(process, {process->tgid(), process->tgid(), process->start_ns(), process->start_ns()}),
                      record);
   }
   Thread* thread = ThreadOf(process, record.id);

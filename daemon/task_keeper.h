@@ -84,9 +84,8 @@ class TaskKeeper {
   void Remove(Thread* thread);
   void FinishProcess(Process* process, const tm_task_record& record);
   void EndThread(Thread* thread, uint64_t boot_ns, int32_t wait_status, const std::string& detail);
-  void LeaveLine(Process* process, Thread* leader, const tm_task_record& record);
+  void LeaveLine(Thread* leader, const tm_task_record& record);
   void Succeed(Process* process, Thread* caller, uint64_t boot_ns);
-  void SucceedUnseen(Thread* line);
   void TakeSuccessors();
   void RemoveUnseen();
   Event& AddExit(uint64_t boot_ns, uint64_t start_ns, int32_t wait_status,
