@@ -153,6 +153,7 @@ void WindowFolder::Add(const Row& row, Cell* cell) const {
 void WindowFolder::Remember(const Row& row, Member* member) const {
   member->seen = tick_number_;
   member->lived = true;
+  member->left_out = false;
   // An idle task has counted nothing but the wait it is in.
   const bool all = !row.idle() || member->totals.empty();
   member->totals.resize(counters_.size());
@@ -171,6 +172,15 @@ void WindowFolder::CountDead(const Row& row, Member* member) const {
     member->totals[c] += increase;
     member->lived |= increase != 0;
   }
+}
+
+// Still known: the end of somebody unknown would count in full.
+void WindowFolder::LeaveOut(const TaskKey& key) {
+  const auto member = members_.find(key);
+  if (member == members_.end() || !member->second.lived) return;
+  member->second.seen = tick_number_;
+  member->second.left_out = true;
+  member->second.totals.clear();
 }
 
 void WindowFolder::Seed(const Snapshot& before) {
@@ -199,7 +209,7 @@ absl::Status WindowFolder::AddTick(const Snapshot& snapshot, TestMemory* memory)
     }
     const Row row = MakeRow(snapshot, *snapshot.tasks[i], caller_);
     if (!plan_.expression().Matches(row, memory)) {
-      members_.erase(row.info().key);
+      LeaveOut(row.info().key);
       continue;
     }
     absl::StatusOr<Cell*> cell = CellOf(row);
@@ -227,6 +237,18 @@ bool WindowFolder::HasRowOfItsOwn(const Event& end) const {
   return final.valid[v1::TASK_THREAD_CREATE_COUNT] && final.values[v1::TASK_THREAD_CREATE_COUNT] == 0;
 }
 
+// What no row told of it.
+void WindowFolder::CountEnd(const TaskSample& sample, const Member* member, Cell* cell) const {
+  if (member != nullptr && member->left_out) return;
+  for (size_t c = 0; c < counters_.size(); ++c) {
+    const size_t i = counters_[c];
+    if (!sample.valid[metrics_[i]]) continue;
+    const int64_t before = member != nullptr ? member->totals[c] : 0;
+    cell->values[i] += std::max<int64_t>(0, sample.values[metrics_[i]] - before);
+    cell->known[i] = true;
+  }
+}
+
 absl::Status WindowFolder::AddEnd(const Event& event) {
   if (event.type != EventType::kExit || event.task == nullptr || event.final_sample == nullptr) return absl::OkStatus();
   const TaskInfo& info = *event.task;
@@ -248,6 +270,10 @@ absl::Status WindowFolder::AddEnd(const Event& event) {
     if (plan_.expression().needs_memory() || !plan_.expression().Matches(row)) return absl::OkStatus();
   }
   Cell* cell = member != members_.end() ? member->second.cell : nullptr;
+  if (cell == nullptr && known && member->second.left_out) {
+    members_.erase(member);
+    return absl::OkStatus();
+  }
   if (cell == nullptr) {
     absl::StatusOr<Cell*> found = CellOf(row);
     if (!found.ok()) return found.status();
@@ -257,13 +283,7 @@ absl::Status WindowFolder::AddEnd(const Event& event) {
   // It may have ended as somebody else than it was at the last tick.
   cell->guarded_visible &= row.guarded_visible;
   cell->cmdline_visible &= row.cmdline_visible;
-  for (size_t c = 0; c < counters_.size(); ++c) {
-    const size_t i = counters_[c];
-    if (!sample.valid[metrics_[i]]) continue;
-    const int64_t before = known ? member->second.totals[c] : 0;
-    cell->values[i] += std::max<int64_t>(0, sample.values[metrics_[i]] - before);
-    cell->known[i] = true;
-  }
+  CountEnd(sample, known ? &member->second : nullptr, cell);
   cell->ended_wall_ns = event.wall_ns;
   members_.erase(info.key);
   return absl::OkStatus();

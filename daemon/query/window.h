@@ -89,6 +89,7 @@ class WindowFolder {
     Cell* cell = nullptr;         // of the window at work; null: not in it yet
     std::vector<int64_t> totals;  // of counters_: what had been counted by its newest row
     bool lived = false;           // a row of its life is counted, not just rows of what waits to be reaped
+    bool left_out = false;        // it did not match at its newest row: its end adds nothing
     uint64_t seen = 0;            // number of the tick
   };
   enum class Way : uint8_t { kCount, kMean, kLargest, kWitness, kHits, kLast, kNone };
@@ -99,6 +100,8 @@ class WindowFolder {
   void CountDead(const Row& row, Member* member) const;
   void AddWitnesses(const Row& row, v1::Metric maximum, Cell* cell) const;
   void Remember(const Row& row, Member* member) const;
+  void LeaveOut(const TaskKey& key);
+  void CountEnd(const TaskSample& sample, const Member* member, Cell* cell) const;
   WindowRow MakeWindowRow(Cell* cell, const Snapshot& moment) const;
 
   const Plan& plan_;

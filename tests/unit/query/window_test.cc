@@ -171,6 +171,45 @@ TEST(Window, TakesOnlyTicksThatMatch) {
   EXPECT_EQ(Value(result.rows[0], result, v1::TASK_RUNTIME_NS), 20);
 }
 
+// Of a process that was seen and did not match any more, what its ticks did not tell is nobody's.
+TEST(Window, WhoStoppedMatchingIsNotCountedAgainByItsEnd) {
+  const Plan plan = PlanFor("rss > 1500");
+  for (const GroupBy by : {GroupBy::kTask, GroupBy::kComm}) {
+    WindowFolder folder(plan, kRoot, by);
+    folder.Seed(World(1, {}));
+    const auto born_inside = [](int64_t runtime, int64_t ran, int64_t rss) {
+      TaskBuilder task = Worker(7, runtime, ran, rss);
+      task.Info([](TaskInfo& info) { info.key.start_ns = info.process_start_ns = kBoot + 6 * kSecond - 4 * kSecond; });
+      return task;
+    };
+    ASSERT_TRUE(folder.AddTick(World(3, {born_inside(400, 400, 4096)}), nullptr).ok());
+    ASSERT_TRUE(folder.AddTick(World(4, {born_inside(500, 100, 4096)}), nullptr).ok());
+    ASSERT_TRUE(folder.AddTick(World(5, {born_inside(530, 30, 1024)}), nullptr).ok());
+    Event end = End(7, 6, 550, 4 * kSecond);
+    auto final_sample = std::make_shared<TaskSample>(*end.final_sample);
+    final_sample->valid.set(v1::TASK_PM_SIZE);
+    final_sample->values.Set(v1::TASK_PM_SIZE, 4096);  // it matches as a whole
+    end.final_sample = std::move(final_sample);
+    ASSERT_TRUE(folder.AddEnd(end).ok());
+    const WindowResult result = folder.Take();
+    ASSERT_EQ(result.rows.size(), 1u);
+    EXPECT_EQ(Value(result.rows[0], result, v1::TASK_RUNTIME_NS), 500);
+    EXPECT_EQ(result.rows[0].ended_wall_ns, by == GroupBy::kTask ? end.wall_ns : 0);
+  }
+}
+
+TEST(Window, WhoMatchesAgainIsCountedFromThereOn) {
+  const Plan plan = PlanFor("rss > 1500");
+  WindowFolder folder(plan, kRoot, GroupBy::kTask);
+  folder.Seed(World(1, {Worker(7, 1000, 0, 4096)}));
+  ASSERT_TRUE(folder.AddTick(World(2, {Worker(7, 1300, 300, 1024)}), nullptr).ok());
+  ASSERT_TRUE(folder.AddTick(World(3, {Worker(7, 1320, 20, 4096)}), nullptr).ok());
+  ASSERT_TRUE(folder.AddEnd(End(7, 4, 1350, 100 * kSecond)).ok());
+  const WindowResult result = folder.Take();
+  ASSERT_EQ(result.rows.size(), 1u);
+  EXPECT_EQ(Value(result.rows[0], result, v1::TASK_RUNTIME_NS), 20 + 30);
+}
+
 TEST(Window, EachStepBeginsAnew) {
   const Plan plan = PlanFor();
   WindowFolder folder(plan, kRoot, GroupBy::kApp);
