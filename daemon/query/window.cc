@@ -72,14 +72,19 @@ absl::StatusOr<GroupBy> ParseGroupBy(std::string_view text_untrusted) {
 
 WindowFolder::WindowFolder(const Plan& plan, const Caller& caller, GroupBy by) : plan_(plan), caller_(caller), by_(by) {
   const MetricSet needed = plan.needed();
+  std::vector<v1::Metric> means;
   for (const MetricDesc& metric : AllMetrics()) {
     if (!needed[metric.id] || IsDerived(metric.id)) continue;
     const Way way = WayOf(metric);
-    if (way == Way::kNone) continue;
+    if (way == Way::kMean) means.push_back(metric.id);
+    if (way == Way::kNone || way == Way::kMean) continue;
     if (way == Way::kCount) counters_.push_back(metrics_.size());
     metrics_.push_back(metric.id);
     ways_.push_back(way);
   }
+  means_begin_ = metrics_.size();
+  metrics_.insert(metrics_.end(), means.begin(), means.end());
+  ways_.resize(metrics_.size(), Way::kMean);
 }
 
 WindowFolder::Way WindowFolder::WayOf(const MetricDesc& metric) const {
@@ -102,8 +107,8 @@ absl::StatusOr<WindowFolder::Cell*> WindowFolder::CellOf(const Row& row) {
       return absl::ResourceExhaustedError(
           fmt::format("more than {} tasks were there; choose a shorter time, an expression or --by", kMaxRows));
     }
-    cell->values.resize(metrics_.size());
-    cell->sums.resize(metrics_.size());
+    cell->values.resize(means_begin_);
+    cell->sums.resize(metrics_.size() - means_begin_);
     cell->known.resize(metrics_.size());
     if (by_ != GroupBy::kTask) cell->info = GroupInfo(row.info(), by_);
   }
@@ -122,10 +127,15 @@ void WindowFolder::AddWitnesses(const Row& row, v1::Metric maximum, Cell* cell) 
   }
 }
 
+void WindowFolder::Enter(Cell* cell, Member* member) const {
+  if (member->cell == cell) return;
+  Settle(member);
+  member->cell = cell;
+  ++cell->tasks;
+}
+
 void WindowFolder::Add(const Row& row, Cell* cell) const {
-  const double weight = static_cast<double>(std::max<uint64_t>(row.snapshot->tick.elapsed_ns, 1));
-  cell->weight += weight;
-  for (size_t i = 0; i < metrics_.size(); ++i) {
+  for (size_t i = 0; i < means_begin_; ++i) {
     if (ways_[i] == Way::kWitness) continue;  // comes with its maximum
     const std::optional<int64_t> value =
         ways_[i] == Way::kCount ? ResolveIncrease(row, metrics_[i]) : ResolveValue(row, metrics_[i]);
@@ -133,7 +143,6 @@ void WindowFolder::Add(const Row& row, Cell* cell) const {
     const bool first = !std::exchange(cell->known[i], true);
     switch (ways_[i]) {
       case Way::kCount: cell->values[i] += *value; break;
-      case Way::kMean: cell->sums[i] += static_cast<double>(*value) * weight; break;
       case Way::kLargest:
         if (!first && *value <= cell->values[i]) break;
         cell->values[i] = *value;
@@ -142,12 +151,46 @@ void WindowFolder::Add(const Row& row, Cell* cell) const {
       case Way::kHits: {
         const double lookups = std::max(1.0, static_cast<double>(row.sample->deltas[v1::TASK_PAGE_CACHE_LOOKUP_COUNT]));
         cell->lookups += lookups;
-        cell->sums[i] += lookups * static_cast<double>(*value);
+        cell->hits += lookups * static_cast<double>(*value);
         break;
       }
       default: cell->values[i] = *value;
     }
   }
+}
+
+void WindowFolder::AddToMeans(const Row& row, Member* member) const {
+  const double ns = static_cast<double>(std::max<uint64_t>(row.snapshot->tick.elapsed_ns, 1));
+  member->present_ns += ns;
+  member->means.resize(metrics_.size() - means_begin_);
+  for (size_t m = 0; m < member->means.size(); ++m) {
+    const std::optional<int64_t> value = ResolveValue(row, metrics_[means_begin_ + m]);
+    if (!value) continue;
+    member->means[m].sum += static_cast<double>(*value) * ns;
+    member->means[m].known_ns += ns;
+  }
+}
+
+// Some values come later than their task, and are not 0 before: where one is not known it is taken to be as it is on
+// the whole.
+void WindowFolder::Settle(Member* member) const {
+  Cell* const cell = member->cell;
+  if (cell == nullptr) return;
+  cell->present_ns += member->present_ns;
+  for (size_t m = 0; m < member->means.size(); ++m) {
+    const Mean& mean = member->means[m];
+    if (mean.known_ns == 0) continue;
+    cell->known[means_begin_ + m] = true;
+    cell->sums[m] += mean.sum / mean.known_ns * member->present_ns;
+  }
+  member->cell = nullptr;
+  member->means.clear();
+  member->present_ns = 0;
+}
+
+void WindowFolder::Forget(Members::iterator member) {
+  Settle(&member->second);
+  members_.erase(member);
 }
 
 void WindowFolder::Remember(const Row& row, Member* member) const {
@@ -195,7 +238,9 @@ void WindowFolder::Seed(const Snapshot& before) {
 }
 
 absl::Status WindowFolder::AddTick(const Snapshot& snapshot, TestMemory* memory) {
-  if (snapshot.boot_id != boot_id_) members_.clear();
+  if (snapshot.boot_id != boot_id_) {
+    while (!members_.empty()) Forget(members_.begin());
+  }
   if (begin_boot_ns_ == 0 || snapshot.boot_id != boot_id_) {
     begin_boot_ns_ = snapshot.tick.boot_ns - std::min(snapshot.tick.boot_ns, snapshot.tick.elapsed_ns);
   }
@@ -204,7 +249,8 @@ absl::Status WindowFolder::AddTick(const Snapshot& snapshot, TestMemory* memory)
   if (++ticks_ == 1) first_tick_ = tick_number_;
   for (size_t i = 0; i < snapshot.tasks.size(); ++i) {
     if (!plan_.Includes(snapshot, i)) {
-      members_.erase(snapshot.tasks[i]->info->key);  // its threads have rows now
+      const auto member = members_.find(snapshot.tasks[i]->info->key);
+      if (member != members_.end()) Forget(member);  // its threads have rows now
       continue;
     }
     const Row row = MakeRow(snapshot, *snapshot.tasks[i], caller_);
@@ -214,10 +260,10 @@ absl::Status WindowFolder::AddTick(const Snapshot& snapshot, TestMemory* memory)
     }
     absl::StatusOr<Cell*> cell = CellOf(row);
     if (!cell.ok()) return cell.status();
-    Add(row, *cell);
     Member& member = members_[row.info().key];
-    if (member.cell != *cell) ++(*cell)->tasks;
-    member.cell = *cell;
+    Enter(*cell, &member);
+    Add(row, *cell);
+    AddToMeans(row, &member);
     IsDead(row) ? CountDead(row, &member) : Remember(row, &member);
   }
   last_ = snapshot.tick;
@@ -270,22 +316,20 @@ absl::Status WindowFolder::AddEnd(const Event& event) {
     if (plan_.expression().needs_memory() || !plan_.expression().Matches(row)) return absl::OkStatus();
   }
   Cell* cell = member != members_.end() ? member->second.cell : nullptr;
-  if (cell == nullptr && known && member->second.left_out) {
-    members_.erase(member);
-    return absl::OkStatus();
-  }
-  if (cell == nullptr) {
+  if (cell == nullptr && !(known && member->second.left_out)) {
     absl::StatusOr<Cell*> found = CellOf(row);
     if (!found.ok()) return found.status();
     cell = *found;
     ++cell->tasks;
   }
-  // It may have ended as somebody else than it was at the last tick.
-  cell->guarded_visible &= row.guarded_visible;
-  cell->cmdline_visible &= row.cmdline_visible;
-  CountEnd(sample, known ? &member->second : nullptr, cell);
-  cell->ended_wall_ns = event.wall_ns;
-  members_.erase(info.key);
+  if (cell != nullptr) {
+    // It may have ended as somebody else than it was at the last tick.
+    cell->guarded_visible &= row.guarded_visible;
+    cell->cmdline_visible &= row.cmdline_visible;
+    cell->ended_wall_ns = event.wall_ns;
+    CountEnd(sample, known ? &member->second : nullptr, cell);
+  }
+  if (member != members_.end()) Forget(member);
   return absl::OkStatus();
 }
 
@@ -295,15 +339,18 @@ WindowRow WindowFolder::MakeWindowRow(Cell* cell, const Snapshot& moment) const 
   sample->tick_seq = moment.tick.seq;
   const bool group = by_ != GroupBy::kTask;
   const bool over = !group && cell->ended_wall_ns != 0;
-  const double whole = !group ? cell->weight : static_cast<double>(std::max<uint64_t>(elapsed_ns_, 1));
+  const double whole_ns = !group ? cell->present_ns : static_cast<double>(std::max<uint64_t>(elapsed_ns_, 1));
   for (size_t i = 0; i < metrics_.size(); ++i) {
     const v1::Metric metric = metrics_[i];
     const bool ended_state = over && metric == v1::TASK_STATE;
     if (cell->known[i] == 0 && !ended_state) continue;
     sample->valid.set(metric);
-    int64_t value = cell->values[i];
-    if (ways_[i] == Way::kMean) value = std::llround(cell->sums[i] / std::max(whole, 1.0));
-    if (ways_[i] == Way::kHits) value = std::llround(cell->sums[i] / std::max(cell->lookups, 1.0));
+    int64_t value = 0;
+    switch (ways_[i]) {
+      case Way::kMean: value = std::llround(cell->sums[i - means_begin_] / std::max(whole_ns, 1.0)); break;
+      case Way::kHits: value = std::llround(cell->hits / std::max(cell->lookups, 1.0)); break;
+      default: value = cell->values[i];
+    }
     if (ended_state) value = 'X';
     sample->values.Set(metric, value);
     if (ways_[i] == Way::kCount) sample->deltas.Set(metric, value);
@@ -321,11 +368,11 @@ WindowResult WindowFolder::Take() {
   result.moment.tick.elapsed_ns = elapsed_ns_;
   result.moment.boot_id = boot_id_;
   result.moment.memory_total_bytes = memory_total_bytes_;
+  for (auto& [key, member] : members_) Settle(&member);
   for (auto& [key, cell] : cells_) result.rows.push_back(MakeWindowRow(&cell, result.moment));
   cells_.clear();
   // Ends are told a tick late at most.
   std::erase_if(members_, [&](const auto& each) { return each.second.seen + 2 < first_tick_; });
-  for (auto& [key, member] : members_) member.cell = nullptr;
   ticks_ = 0;
   elapsed_ns_ = 0;
   return result;

@@ -76,27 +76,38 @@ class WindowFolder {
   bool HasRowOfItsOwn(const Event& end) const;
   struct Cell {
     std::shared_ptr<const TaskInfo> info;
-    std::vector<int64_t> values;  // parallel to metrics_
-    std::vector<double> sums;     // of means: value times weight
-    std::vector<uint8_t> known;
-    double weight = 0;  // ns that a task was there
-    double lookups = 0;
+    std::vector<int64_t> values;  // of metrics_ before means_begin_
+    std::vector<double> sums;     // of means, from there on: value times ns
+    std::vector<uint8_t> known;   // parallel to metrics_
+    double present_ns = 0;
+    double lookups = 0, hits = 0;
     uint32_t tasks = 0;
     bool guarded_visible = true, cmdline_visible = true;
     int64_t ended_wall_ns = 0;
   };
+  struct Mean {
+    double sum = 0;  // value times ns
+    double known_ns = 0;
+  };
   struct Member {
     Cell* cell = nullptr;         // of the window at work; null: not in it yet
+    std::vector<Mean> means;      // since it is in the cell, which has them when they are settled
+    double present_ns = 0;        // likewise
     std::vector<int64_t> totals;  // of counters_: what had been counted by its newest row
     bool lived = false;           // a row of its life is counted, not just rows of what waits to be reaped
     bool left_out = false;        // it did not match at its newest row: its end adds nothing
     uint64_t seen = 0;            // number of the tick
   };
+  using Members = std::unordered_map<TaskKey, Member, TaskKeyHash>;
   enum class Way : uint8_t { kCount, kMean, kLargest, kWitness, kHits, kLast, kNone };
 
   Way WayOf(const MetricDesc& metric) const;
   absl::StatusOr<Cell*> CellOf(const Row& row);
+  void Enter(Cell* cell, Member* member) const;
   void Add(const Row& row, Cell* cell) const;
+  void AddToMeans(const Row& row, Member* member) const;
+  void Settle(Member* member) const;
+  void Forget(Members::iterator member);
   void CountDead(const Row& row, Member* member) const;
   void AddWitnesses(const Row& row, v1::Metric maximum, Cell* cell) const;
   void Remember(const Row& row, Member* member) const;
@@ -109,9 +120,10 @@ class WindowFolder {
   const GroupBy by_;
   std::vector<v1::Metric> metrics_;
   std::vector<Way> ways_;
+  size_t means_begin_ = 0;        // they are the last of metrics_
   std::vector<size_t> counters_;  // indexes into metrics_
   std::map<std::string, Cell> cells_;
-  std::unordered_map<TaskKey, Member, TaskKeyHash> members_;
+  Members members_;
   std::string boot_id_;
   Tick last_;
   int64_t memory_total_bytes_ = 0;

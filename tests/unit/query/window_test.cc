@@ -62,6 +62,41 @@ TEST(Window, GroupsAreSumsWithThoseThatLivedBetweenTwoTicks) {
   EXPECT_EQ(result.rows[0].sample->info->key.tid, 0);
 }
 
+TEST(Window, WhatIsNotYetKnownOfATaskIsNot0) {
+  const Plan plan = PlanFor();
+  for (const GroupBy by : {GroupBy::kTask, GroupBy::kComm}) {
+    WindowFolder folder(plan, kRoot, by);
+    for (uint64_t seq = 1; seq <= 4; ++seq) {
+      TaskBuilder late = Worker(7, 0, 0, 4096);
+      if (seq > 2) late.Set(v1::TASK_PSS_SIZE, static_cast<int64_t>(seq) * 1000);
+      ASSERT_TRUE(folder.AddTick(World(seq, {late, TaskBuilder(8, "kthread")}), nullptr).ok());
+    }
+    const WindowResult result = folder.Take();
+    ASSERT_EQ(result.rows.size(), 2u);
+    const WindowRow& worker = result.rows[by == GroupBy::kTask ? 0 : 1];
+    EXPECT_EQ(Value(worker, result, v1::TASK_PSS_SIZE), 3500);
+    EXPECT_EQ(Value(worker, result, v1::TASK_PM_SIZE), 4096);
+    EXPECT_EQ(Value(result.rows[by == GroupBy::kTask ? 1 : 0], result, v1::TASK_PSS_SIZE), -1);
+  }
+}
+
+TEST(Window, EachTaskOfAGroupAddsItsOwnMeanForAsLongAsItIsThere) {
+  const Plan plan = PlanFor();
+  WindowFolder folder(plan, kRoot, GroupBy::kComm);
+  for (uint64_t seq = 1; seq <= 4; ++seq) {
+    std::vector<TaskBuilder> tasks = {Worker(7, 0, 0, 1).Set(v1::TASK_PSS_SIZE, 1000)};
+    if (seq == 2) tasks.push_back(Worker(8, 0, 0, 1));  // its value is not known yet
+    if (seq == 3) tasks.push_back(Worker(8, 0, 0, 1).Set(v1::TASK_PSS_SIZE, 20'000));
+    ASSERT_TRUE(folder.AddTick(World(seq, tasks), nullptr).ok());
+    if (seq == 3) {
+      ASSERT_TRUE(folder.AddEnd(End(8, 4, 0, 100 * kSecond)).ok());
+    }
+  }
+  const WindowResult result = folder.Take();
+  ASSERT_EQ(result.rows.size(), 1u);
+  EXPECT_EQ(Value(result.rows[0], result, v1::TASK_PSS_SIZE), 1000 + 10'000);
+}
+
 TEST(Window, WhoEndedIsInStateX) {
   const Plan plan = PlanFor();
   WindowFolder folder(plan, kRoot, GroupBy::kTask);
