@@ -126,7 +126,7 @@ class Trial {
   std::string boot_id_;
 };
 
-// The metrics that matching rows have, by those of the last tick at which any did.
+// The metrics that matching rows have, as far as the caller may see them, by those of the last tick at which any did.
 absl::Status AddMetrics(const Trial& trial, const query::Caller& caller, storage::RingReader* reader,
                         v1::RuleTrial* out) {
   if (trial.last_match_wall_ns() == 0) return absl::OkStatus();
@@ -137,7 +137,7 @@ absl::Status AddMetrics(const Trial& trial, const query::Caller& caller, storage
     if (sample->info->key.thread || !trial.Matched(sample->info->key)) continue;
     const query::Row row = query::MakeRow(**snapshot, *sample, caller);
     for (const MetricDesc& metric : AllMetrics()) {
-      if (query::ResolveValue(row, metric.id)) metrics.set(metric.id);
+      if (!query::IsRedacted(row, metric.id) && query::ResolveValue(row, metric.id)) metrics.set(metric.id);
     }
   }
   for (const MetricDesc& metric : AllMetrics()) {

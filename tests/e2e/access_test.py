@@ -260,6 +260,13 @@ class WaysRound(AccessCase):
             answer = json.loads(done.stdout)
             self.assertEqual((answer["tasks"], answer["rows"]), (0, 0), test)
 
+    def test_a_trial_of_a_rule_lists_no_metric_that_is_guarded(self):
+        guarded = {"task_fd_count", "task_rchar_bytes", "task_pss_size"}
+        for role, seen in (("root", guarded), ("other", set())):
+            done = self.ask(role, "rule", "test", self.both, "-b", "20s", "-o", "json")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(guarded & set(json.loads(done.stdout)["metrics"]), seen, role)
+
     def test_explanations_do_not_tell(self):
         known = self.explain("root", "many")
         self.assertIn("fds", known["detail"], "the administrator is told what decided")
