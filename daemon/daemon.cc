@@ -276,7 +276,8 @@ absl::Status Daemon::StartServing() {
       .open_ring = [this] { return storage::RingReader::Open(config_.ring_path(), query::RingColumns()); },
       .ring_bytes = [this] { return writer_->stats().ring.used_bytes; },
       .now_wall_ns = WallNowNs,
-      .keep_untracked = config_.baseline == Config::Baseline::kAll});
+      .keep_untracked = config_.baseline == Config::Baseline::kAll,
+      .budgets = engine_->budgets()});
   rule_desk_ = std::make_unique<RuleDesk>(
       RuleDesk::Sources{.book = rules_.get(),
                         .engine = rule_engine_.get(),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/rule_answers.h"
 
+#include <chrono>
 #include <optional>
 #include <utility>
 
@@ -18,6 +19,7 @@ namespace taskmon::daemon {
 namespace {
 
 constexpr size_t kMostRulesShown = 64;
+constexpr std::chrono::seconds kLongestTrial{600};
 
 // The rules that a process of that name can match, up to the one that decides.
 void CollectRules(const rules::Admission& admission, KnownOfTask* known) {
@@ -115,7 +117,11 @@ absl::StatusOr<v1::RuleTrial> RuleAnswers::TestRule(const query::Expression& exp
   const storage::TimeRange range = {.begin_wall_ns = *begin, .end_wall_ns = *end};
   if (absl::Status status = query::CheckStored(range, reader->get()); !status.ok()) return status;
   return TryRule(expression,
-                 {.range = range, .caller = caller, .ring_bytes = sources_.ring_bytes(), .cancelled = cancelled},
+                 {.range = range,
+                  .caller = caller,
+                  .ring_bytes = sources_.ring_bytes(),
+                  .budgets = sources_.budgets,
+                  .go_on = query::GoOn([&cancelled] { return !cancelled(); }, kLongestTrial)},
                  reader->get());
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/query/memory_budget.h"
 #include "daemon/rules/admission.h"
 #include "daemon/rules/rule_engine.h"
 #include "daemon/sampler.h"
@@ -28,6 +29,7 @@ class RuleAnswers : public rules::RuleEngine {
     std::function<uint64_t()> ring_bytes;
     std::function<int64_t()> now_wall_ns;
     bool keep_untracked = true;  // baseline "all"
+    query::Budgets budgets;      // shared with other questions
   };
 
   explicit RuleAnswers(Sources sources) : sources_(std::move(sources)) {}

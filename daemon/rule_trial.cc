@@ -31,11 +31,10 @@ struct Match {
 
 class Trial {
  public:
-  Trial(const query::Expression& expression, const TrialOptions& options) : options_(options), memory_(expression) {}
+  Trial(const query::Expression& expression, const TrialOptions& options)
+      : options_(options), memory_(expression, {.budget = options.budgets.tests}), room_(options.budgets.bytes) {}
 
-  // False: stop.
-  bool Take(const Snapshot& snapshot) {
-    if (options_.cancelled()) return false;
+  absl::Status Take(const Snapshot& snapshot) {
     // Ticks before the range only teach the memory.
     const bool counts = snapshot.tick.wall_ns >= options_.range.begin_wall_ns;
     if (counts) ++ticks_;
@@ -44,11 +43,10 @@ class Trial {
       const bool matches = memory_.Evaluate(row) == query::Truth::kTrue;
       if (!counts) continue;
       rows_seen_ += !row.idle();
-      if (seen_.size() < kMostTasks) seen_.insert(sample->info->key);
-      if (matches) Note(row);
+      if (!See(sample->info->key) || (matches && !Note(row))) return query::NoRoom();
     }
     if (counts) boot_id_ = snapshot.boot_id;
-    return true;
+    return absl::OkStatus();
   }
 
   v1::RuleTrial Finish(const storage::TimeRange& stored) const {
@@ -70,15 +68,25 @@ class Trial {
   bool Matched(const TaskKey& key) const { return matched_.contains(key); }
 
  private:
-  void Note(const query::Row& row) {
+  // False here and below: no room.
+  bool See(const TaskKey& key) {
+    constexpr int64_t kBytes = 64;
+    return seen_.size() >= kMostTasks || !seen_.insert(key).second || room_.Take(kBytes);
+  }
+
+  bool Note(const query::Row& row) {
+    constexpr int64_t kBytes = 64 + sizeof(Match) + sizeof(TaskInfo);
     ++rows_;
     active_rows_ += !row.idle();
     last_match_wall_ns_ = row.snapshot->tick.wall_ns;
-    if (matched_.size() >= kMostTasks && !matched_.contains(row.info().key)) return;
-    Match& match = matched_[row.info().key];
+    if (matched_.size() >= kMostTasks && !matched_.contains(row.info().key)) return true;
+    const auto [at, is_new] = matched_.try_emplace(row.info().key);
+    if (is_new && !room_.Take(kBytes)) return false;
+    Match& match = at->second;
     match.info = row.sample->info;
     if (match.ticks++ == 0) match.first_wall_ns = last_match_wall_ns_;
     match.last_wall_ns = last_match_wall_ns_;
+    return true;
   }
 
   // An idle row costs nothing: the history's size is shared among the rows that had news.
@@ -116,6 +124,7 @@ class Trial {
 
   const TrialOptions& options_;
   query::TestMemory memory_;
+  query::BudgetShare room_;
   std::map<TaskKey, Match> matched_;
   std::unordered_set<TaskKey, TaskKeyHash> seen_;
   uint64_t ticks_ = 0;
@@ -148,7 +157,7 @@ absl::Status AddMetrics(const Trial& trial, const query::Caller& caller, storage
 
 }  // namespace
 
-absl::StatusOr<v1::RuleTrial> TryRule(const query::Expression& expression, const TrialOptions& options,
+absl::StatusOr<v1::RuleTrial> TryRule(const query::Expression& expression, TrialOptions options,
                                       storage::RingReader* reader) {
   const auto stored = reader->Range();
   if (!stored.ok()) return stored.status();
@@ -157,10 +166,15 @@ absl::StatusOr<v1::RuleTrial> TryRule(const query::Expression& expression, const
   storage::ScanFilter filter;
   filter.thread = false;
   filter.metrics = query::WithSources(expression.metrics());
-  const absl::Status status = reader->Scan(learns_from, options.range.end_wall_ns, filter,
-                                           [&](const Snapshot& snapshot) { return trial.Take(snapshot); });
+  absl::Status status;
+  const absl::Status scanned =
+      reader->Scan(learns_from, options.range.end_wall_ns, filter, [&](const Snapshot& snapshot) {
+        status = options.go_on.Ask();
+        if (status.ok()) status = trial.Take(snapshot);
+        return status.ok();
+      });
+  if (!scanned.ok()) return scanned;
   if (!status.ok()) return status;
-  if (options.cancelled()) return absl::CancelledError("the receiver is gone");
   v1::RuleTrial out = trial.Finish(**stored);
   if (expression.look_back_ns() != 0 && learns_from < (*stored)->begin_wall_ns) {
     out.add_remarks(fmt::format("'for' and anomaly() know nothing of what was before {}",

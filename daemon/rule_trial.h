@@ -5,12 +5,13 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 
 #include <absl/status/statusor.h>
 
 #include "daemon/query/caller.h"
 #include "daemon/query/expression.h"
+#include "daemon/query/go_on.h"
+#include "daemon/query/memory_budget.h"
 #include "storage/ring_reader.h"
 #include "taskmon/v1/rules.pb.h"
 
@@ -19,12 +20,14 @@ namespace taskmon::daemon {
 struct TrialOptions {
   storage::TimeRange range;
   query::Caller caller;
-  uint64_t ring_bytes = 0;          // of all that is stored
-  std::function<bool()> cancelled;  // asked at every tick
+  uint64_t ring_bytes = 0;  // of all that is stored
+  query::Budgets budgets;
+  query::GoOn go_on;  // asked at every tick
 };
 
-// Cancelled; otherwise the reader's errors. Process rows alone: rules are about processes.
-absl::StatusOr<v1::RuleTrial> TryRule(const query::Expression& expression, const TrialOptions& options,
+// ResourceExhausted: no room; otherwise the errors of `go_on` and of the reader. Process rows alone: rules are about
+// processes.
+absl::StatusOr<v1::RuleTrial> TryRule(const query::Expression& expression, TrialOptions options,
                                       storage::RingReader* reader);
 
 }  // namespace taskmon::daemon

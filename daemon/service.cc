@@ -131,7 +131,8 @@ grpc::Status Service::Watch(grpc::ServerContext* context, BytesStream* stream) {
     if (publication.snapshot == nullptr) continue;
     const Tick& tick = publication.snapshot->tick;
     if (last_seq == 0) {
-      auto remembered = sources_.engine->Remember(*publication.snapshot, *plan, *caller);
+      auto remembered = sources_.engine->Remember(*publication.snapshot, *plan, *caller,
+                                                  sources_.engine->GoOnWhile([&] { return IsWanted(*context); }));
       if (!remembered.ok()) return ToGrpc(remembered.status());
       memory = *std::move(remembered);
     } else {
@@ -200,6 +201,10 @@ grpc::Status Service::CutSnapshot(grpc::ServerContext* context, const v1::Snapsh
                                              [&](const v1::SnapshotPiece& piece) { return writer->Write(piece); }));
 }
 
+bool Service::IsWanted(const grpc::ServerContext& context) const {
+  return !context.IsCancelled() && !sources_.hub->closed();
+}
+
 // The writer runs a moment behind the sampler; a failing disk is not waited for.
 void Service::WaitUntilStored(grpc::ServerContext* context, int64_t wall_ns) const {
   for (int attempt = 0; attempt < 20 && sources_.stored_until_wall_ns() < wall_ns; ++attempt) {
@@ -211,10 +216,11 @@ void Service::WaitUntilStored(grpc::ServerContext* context, int64_t wall_ns) con
 grpc::Status Service::FollowEvents(grpc::ServerContext* context, const v1::EventsRequest& request,
                                    const query::Caller& caller, const Snapshot* newest,
                                    grpc::ServerWriter<v1::EventBatch>* writer) const {
-  auto follower = sources_.engine->Follow(request, caller, newest);
+  auto follower =
+      sources_.engine->Follow(request, caller, newest, sources_.engine->GoOnWhile([&] { return IsWanted(*context); }));
   if (!follower.ok()) return ToGrpc(follower.status());
   uint64_t after_seq = newest == nullptr ? 0 : newest->tick.seq;
-  while (!context->IsCancelled() && !sources_.hub->closed()) {
+  while (IsWanted(*context)) {
     const Publication current = sources_.hub->WaitAfter(after_seq, kPoll);
     if (current.snapshot == nullptr) continue;
     follower->Observe(*current.snapshot);

@@ -37,7 +37,9 @@ bool SendPages(const Snapshot& snapshot, const std::vector<Row>& rows, const Pla
 }  // namespace
 
 Engine::Engine(EngineOptions options)
-    : options_(std::move(options)), budget_(std::make_shared<MemoryBudget>(kRememberedTests)) {}
+    : options_(std::move(options)),
+      budgets_{.tests = std::make_shared<MemoryBudget>(kRememberedTests),
+               .bytes = std::make_shared<MemoryBudget>(options_.answer_bytes)} {}
 Engine::~Engine() = default;
 
 absl::StatusOr<std::unique_ptr<storage::RingReader>> Engine::OpenRing() const {
@@ -116,17 +118,19 @@ absl::StatusOr<std::shared_ptr<const Snapshot>> Engine::SnapshotAt(const std::st
 }
 
 absl::StatusOr<std::optional<TestMemory>> Engine::Remember(const Snapshot& snapshot, const Plan& plan,
-                                                           const Caller& caller) const {
+                                                           const Caller& caller, GoOn go_on) const {
   if (!plan.expression().needs_memory()) return std::nullopt;
   const Tick& tick = snapshot.tick;
   if (options_.wait_until_stored) options_.wait_until_stored(tick.wall_ns - static_cast<int64_t>(tick.elapsed_ns));
   absl::StatusOr<std::unique_ptr<storage::RingReader>> reader = OpenRing();
   std::optional<TestMemory> memory;
-  memory.emplace(plan.expression(), TestMemory::Options{.budget = budget_});
+  memory.emplace(plan.expression(), TestMemory::Options{.budget = budgets_.tests});
   if (absl::IsNotFound(reader.status())) return memory;
   if (!reader.ok()) return reader.status();
   const LookBack before{.from_wall_ns = tick.wall_ns, .until_wall_ns = tick.wall_ns};
-  if (absl::Status status = Recall(plan, caller, before, reader->get(), &*memory); !status.ok()) return status;
+  if (absl::Status status = Recall(plan, caller, before, reader->get(), std::move(go_on), &*memory); !status.ok()) {
+    return status;
+  }
   return memory;
 }
 
@@ -140,7 +144,7 @@ absl::Status Engine::ListTasks(const v1::ListTasksRequest& request_untrusted, co
   if (!order.ok()) return order.status();
   absl::StatusOr<std::shared_ptr<const Snapshot>> snapshot = SnapshotAt(request_untrusted.at());
   if (!snapshot.ok()) return snapshot.status();
-  absl::StatusOr<std::optional<TestMemory>> memory = Remember(**snapshot, *plan, caller);
+  absl::StatusOr<std::optional<TestMemory>> memory = Remember(**snapshot, *plan, caller, GoOnWhile(sink));
   if (!memory.ok()) return memory.status();
   std::vector<Row> rows = plan->Rows(**snapshot, caller, memory->has_value() ? &**memory : nullptr);
   SortRows(*order, request_untrusted.top(), &rows);

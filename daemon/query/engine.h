@@ -5,10 +5,12 @@
 //
 // Answers go out in pages of at most 1000 rows. A TaskBatch without samples may come in between: it asks whether the
 // receiver is still there. Sinks return false when it is gone (or out of time); the call then ends with Cancelled.
-// ResourceExhausted: an answer of more than 1 million events. A history of more than 1 million rows, or 20 s, ends
-// early and says how to have the rest.
+// ResourceExhausted: an answer of more than 1 million events, one that has no room beside the others in the making, or
+// a window, a step or a look back that takes too long. A history of more than 1 million rows, or 20 s, ends early and
+// says how to have the rest.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -22,6 +24,8 @@
 #include "daemon/query/caller.h"
 #include "daemon/query/cut.h"
 #include "daemon/query/event_follower.h"
+#include "daemon/query/go_on.h"
+#include "daemon/query/memory_budget.h"
 #include "daemon/query/plan.h"
 #include "daemon/query/ring_columns.h"
 #include "daemon/query/test_memory.h"
@@ -37,6 +41,8 @@ struct EngineOptions {
   std::function<int64_t()> now_wall_ns;  // unset: the system clock; with --file the newest stored time
   std::function<absl::StatusOr<std::unique_ptr<storage::RingReader>>()> open_ring;  // unset: the file at ring_path
   std::function<void(int64_t wall_ns)> wait_until_stored;  // for a moment; unset: what will be stored is
+  int64_t answer_bytes = 128 << 20;                        // of all answers in the making together
+  std::chrono::seconds longest{120};                       // without anything to send
 };
 
 class Engine {
@@ -70,10 +76,15 @@ class Engine {
 
   // For the events after the tick of `newest` (nullptr: there was none yet). InvalidArgument as ReadEvents.
   absl::StatusOr<EventFollower> Follow(const v1::EventsRequest& request_untrusted, const Caller& caller,
-                                       const Snapshot* newest) const;
+                                       const Snapshot* newest, GoOn go_on) const;
+
+  // For a question that is over when `listening` says false.
+  GoOn GoOnWhile(std::function<bool()> listening) const { return GoOn(std::move(listening), options_.longest); }
 
   // Tasks whose tests with memory stayed unknown because too much is remembered already.
-  uint64_t memory_turned_away() const { return budget_->turned_away(); }
+  uint64_t memory_turned_away() const { return budgets_.tests->turned_away(); }
+  // For who answers questions beside it.
+  const Budgets& budgets() const { return budgets_; }
 
   // One snapshot as a batch for one selection: what watch sends at each tick. `last` is set.
   static absl::StatusOr<v1::TaskBatch> Select(const Snapshot& snapshot, const v1::Selection& selection_untrusted,
@@ -85,8 +96,8 @@ class Engine {
 
   // What the plan's expression must remember at the tick of `snapshot`: the ticks before it as the ring has them, for
   // as far back as it looks. nullopt when it needs no memory; without history an empty one.
-  absl::StatusOr<std::optional<TestMemory>> Remember(const Snapshot& snapshot, const Plan& plan,
-                                                     const Caller& caller) const;
+  absl::StatusOr<std::optional<TestMemory>> Remember(const Snapshot& snapshot, const Plan& plan, const Caller& caller,
+                                                     GoOn go_on) const;
 
   // The newest task of that number, or the one that was there at a time. NotFound: none is stored.
   absl::StatusOr<v1::Life> GetLife(const v1::LifeRequest& request_untrusted, const Caller& caller) const;
@@ -104,8 +115,14 @@ class Engine {
   absl::StatusOr<std::shared_ptr<const Snapshot>> Newest() const;
   absl::StatusOr<std::shared_ptr<const Snapshot>> SnapshotAt(const std::string& at_untrusted) const;
 
+  // … whose sink this is: an empty message asks whether anybody listens.
+  template <typename Message>
+  GoOn GoOnWhile(const std::function<bool(const Message&)>& sink) const {
+    return GoOnWhile([&sink] { return sink(Message()); });
+  }
+
   EngineOptions options_;
-  std::shared_ptr<MemoryBudget> budget_;  // of all questions together
+  Budgets budgets_;  // of all questions together
 };
 
 // An event as a client may see it.

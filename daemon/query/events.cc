@@ -145,14 +145,15 @@ class EventAnswer {
 
 // What is to be known at any time of the range.
 absl::Status FillLog(const Expression& expression, const storage::TimeRange& range, storage::RingReader* reader,
-                     VerdictLog* log) {
+                     GoOn go_on, VerdictLog* log) {
   if (!expression.needs_memory()) return absl::OkStatus();
   const LookBack where{.from_wall_ns = range.begin_wall_ns, .until_wall_ns = range.end_wall_ns + 1};
   bool kept = true;
-  absl::Status status =
-      Replay(expression, where, reader, [&](const Snapshot& snapshot) { return kept = log->Observe(snapshot); });
+  absl::Status status = Replay(expression, where, reader, std::move(go_on),
+                               [&](const Snapshot& snapshot) { return kept = log->Observe(snapshot); });
   if (!status.ok() || kept) return status;
-  return absl::ResourceExhaustedError("too many tasks change too often in that range; choose a shorter one");
+  return absl::ResourceExhaustedError(
+      "too many tasks change too often in that range, or no room beside other answers; choose a shorter one");
 }
 
 }  // namespace
@@ -197,17 +198,17 @@ bool EventFollower::Matches(const Event& event) const {
 }
 
 absl::StatusOr<EventFollower> Engine::Follow(const v1::EventsRequest& request_untrusted, const Caller& caller,
-                                             const Snapshot* newest) const {
+                                             const Snapshot* newest, GoOn go_on) const {
   absl::StatusOr<EventSelector> selector = EventSelector::Make(request_untrusted);
   if (!selector.ok()) return selector.status();
   const Expression expression = selector->expression();
-  EventFollower follower(*std::move(selector), caller, budget_);
+  EventFollower follower(*std::move(selector), caller, budgets_.tests);
   if (newest == nullptr || !expression.needs_memory()) return follower;
   absl::StatusOr<std::unique_ptr<storage::RingReader>> reader = OpenRing();
   if (reader.ok()) {
     const Tick& tick = newest->tick;
     const LookBack before{.from_wall_ns = tick.wall_ns, .until_wall_ns = tick.wall_ns};
-    absl::Status status = Replay(expression, before, reader->get(), [&](const Snapshot& snapshot) {
+    absl::Status status = Replay(expression, before, reader->get(), std::move(go_on), [&](const Snapshot& snapshot) {
       follower.Observe(snapshot);
       return true;
     });
@@ -251,12 +252,13 @@ absl::Status Engine::ReadEvents(const v1::EventsRequest& request_untrusted, cons
   if (absl::Status status = CheckStored(*range, reader->get()); !status.ok()) {
     return may_be_empty && absl::IsOutOfRange(status) ? absl::OkStatus() : status;
   }
-  VerdictLog log(selector->expression(), caller, budget_);
-  if (absl::Status status = FillLog(selector->expression(), *range, reader->get(), &log); !status.ok()) return status;
+  VerdictLog log(selector->expression(), caller, budgets_);
+  absl::Status status = FillLog(selector->expression(), *range, reader->get(), GoOnWhile(sink), &log);
+  if (!status.ok()) return status;
   const storage::EventFilter filter{.after_id = 0, .types = selector->types()};
   EventAnswer answer(*selector, caller, log, sink);
-  absl::Status status = (*reader)->ScanEvents(range->begin_wall_ns, range->end_wall_ns, filter,
-                                              [&](const Event& event) { return answer.Take(event); });
+  status = (*reader)->ScanEvents(range->begin_wall_ns, range->end_wall_ns, filter,
+                                 [&](const Event& event) { return answer.Take(event); });
   return status.ok() ? answer.Finish() : status;
 }
 

@@ -10,6 +10,7 @@
 #include "daemon/query/end_feed.h"
 #include "daemon/query/engine.h"
 #include "daemon/query/gap_list.h"
+#include "daemon/query/go_on.h"
 #include "daemon/query/look_back.h"
 #include "daemon/query/range.h"
 #include "daemon/query/resume.h"
@@ -42,10 +43,11 @@ class Allowance {
 class HistoryAnswer {
  public:
   HistoryAnswer(const Plan& plan, const ResumePoint& from, uint64_t max_rows_untrusted,
-                const storage::TimeRange& stored, const Engine::TaskSink& sink)
+                const storage::TimeRange& stored, GoOn go_on, const Engine::TaskSink& sink)
       : range_(from.range),
         gaps_({from.seq == 0 ? from.range.begin_wall_ns : from.wall_ns, from.range.end_wall_ns}, stored),
         allowance_(max_rows_untrusted),
+        go_on_(std::move(go_on)),
         sink_(sink),
         builder_(plan.metrics()) {}
 
@@ -63,10 +65,23 @@ class HistoryAnswer {
   }
   // After the rows of a tick, `examined` having been looked at for them.
   bool EndTick(const Tick& tick, size_t examined) {
+    ended_ = {.seq = tick.seq, .wall_ns = tick.wall_ns, .range = range_};
+    go_on_.Restart();
     examined_ += examined + 1;
     if (examined_ >= kRowsBetweenSigns && !Flush()) return false;
     if (!allowance_.spent()) return true;
-    resume_ = FormatResume({.seq = tick.seq, .wall_ns = tick.wall_ns, .range = range_});
+    resume_ = FormatResume(ended_);
+    return false;
+  }
+  // Within a step that is being folded. A step that takes too long is an error only where it is the first of the call.
+  bool MayGoOn() {
+    absl::Status status = go_on_.Ask();
+    if (status.ok()) return true;
+    if (absl::IsResourceExhausted(status) && ended_.seq != 0) {
+      resume_ = FormatResume(ended_);
+    } else {
+      status_ = std::move(status);
+    }
     return false;
   }
 
@@ -89,9 +104,11 @@ class HistoryAnswer {
   const storage::TimeRange range_;
   GapList gaps_;
   Allowance allowance_;
+  GoOn go_on_;
   const Engine::TaskSink& sink_;
   BatchBuilder builder_;
   absl::Status status_;
+  ResumePoint ended_;  // the last tick of which all is sent; seq 0: none yet
   std::string resume_;
   uint64_t examined_ = 0;
 };
@@ -102,6 +119,7 @@ struct Question {
   ResumePoint from;  // seq 0: from the beginning
   int64_t step_ns = 0;
   storage::TimeRange stored;
+  std::shared_ptr<MemoryBudget> bytes;
 
   storage::ScanFilter filter(HistoryAnswer* answer) const {
     storage::ScanFilter filter = plan.filter();
@@ -115,7 +133,8 @@ struct Question {
 absl::Status ReadTasks(const Question& question, const Caller& caller, TestMemory* memory, storage::RingReader* reader,
                        HistoryAnswer* answer) {
   const Plan& plan = question.plan;
-  return ScanSteps(reader, question.from.range, question.filter(answer), question.step_ns,
+  const StepLimits limits{.bytes = question.bytes, .go_on = [answer] { return answer->MayGoOn(); }};
+  return ScanSteps(reader, question.from.range, question.filter(answer), question.step_ns, limits,
                    [&](const Snapshot& snapshot, const std::vector<int64_t>& ended_wall_ns) {
                      answer->BeginTick(snapshot.tick);
                      for (size_t i = 0; i < snapshot.tasks.size(); ++i) {
@@ -131,9 +150,10 @@ absl::Status ReadTasks(const Question& question, const Caller& caller, TestMemor
 // Groups, a window for each step.
 absl::Status ReadGroups(const Question& question, GroupBy by, const Caller& caller, TestMemory* memory,
                         storage::RingReader* reader, EndFeed* ends, HistoryAnswer* answer) {
-  WindowFolder folder(question.plan, caller, by);
-  if (const auto before = reader->At(question.begin_wall_ns()); before.ok()) folder.Seed(**before);
+  WindowFolder folder(question.plan, caller, by, question.bytes);
   absl::Status status;
+  if (const auto before = reader->At(question.begin_wall_ns()); before.ok()) status = folder.Seed(**before);
+  if (!status.ok()) return status;
   Snapshot last;
   const auto send = [&] {
     status = ends->Feed(last.tick.wall_ns, &folder);
@@ -153,7 +173,7 @@ absl::Status ReadGroups(const Question& question, GroupBy by, const Caller& call
       question.from.range.begin_wall_ns, question.from.range.end_wall_ns, filter, [&](const Snapshot& snapshot) {
         const bool same_step = question.step_ns > 0 && snapshot.boot_id == last.boot_id &&
                                snapshot.tick.wall_ns / question.step_ns == last.tick.wall_ns / question.step_ns;
-        more = !folder.any() || same_step || send();
+        more = answer->MayGoOn() && (!folder.any() || same_step || send());
         if (!more) return false;
         last.tick = snapshot.tick;
         last.boot_id = snapshot.boot_id;
@@ -188,7 +208,8 @@ absl::Status Engine::ReadHistory(const v1::HistoryRequest& request_untrusted, co
   }
   absl::StatusOr<std::unique_ptr<storage::RingReader>> reader = OpenRing();
   if (!reader.ok()) return reader.status();
-  Question question{.plan = *plan, .step_ns = static_cast<int64_t>(request_untrusted.step_ns())};
+  Question question{
+      .plan = *plan, .step_ns = static_cast<int64_t>(request_untrusted.step_ns()), .bytes = budgets_.bytes};
   if (!request_untrusted.resume().empty()) {
     absl::StatusOr<ResumePoint> point = ParseResume(request_untrusted.resume());
     if (!point.ok()) return point.status();
@@ -203,12 +224,13 @@ absl::Status Engine::ReadHistory(const v1::HistoryRequest& request_untrusted, co
   if (!stored.ok()) return stored.status();
   question.stored = stored->value_or(storage::TimeRange());
   const int64_t begin = question.begin_wall_ns();
-  const LookBack before{.from_wall_ns = begin, .until_wall_ns = begin, .step_ns = question.step_ns};
-  TestMemory memory(plan->expression(), {.budget = budget_});
-  absl::Status status = Recall(*plan, caller, before, reader->get(), &memory);
+  const LookBack before{
+      .from_wall_ns = begin, .until_wall_ns = begin, .step_ns = question.step_ns, .bytes = budgets_.bytes};
+  TestMemory memory(plan->expression(), {.budget = budgets_.tests});
+  absl::Status status = Recall(*plan, caller, before, reader->get(), GoOnWhile(sink), &memory);
   if (!status.ok()) return status;
   TestMemory* remembered = plan->expression().needs_memory() ? &memory : nullptr;
-  HistoryAnswer answer(*plan, question.from, request_untrusted.max_rows(), question.stored, sink);
+  HistoryAnswer answer(*plan, question.from, request_untrusted.max_rows(), question.stored, GoOnWhile(sink), sink);
   if (*by == GroupBy::kTask) {
     status = ReadTasks(question, caller, remembered, reader->get(), &answer);
   } else {

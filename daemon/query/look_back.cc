@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "daemon/query/step.h"
 
@@ -22,21 +24,25 @@ int64_t BeginOf(const Expression& expression, const LookBack& where, storage::Ri
 
 }  // namespace
 
-absl::Status Replay(const Expression& expression, const LookBack& where, storage::RingReader* reader,
+absl::Status Replay(const Expression& expression, const LookBack& where, storage::RingReader* reader, GoOn go_on,
                     const std::function<bool(const Snapshot&)>& observe) {
   if (!expression.needs_memory()) return absl::OkStatus();
   storage::ScanFilter filter = where.filter;
   filter.metrics = expression.metrics();
   const storage::TimeRange range{.begin_wall_ns = BeginOf(expression, where, reader),
                                  .end_wall_ns = where.until_wall_ns - 1};
-  return ScanSteps(reader, range, filter, where.step_ns,
-                   [&](const Snapshot& snapshot, const std::vector<int64_t>&) { return observe(snapshot); });
+  absl::Status may_go_on;
+  const StepLimits limits{.bytes = where.bytes, .go_on = [&] { return (may_go_on = go_on.Ask()).ok(); }};
+  const absl::Status status =
+      ScanSteps(reader, range, filter, where.step_ns, limits,
+                [&](const Snapshot& snapshot, const std::vector<int64_t>&) { return observe(snapshot); });
+  return status.ok() ? may_go_on : status;
 }
 
-absl::Status Recall(const Plan& plan, const Caller& caller, LookBack where, storage::RingReader* reader,
+absl::Status Recall(const Plan& plan, const Caller& caller, LookBack where, storage::RingReader* reader, GoOn go_on,
                     TestMemory* memory) {
   where.filter = plan.filter();
-  return Replay(plan.expression(), where, reader, [&](const Snapshot& snapshot) {
+  return Replay(plan.expression(), where, reader, std::move(go_on), [&](const Snapshot& snapshot) {
     plan.Rows(snapshot, caller, memory);
     return true;
   });

@@ -7,11 +7,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 
 #include <absl/status/status.h>
 
 #include "daemon/query/caller.h"
 #include "daemon/query/expression.h"
+#include "daemon/query/go_on.h"
 #include "daemon/query/plan.h"
 #include "daemon/query/test_memory.h"
 #include "storage/ring_reader.h"
@@ -19,19 +21,21 @@
 namespace taskmon::query {
 
 struct LookBack {
-  int64_t from_wall_ns = 0;    // the first moment that is asked about
-  int64_t until_wall_ns = 0;   // exclusive: where the replay ends, at `from` or later
-  int64_t step_ns = 0;         // 0: ticks as they are; otherwise folded
-  storage::ScanFilter filter;  // which rows; the metrics are the expression's
+  int64_t from_wall_ns = 0;             // the first moment that is asked about
+  int64_t until_wall_ns = 0;            // exclusive: where the replay ends, at `from` or later
+  int64_t step_ns = 0;                  // 0: ticks as they are; otherwise folded
+  storage::ScanFilter filter;           // which rows; the metrics are the expression's
+  std::shared_ptr<MemoryBudget> bytes;  // for steps
 };
 
 // Shows `observe` the ticks before the moment, oldest first, with the metrics that the expression reads. Fewer when the
-// history is younger. What `observe` returns does not matter but for false, which ends the replay.
-absl::Status Replay(const Expression& expression, const LookBack& where, storage::RingReader* reader,
+// history is younger. What `observe` returns does not matter but for false, which ends the replay. Errors are those of
+// the reader, of ScanSteps and of `go_on`.
+absl::Status Replay(const Expression& expression, const LookBack& where, storage::RingReader* reader, GoOn go_on,
                     const std::function<bool(const Snapshot&)>& observe);
 
 // Fills the memory with the plan's rows before the moment.
-absl::Status Recall(const Plan& plan, const Caller& caller, LookBack where, storage::RingReader* reader,
+absl::Status Recall(const Plan& plan, const Caller& caller, LookBack where, storage::RingReader* reader, GoOn go_on,
                     TestMemory* memory);
 
 }  // namespace taskmon::query

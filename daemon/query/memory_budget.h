@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What all TestMemories of one owner may remember together, counted in tests of one task (up to about 250 bytes each):
-// anybody may ask questions that need memory, and many at once. Safe from every thread.
+// What all questions of one owner may hold together: anybody may ask what needs memory, and many at once. Safe from
+// every thread.
 #pragma once
 
 #include <atomic>
@@ -9,19 +9,21 @@
 #include <memory>
 #include <utility>
 
+#include <absl/status/status.h>
+
 namespace taskmon::query {
 
 class MemoryBudget {
  public:
-  explicit MemoryBudget(int64_t tests) : left_(tests) {}
+  explicit MemoryBudget(int64_t amount) : left_(amount) {}
 
-  bool Take(int64_t tests) {
-    if (left_.fetch_sub(tests) >= tests) return true;
-    left_.fetch_add(tests);
+  bool Take(int64_t amount) {
+    if (left_.fetch_sub(amount) >= amount) return true;
+    left_.fetch_add(amount);
     turned_away_.fetch_add(1);
     return false;
   }
-  void Return(int64_t tests) { left_.fetch_add(tests); }
+  void Return(int64_t amount) { left_.fetch_add(amount); }
   uint64_t turned_away() const { return turned_away_.load(); }
 
  private:
@@ -29,7 +31,20 @@ class MemoryBudget {
   std::atomic<uint64_t> turned_away_{0};
 };
 
-// What one memory has taken, given back at its end. Without a budget there is always enough.
+// The two that questions have.
+struct Budgets {
+  std::shared_ptr<MemoryBudget> tests;  // that TestMemories remember of tasks, up to about 250 bytes each
+  std::shared_ptr<MemoryBudget> bytes;  // of answers in the making, which grow with the tasks that were there
+};
+
+inline absl::Status NoRoom() {
+  return absl::ResourceExhaustedError(
+      "no room for an answer of this size beside the others in the making; choose a shorter time or step, an "
+      "expression "
+      "or fewer fields, or try again in a moment");
+}
+
+// What one of them has taken, given back at its end. Without a budget there is always enough.
 class BudgetShare {
  public:
   explicit BudgetShare(std::shared_ptr<MemoryBudget> budget) : budget_(std::move(budget)) {}
@@ -42,16 +57,22 @@ class BudgetShare {
     return *this;
   }
 
-  bool Take(int64_t tests) {
-    if (budget_ != nullptr && !budget_->Take(tests)) return false;
-    taken_ += tests;
+  bool Take(int64_t amount) {
+    if (budget_ != nullptr && !budget_->Take(amount)) return false;
+    taken_ += amount;
     return true;
   }
-  void Return(int64_t tests) {
-    taken_ -= tests;
-    if (budget_ != nullptr) budget_->Return(tests);
+  void Return(int64_t amount) {
+    taken_ -= amount;
+    if (budget_ != nullptr) budget_->Return(amount);
   }
   void ReturnAll() { Return(taken_); }
+  // All that was taken so far, for somebody else to hold.
+  BudgetShare Split() {
+    BudgetShare all(budget_);
+    all.taken_ = std::exchange(taken_, 0);
+    return all;
+  }
 
  private:
   std::shared_ptr<MemoryBudget> budget_;

@@ -23,8 +23,8 @@ bool InOrder(const TaskInfo& a, const TaskInfo& b) {
 
 }  // namespace
 
-StepFolder::StepFolder(int64_t step_ns, const MetricSet& metrics, Sink sink)
-    : step_ns_(step_ns), sink_(std::move(sink)) {
+StepFolder::StepFolder(int64_t step_ns, const MetricSet& metrics, std::shared_ptr<MemoryBudget> bytes, Sink sink)
+    : step_ns_(step_ns), sink_(std::move(sink)), room_(std::move(bytes)) {
   for (const MetricDesc& metric : AllMetrics()) {
     if (metrics[metric.id] && !IsDerived(metric.id)) metrics_.push_back(metric.id);
   }
@@ -35,8 +35,11 @@ bool StepFolder::Add(const Snapshot& snapshot) {
                          snapshot.boot_id == last_.boot_id;
   if (ticks_ > 0 && !same_step && !Finish()) return false;
   ++ticks_;
-  for (const auto& sample : snapshot.tasks) FoldTask(snapshot, sample);
-  MarkEnded(snapshot);
+  std::vector<Folded*> alive_before = std::exchange(alive_, {});
+  for (const auto& sample : snapshot.tasks) {
+    if (!FoldTask(snapshot, sample)) return false;
+  }
+  MarkEnded(alive_before, snapshot);
   const Tick before = last_.tick;
   last_.tick = snapshot.tick;
   last_.tick.elapsed_ns += before.elapsed_ns;
@@ -46,14 +49,27 @@ bool StepFolder::Add(const Snapshot& snapshot) {
   return true;
 }
 
-void StepFolder::FoldTask(const Snapshot& snapshot, const std::shared_ptr<const TaskSample>& sample) {
-  Folded& folded = tasks_[sample->info->key];
+bool StepFolder::FoldTask(const Snapshot& snapshot, const std::shared_ptr<const TaskSample>& sample) {
+  const auto [at, is_new] = tasks_.try_emplace(sample->info->key);
+  if (is_new && !room_.Take(BytesOfTask())) {
+    status_ = NoRoom();
+    return false;
+  }
+  Folded& folded = at->second;
+  alive_.push_back(&folded);
   folded.sample.info = sample->info;
   folded.sample.taken_boot_ns = sample->taken_boot_ns;
   folded.seen = ticks_;
   folded.ended_wall_ns = 0;
   const Row row{.snapshot = &snapshot, .sample = sample.get()};
   for (v1::Metric metric : metrics_) FoldValue(row, metric, &folded);
+  return true;
+}
+
+// At most: a value and an increase of each metric, and names that no other task has.
+int64_t StepFolder::BytesOfTask() const {
+  constexpr size_t kNode = 64;
+  return static_cast<int64_t>(kNode + sizeof(Folded) + sizeof(TaskInfo) + metrics_.size() * 2 * sizeof(int64_t));
 }
 
 void StepFolder::FoldValue(const Row& row, v1::Metric metric, Folded* folded) const {
@@ -95,12 +111,12 @@ void StepFolder::FoldCacheHits(const Row& row, Folded* folded) const {
   folded->sample.values.Set(v1::TASK_PAGE_CACHE_HIT_PERCENT, std::llround(folded->hit_sum / folded->hit_weight));
 }
 
-void StepFolder::MarkEnded(const Snapshot& snapshot) {
-  for (auto& [key, folded] : tasks_) {
-    if (folded.seen == ticks_ || folded.ended_wall_ns != 0) continue;
-    folded.ended_wall_ns = snapshot.tick.wall_ns;
-    CloseWait(last_, v1::TASK_OFFCPU_TIME, v1::TASK_OFFCPU_SINCE, &folded.sample);
-    CloseWait(last_, v1::TASK_IO_WAIT_TIME, v1::TASK_IOWAIT_SINCE, &folded.sample);
+void StepFolder::MarkEnded(const std::vector<Folded*>& alive_before, const Snapshot& snapshot) {
+  for (Folded* folded : alive_before) {
+    if (folded->seen == ticks_) continue;
+    folded->ended_wall_ns = snapshot.tick.wall_ns;
+    CloseWait(last_, v1::TASK_OFFCPU_TIME, v1::TASK_OFFCPU_SINCE, &folded->sample);
+    CloseWait(last_, v1::TASK_IO_WAIT_TIME, v1::TASK_IOWAIT_SINCE, &folded->sample);
   }
 }
 
@@ -118,26 +134,27 @@ bool StepFolder::Finish() {
     folded.tasks.push_back(std::make_shared<const TaskSample>(std::move(task->sample)));
   }
   tasks_.clear();
+  alive_.clear();
   ticks_ = 0;
+  const BudgetShare shown = room_.Split();
   return sink_(folded, ended);
 }
 
 absl::Status ScanSteps(storage::RingReader* reader, const storage::TimeRange& range, const storage::ScanFilter& filter,
-                       int64_t step_ns, const StepFolder::Sink& sink) {
+                       int64_t step_ns, const StepLimits& limits, const StepFolder::Sink& sink) {
   storage::ScanFilter scan = filter;
   scan.step_ns = step_ns;  // a coarser resolution will do where it is stored
+  const auto go_on = [&limits] { return !limits.go_on || limits.go_on(); };
   if (step_ns == 0) {
     return reader->Scan(range.begin_wall_ns, range.end_wall_ns, scan,
-                        [&](const Snapshot& snapshot) { return sink(snapshot, {}); });
+                        [&](const Snapshot& snapshot) { return go_on() && sink(snapshot, {}); });
   }
-  bool listening = true;
-  StepFolder folder(step_ns, filter.metrics, [&](const Snapshot& folded, const std::vector<int64_t>& ended) {
-    return listening = sink(folded, ended);
-  });
+  bool more = true;
+  StepFolder folder(step_ns, filter.metrics, limits.bytes, sink);
   absl::Status status = reader->Scan(range.begin_wall_ns, range.end_wall_ns, scan,
-                                     [&](const Snapshot& snapshot) { return folder.Add(snapshot); });
-  if (status.ok() && listening) folder.Finish();
-  return status;
+                                     [&](const Snapshot& snapshot) { return more = go_on() && folder.Add(snapshot); });
+  if (status.ok() && more) folder.Finish();
+  return status.ok() ? folder.status() : status;
 }
 
 }  // namespace taskmon::query

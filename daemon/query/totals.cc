@@ -6,6 +6,7 @@
 
 #include "daemon/query/engine.h"
 #include "daemon/query/encode.h"
+#include "daemon/query/go_on.h"
 #include "daemon/query/look_back.h"
 #include "daemon/query/step.h"
 
@@ -49,8 +50,8 @@ class Sum {
 
 class TotalsAnswer {
  public:
-  TotalsAnswer(const Plan& plan, const Caller& caller, TestMemory* memory, const Engine::TotalsSink& sink)
-      : plan_(plan), caller_(caller), memory_(memory), sink_(sink) {
+  TotalsAnswer(const Plan& plan, const Caller& caller, TestMemory* memory, GoOn go_on, const Engine::TotalsSink& sink)
+      : plan_(plan), caller_(caller), memory_(memory), go_on_(std::move(go_on)), sink_(sink) {
     for (const v1::Metric metric : plan.metrics()) message_.add_metrics(metric);
   }
 
@@ -74,10 +75,15 @@ class TotalsAnswer {
     point->set_tasks(tasks);
     for (size_t m = 0; m < sums.size(); ++m) sums[m].Encode(plan_.metrics()[m], point);
     examined_ += snapshot.tasks.size();
+    go_on_.Restart();
     return (message_.points_size() < kPointsPerMessage && examined_ < kRowsBetweenSigns) || Flush();
   }
 
+  // Within a step that is being folded.
+  bool MayGoOn() { return (may_go_on_ = go_on_.Ask()).ok(); }
+
   absl::Status Finish() {
+    if (!may_go_on_.ok()) return may_go_on_;
     if (listening_) Flush();
     return listening_ ? absl::OkStatus() : absl::CancelledError("the receiver is gone");
   }
@@ -93,6 +99,8 @@ class TotalsAnswer {
   const Plan& plan_;
   const Caller& caller_;
   TestMemory* const memory_;
+  GoOn go_on_;
+  absl::Status may_go_on_;
   const Engine::TotalsSink& sink_;
   v1::Totals message_;
   bool listening_ = true;
@@ -114,17 +122,20 @@ absl::Status Engine::ReadTotals(const v1::TotalsRequest& request_untrusted, cons
       StoredRange(request_untrusted.begin(), request_untrusted.end(), reader->get());
   if (!range.ok()) return range.status();
   const auto step_ns = static_cast<int64_t>(request_untrusted.step_ns());
-  const LookBack before{
-      .from_wall_ns = range->begin_wall_ns, .until_wall_ns = range->begin_wall_ns, .step_ns = step_ns};
-  TestMemory memory(plan->expression(), {.budget = budget_});
-  if (absl::Status status = Recall(*plan, caller, before, reader->get(), &memory); !status.ok()) return status;
-  TotalsAnswer answer(*plan, caller, plan->expression().needs_memory() ? &memory : nullptr, sink);
+  const LookBack before{.from_wall_ns = range->begin_wall_ns,
+                        .until_wall_ns = range->begin_wall_ns,
+                        .step_ns = step_ns,
+                        .bytes = budgets_.bytes};
+  TestMemory memory(plan->expression(), {.budget = budgets_.tests});
+  absl::Status status = Recall(*plan, caller, before, reader->get(), GoOnWhile(sink), &memory);
+  if (!status.ok()) return status;
+  TotalsAnswer answer(*plan, caller, plan->expression().needs_memory() ? &memory : nullptr, GoOnWhile(sink), sink);
   absl::StatusOr<std::optional<storage::TimeRange>> stored = (*reader)->Range();
   if (!stored.ok()) return stored.status();
   if (stored->has_value()) answer.Stored(**stored);
-  absl::Status status =
-      ScanSteps(reader->get(), *range, plan->filter(), step_ns,
-                [&](const Snapshot& snapshot, const std::vector<int64_t>&) { return answer.Take(snapshot); });
+  const StepLimits limits{.bytes = budgets_.bytes, .go_on = [&answer] { return answer.MayGoOn(); }};
+  status = ScanSteps(reader->get(), *range, plan->filter(), step_ns, limits,
+                     [&](const Snapshot& snapshot, const std::vector<int64_t>&) { return answer.Take(snapshot); });
   return status.ok() ? answer.Finish() : status;
 }
 

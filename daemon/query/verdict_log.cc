@@ -2,12 +2,13 @@
 #include "daemon/query/verdict_log.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace taskmon::query {
 
-VerdictLog::VerdictLog(const Expression& expression, const Caller& caller, std::shared_ptr<MemoryBudget> budget)
-    : caller_(caller), memory_(expression, TestMemory::Options{.budget = std::move(budget), .remember_all = true}) {}
+VerdictLog::VerdictLog(const Expression& expression, const Caller& caller, const Budgets& budgets)
+    : caller_(caller),
+      memory_(expression, TestMemory::Options{.budget = budgets.tests, .remember_all = true}),
+      room_(budgets.bytes) {}
 
 bool VerdictLog::Observe(const Snapshot& snapshot) {
   for (const auto& sample : snapshot.tasks) {
@@ -16,7 +17,7 @@ bool VerdictLog::Observe(const Snapshot& snapshot) {
     const Verdicts verdicts = memory_.VerdictsOf(key);
     const auto it = changes_.find(key);
     if (verdicts == (it == changes_.end() ? Verdicts() : it->second.back().verdicts)) continue;
-    if (++kept_ > kMaxChanges) return false;
+    if (++kept_ > kMaxChanges || !room_.Take(kBytesOfChange + (it == changes_.end() ? kBytesOfTask : 0))) return false;
     changes_[key].push_back(
         {.wall_ns = snapshot.tick.wall_ns, .verdicts = verdicts, .known = memory_.LastKnownOf(key)});
   }

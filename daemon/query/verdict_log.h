@@ -19,9 +19,9 @@ class VerdictLog {
  public:
   static constexpr size_t kMaxChanges = 4'000'000;
 
-  VerdictLog(const Expression& expression, const Caller& caller, std::shared_ptr<MemoryBudget> budget);
+  VerdictLog(const Expression& expression, const Caller& caller, const Budgets& budgets);
 
-  // The next tick, oldest first. False: more changes than are kept.
+  // The next tick, oldest first. False: more changes than are kept, or than there is room for.
   bool Observe(const Snapshot& snapshot);
 
   // What held of the event's task at the last tick before it; unknown when there is none. Of exits what was last known
@@ -34,9 +34,12 @@ class VerdictLog {
     Verdicts verdicts;
     Verdicts known;
   };
+  static constexpr int64_t kBytesOfChange = 2 * sizeof(Change);  // vectors grow by doubling
+  static constexpr int64_t kBytesOfTask = 64;
 
   const Caller caller_;
   TestMemory memory_;
+  BudgetShare room_;
   absl::flat_hash_map<TaskKey, std::vector<Change>, TaskKeyHash> changes_;
   size_t kept_ = 0;
 };

@@ -70,7 +70,8 @@ absl::StatusOr<GroupBy> ParseGroupBy(std::string_view text_untrusted) {
       fmt::format("cannot group by '{}'; by app, unit, user, comm, rule or task", text_untrusted.substr(0, 40)));
 }
 
-WindowFolder::WindowFolder(const Plan& plan, const Caller& caller, GroupBy by) : plan_(plan), caller_(caller), by_(by) {
+WindowFolder::WindowFolder(const Plan& plan, const Caller& caller, GroupBy by, std::shared_ptr<MemoryBudget> bytes)
+    : plan_(plan), caller_(caller), by_(by), bytes_(std::move(bytes)), cells_room_(bytes_), members_room_(bytes_) {
   const MetricSet needed = plan.needed();
   std::vector<v1::Metric> means;
   for (const MetricDesc& metric : AllMetrics()) {
@@ -99,6 +100,28 @@ WindowFolder::Way WindowFolder::WayOf(const MetricDesc& metric) const {
   return by_ == GroupBy::kTask ? Way::kLast : Way::kNone;
 }
 
+// With the row that is made of it, which has a value of each metric and an increase of each counter at most, and with
+// names that no other task has.
+int64_t WindowFolder::BytesOfCell() const {
+  constexpr size_t kNodeAndKey = 256;
+  const size_t numbers = 2 * metrics_.size() + counters_.size();
+  return static_cast<int64_t>(kNodeAndKey + sizeof(Cell) + metrics_.size() + sizeof(WindowRow) + sizeof(TaskSample) +
+                              sizeof(TaskInfo) + numbers * sizeof(int64_t));
+}
+
+int64_t WindowFolder::BytesOfMember() const {
+  constexpr size_t kNode = 64;
+  return static_cast<int64_t>(kNode + sizeof(Member) + counters_.size() * sizeof(int64_t) +
+                              (metrics_.size() - means_begin_) * sizeof(Mean));
+}
+
+absl::StatusOr<WindowFolder::Member*> WindowFolder::MemberOf(const TaskKey& key) {
+  const auto [at, is_new] = members_.try_emplace(key);
+  if (!is_new || members_room_.Take(BytesOfMember())) return &at->second;
+  members_.erase(at);
+  return NoRoom();
+}
+
 absl::StatusOr<WindowFolder::Cell*> WindowFolder::CellOf(const Row& row) {
   const auto [at, is_new] = cells_.try_emplace(KeyOf(row.info(), boot_id_, by_));
   Cell* cell = &at->second;
@@ -107,6 +130,7 @@ absl::StatusOr<WindowFolder::Cell*> WindowFolder::CellOf(const Row& row) {
       return absl::ResourceExhaustedError(
           fmt::format("more than {} tasks were there; choose a shorter time, an expression or --by", kMaxRows));
     }
+    if (!cells_room_.Take(BytesOfCell())) return NoRoom();
     cell->values.resize(means_begin_);
     cell->sums.resize(metrics_.size() - means_begin_);
     cell->known.resize(metrics_.size());
@@ -191,6 +215,7 @@ void WindowFolder::Settle(Member* member) const {
 void WindowFolder::Forget(Members::iterator member) {
   Settle(&member->second);
   members_.erase(member);
+  members_room_.Return(BytesOfMember());
 }
 
 void WindowFolder::Remember(const Row& row, Member* member) const {
@@ -226,15 +251,19 @@ void WindowFolder::LeaveOut(const TaskKey& key) {
   member->second.totals.clear();
 }
 
-void WindowFolder::Seed(const Snapshot& before) {
+absl::Status WindowFolder::Seed(const Snapshot& before) {
   boot_id_ = before.boot_id;
   begin_boot_ns_ = before.tick.boot_ns;
-  if (plan_.expression().needs_memory()) return;
+  if (plan_.expression().needs_memory()) return absl::OkStatus();
   for (size_t i = 0; i < before.tasks.size(); ++i) {
     if (!plan_.Includes(before, i)) continue;
     const Row row = MakeRow(before, *before.tasks[i], caller_);
-    if (plan_.expression().Matches(row)) Remember(row, &members_[row.info().key]);
+    if (!plan_.expression().Matches(row)) continue;
+    absl::StatusOr<Member*> member = MemberOf(row.info().key);
+    if (!member.ok()) return member.status();
+    Remember(row, *member);
   }
+  return absl::OkStatus();
 }
 
 absl::Status WindowFolder::AddTick(const Snapshot& snapshot, TestMemory* memory) {
@@ -260,11 +289,12 @@ absl::Status WindowFolder::AddTick(const Snapshot& snapshot, TestMemory* memory)
     }
     absl::StatusOr<Cell*> cell = CellOf(row);
     if (!cell.ok()) return cell.status();
-    Member& member = members_[row.info().key];
-    Enter(*cell, &member);
+    absl::StatusOr<Member*> member = MemberOf(row.info().key);
+    if (!member.ok()) return member.status();
+    Enter(*cell, *member);
     Add(row, *cell);
-    AddToMeans(row, &member);
-    IsDead(row) ? CountDead(row, &member) : Remember(row, &member);
+    AddToMeans(row, *member);
+    IsDead(row) ? CountDead(row, *member) : Remember(row, *member);
   }
   last_ = snapshot.tick;
   memory_total_bytes_ = snapshot.memory_total_bytes;
@@ -371,8 +401,10 @@ WindowResult WindowFolder::Take() {
   for (auto& [key, member] : members_) Settle(&member);
   for (auto& [key, cell] : cells_) result.rows.push_back(MakeWindowRow(&cell, result.moment));
   cells_.clear();
+  result.room = cells_room_.Split();
   // Ends are told a tick late at most.
-  std::erase_if(members_, [&](const auto& each) { return each.second.seen + 2 < first_tick_; });
+  const size_t gone = std::erase_if(members_, [&](const auto& each) { return each.second.seen + 2 < first_tick_; });
+  members_room_.Return(static_cast<int64_t>(gone) * BytesOfMember());
   ticks_ = 0;
   elapsed_ns_ = 0;
   return result;

@@ -20,6 +20,7 @@
 #include <absl/status/statusor.h>
 
 #include "daemon/query/caller.h"
+#include "daemon/query/memory_budget.h"
 #include "daemon/query/plan.h"
 #include "storage/sample.h"
 
@@ -41,6 +42,7 @@ struct WindowRow {
 struct WindowResult {
   Snapshot moment;  // its tick has the window's last time and all its elapsed time; no tasks
   std::vector<WindowRow> rows;
+  BudgetShare room{nullptr};  // what they take
 };
 
 inline Row RowOf(const WindowRow& row, const Snapshot& moment) {
@@ -54,16 +56,16 @@ class WindowFolder {
  public:
   static constexpr size_t kMaxRows = 100'000;
 
-  // The plan and the caller outlive it.
-  WindowFolder(const Plan& plan, const Caller& caller, GroupBy by);
+  // The plan and the caller outlive it. Rows and what is known of tasks come out of the budget; null: there is none.
+  WindowFolder(const Plan& plan, const Caller& caller, GroupBy by, std::shared_ptr<MemoryBudget> bytes = nullptr);
 
   // What a scan must read for it beside what the plan needs: whether a row is of a dead process.
   static constexpr v1::Metric kReadsToo = v1::TASK_STATE;
 
   // Where the window begins: what tasks had counted by then. Before any tick; not called: nobody knows.
-  void Seed(const Snapshot& before);
-  // The next tick, oldest first. A memory that the plan's expression needs takes it in. ResourceExhausted: too many
-  // rows.
+  // ResourceExhausted here and below: too many rows, or no room for them.
+  absl::Status Seed(const Snapshot& before);
+  // The next tick, oldest first. A memory that the plan's expression needs takes it in.
   absl::Status AddTick(const Snapshot& snapshot, TestMemory* memory);
   // The end of a process in the time of the ticks so far, each once. Others are ignored.
   absl::Status AddEnd(const Event& event);
@@ -103,6 +105,9 @@ class WindowFolder {
 
   Way WayOf(const MetricDesc& metric) const;
   absl::StatusOr<Cell*> CellOf(const Row& row);
+  absl::StatusOr<Member*> MemberOf(const TaskKey& key);
+  int64_t BytesOfCell() const;
+  int64_t BytesOfMember() const;
   void Enter(Cell* cell, Member* member) const;
   void Add(const Row& row, Cell* cell) const;
   void AddToMeans(const Row& row, Member* member) const;
@@ -122,6 +127,8 @@ class WindowFolder {
   std::vector<Way> ways_;
   size_t means_begin_ = 0;        // they are the last of metrics_
   std::vector<size_t> counters_;  // indexes into metrics_
+  const std::shared_ptr<MemoryBudget> bytes_;
+  BudgetShare cells_room_, members_room_;
   std::map<std::string, Cell> cells_;
   Members members_;
   std::string boot_id_;

@@ -6,6 +6,7 @@
 #include "daemon/query/encode.h"
 #include "daemon/query/end_feed.h"
 #include "daemon/query/engine.h"
+#include "daemon/query/go_on.h"
 #include "daemon/query/look_back.h"
 #include "daemon/query/sort.h"
 #include "daemon/query/window.h"
@@ -27,21 +28,20 @@ absl::Status Gone() { return absl::CancelledError("the receiver is gone"); }
 
 // Everything that is stored between the times.
 absl::Status Fold(const storage::TimeRange& range, const Plan& plan, TestMemory* memory, storage::RingReader* reader,
-                  EndFeed* ends, WindowFolder* folder, const Engine::TaskSink& sink) {
-  if (const auto before = reader->At(range.begin_wall_ns); before.ok()) folder->Seed(**before);
+                  EndFeed* ends, WindowFolder* folder, GoOn go_on) {
+  absl::Status status;
+  if (const auto before = reader->At(range.begin_wall_ns); before.ok()) status = folder->Seed(**before);
+  if (!status.ok()) return status;
   storage::ScanFilter filter = plan.filter();
   filter.step_ns = StepFor(range);
   filter.metrics.set(WindowFolder::kReadsToo);
-  absl::Status status;
   uint64_t ticks = 0;
   int64_t last_wall_ns = range.begin_wall_ns;
   absl::Status scanned = reader->Scan(range.begin_wall_ns, range.end_wall_ns, filter, [&](const Snapshot& snapshot) {
     status = folder->AddTick(snapshot, memory);
     last_wall_ns = std::max(last_wall_ns, snapshot.tick.wall_ns);
-    if (status.ok() && ++ticks % kTicksBetweenEnds == 0) {
-      status = ends->Feed(last_wall_ns, folder);
-      if (status.ok() && !sink(v1::TaskBatch())) status = Gone();
-    }
+    if (status.ok() && ++ticks % kTicksBetweenEnds == 0) status = ends->Feed(last_wall_ns, folder);
+    if (status.ok()) status = go_on.Ask();
     return status.ok();
   });
   if (status.ok()) status = scanned;
@@ -77,11 +77,11 @@ absl::Status Engine::ListWindow(const v1::ListTasksRequest& request_untrusted, c
   if (!order.ok()) return order.status();
   absl::StatusOr<GroupBy> by = ParseGroupBy(request_untrusted.by());
   if (!by.ok()) return by.status();
-  WindowFolder folder(*plan, caller, *by);
+  WindowFolder folder(*plan, caller, *by, budgets_.bytes);
   if (request_untrusted.begin().empty() && request_untrusted.end().empty()) {
     absl::StatusOr<std::shared_ptr<const Snapshot>> snapshot = SnapshotAt(request_untrusted.at());
     if (!snapshot.ok()) return snapshot.status();
-    absl::StatusOr<std::optional<TestMemory>> memory = Remember(**snapshot, *plan, caller);
+    absl::StatusOr<std::optional<TestMemory>> memory = Remember(**snapshot, *plan, caller, GoOnWhile(sink));
     if (!memory.ok()) return memory.status();
     absl::Status status = folder.AddTick(**snapshot, memory->has_value() ? &**memory : nullptr);
     return status.ok() ? Send(folder.Take(), *plan, *order, request_untrusted.top(), sink) : status;
@@ -96,12 +96,13 @@ absl::Status Engine::ListWindow(const v1::ListTasksRequest& request_untrusted, c
   absl::StatusOr<storage::TimeRange> range =
       StoredRange(request_untrusted.begin(), request_untrusted.end(), reader->get());
   if (!range.ok()) return range.status();
-  TestMemory memory(plan->expression(), {.budget = budget_});
+  TestMemory memory(plan->expression(), {.budget = budgets_.tests});
   const LookBack before{.from_wall_ns = range->begin_wall_ns, .until_wall_ns = range->begin_wall_ns};
-  if (absl::Status status = Recall(*plan, caller, before, reader->get(), &memory); !status.ok()) return status;
+  if (absl::Status status = Recall(*plan, caller, before, reader->get(), GoOnWhile(sink), &memory); !status.ok())
+    return status;
   EndFeed ends(events->get(), *range);
-  absl::Status status =
-      Fold(*range, *plan, plan->expression().needs_memory() ? &memory : nullptr, reader->get(), &ends, &folder, sink);
+  absl::Status status = Fold(*range, *plan, plan->expression().needs_memory() ? &memory : nullptr, reader->get(), &ends,
+                             &folder, GoOnWhile(sink));
   return status.ok() ? Send(folder.Take(), *plan, *order, request_untrusted.top(), sink) : status;
 }
 

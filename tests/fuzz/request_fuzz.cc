@@ -44,7 +44,7 @@ Answer Ask(const Machine& machine, std::string_view call, std::string_view text,
     const auto plan = query::Plan::Make(request.selection());
     answer.End(plan.status());
     if (!plan.ok()) return answer;
-    auto memory = engine.Remember(machine.newest(), *plan, caller);
+    auto memory = engine.Remember(machine.newest(), *plan, caller, engine.GoOnWhile([] { return true; }));
     answer.End(memory.status());
     if (!memory.ok()) return answer;
     for (const v1::TaskBatch& page :

@@ -80,7 +80,8 @@ RuleMachine::RuleMachine(uint64_t secret, bool hides_cmdlines) : machine_(secret
       .newest = [this] { return newest_; },
       .open_ring = [this] { return storage::RingReader::Open(machine_.ring_path(), query::RingColumns()); },
       .ring_bytes = [] { return 1u << 20; },
-      .now_wall_ns = [this] { return machine_.newest().tick.wall_ns; }});
+      .now_wall_ns = [this] { return machine_.newest().tick.wall_ns; },
+      .budgets = machine_.engine().budgets()});
   desk_ = std::make_unique<daemon::RuleDesk>(daemon::RuleDesk::Sources{.book = book_.get(),
                                                                        .engine = answers_.get(),
                                                                        .newest = [this] { return newest_; },

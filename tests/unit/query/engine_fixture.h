@@ -24,6 +24,8 @@ class EngineTest : public testing::Test {
 
   Engine MakeEngine() {
     EngineOptions options;
+    options.answer_bytes = answer_bytes_;
+    options.longest = longest_;
     if (use_live_) {
       options.newest = [this] { return live_; };
       options.now_wall_ns = [this] { return now_; };
@@ -60,12 +62,18 @@ class EngineTest : public testing::Test {
     return MakeEngine().ReadHistory(request, kRoot, Sink(true)).ToString();
   }
 
+  static GoOn Patience() {
+    return GoOn([] { return true; }, std::chrono::hours(1));
+  }
+
   std::shared_ptr<const Snapshot> live_;
   FakeRing ring_;
   int64_t now_ = kStart;
   bool use_live_ = true;
   bool has_ring_ = true;
   bool listening_ = true;
+  int64_t answer_bytes_ = 128 << 20;
+  std::chrono::seconds longest_{120};
 
   absl::Status status_;
   std::vector<std::string> rows_;

@@ -209,7 +209,7 @@ TEST_F(EventMemoryTest, AnExitTellsOfTheLastThatWasKnown) {
   ring_.events[2].type = EventType::kExit;
   v1::EventsRequest request;
   request.set_expression("rss > 1GiB for 2s");
-  absl::StatusOr<EventFollower> follower = MakeEngine().Follow(request, kRoot, live_.get());
+  absl::StatusOr<EventFollower> follower = MakeEngine().Follow(request, kRoot, live_.get(), Patience());
   ASSERT_TRUE(follower.ok()) << follower.status();
   EXPECT_FALSE(follower->Matches(ring_.events[1]));
   EXPECT_TRUE(follower->Matches(ring_.events[2]));
@@ -217,6 +217,23 @@ TEST_F(EventMemoryTest, AnExitTellsOfTheLastThatWasKnown) {
   ring_.ticks.push_back(*live_);
   EXPECT_THAT(Ids("rss > 1GiB for 2s"), ElementsAre(1, 3));
   EXPECT_THAT(Ids("!(rss > 1GiB for 60s)"), IsEmpty()) << "the memory is too young";
+}
+
+TEST_F(EventMemoryTest, WhatIsToBeKnownOfARangeHasNoMoreRoomThanThereIs) {
+  Ticks({10, 90, 90, 90, 10, 10});
+  answer_bytes_ = 10;
+  v1::EventsRequest request;
+  request.set_expression("cpu > 80% for 3s");
+  request.set_begin("@1700000001");
+  const auto sink = [](const v1::EventBatch&) { return true; };
+  EXPECT_TRUE(absl::IsResourceExhausted(MakeEngine().ReadEvents(request, kRoot, sink)));
+}
+
+TEST_F(EngineMemoryTest, LookingBackEndsWhenItTakesTooLong) {
+  Ticks({10, 90, 90, 90});
+  longest_ = std::chrono::seconds(0);
+  EXPECT_THAT(ListError(Asking("cpu > 80% for 3s")), testing::HasSubstr("shorter time, step or 'for'"));
+  EXPECT_THAT(MakeEngine().Follow(v1::EventsRequest(), kRoot, live_.get(), Patience()).status().ToString(), "OK");
 }
 
 TEST_F(EventMemoryTest, NothingIsKnownOfATaskThatWasInNoTick) {
@@ -231,7 +248,7 @@ TEST_F(EventMemoryTest, AFollowerLooksBackAndGoesOn) {
   v1::EventsRequest request;
   request.set_expression("cpu > 80% for 3s");
   request.set_follow(true);
-  absl::StatusOr<EventFollower> follower = MakeEngine().Follow(request, kRoot, live_.get());
+  absl::StatusOr<EventFollower> follower = MakeEngine().Follow(request, kRoot, live_.get(), Patience());
   ASSERT_TRUE(follower.ok()) << follower.status();
   EXPECT_FALSE(follower->Matches(ExecAt(3.5, 1)));
   follower->Observe(World(4, {Cpu(90)}));
@@ -241,7 +258,7 @@ TEST_F(EventMemoryTest, AFollowerLooksBackAndGoesOn) {
   follower->Observe(World(6, {Cpu(1, 9)}));
   EXPECT_FALSE(follower->Matches(ExecAt(6, 4)));
   request.set_expression("cpu >");
-  EXPECT_FALSE(MakeEngine().Follow(request, kRoot, nullptr).ok());
+  EXPECT_FALSE(MakeEngine().Follow(request, kRoot, nullptr, Patience()).ok());
 }
 
 }  // namespace

@@ -73,6 +73,39 @@ TEST_F(WindowEngineTest, AHistoryThatIsCutShortGoesOnWhereItStopped) {
   }
 }
 
+TEST_F(WindowEngineTest, WhatTakesTooLongEndsWithAHint) {
+  longest_ = std::chrono::seconds(0);
+  v1::ListTasksRequest window;
+  window.set_begin("35s");
+  EXPECT_THAT(ListError(window), testing::HasSubstr("choose a shorter time"));
+  v1::HistoryRequest history;
+  history.set_begin("39s");
+  history.set_step_ns(365 * 86400 * kSecond);
+  EXPECT_THAT(HistoryError(history), testing::HasSubstr("shorter time, step"));
+  history.set_by("comm");
+  EXPECT_THAT(HistoryError(history), testing::HasSubstr("shorter time, step"));
+}
+
+TEST_F(WindowEngineTest, WhatHasNoRoomEndsWithAHint) {
+  answer_bytes_ = 1000;
+  v1::ListTasksRequest window;
+  window.set_begin("35s");
+  EXPECT_THAT(ListError(window), testing::HasSubstr("no room"));
+  v1::HistoryRequest history;
+  history.set_begin("39s");
+  history.set_step_ns(365 * 86400 * kSecond);
+  EXPECT_THAT(HistoryError(history), testing::HasSubstr("no room"));
+}
+
+TEST(GoOn, AsksOnlyNowAndThenWhetherAnybodyListens) {
+  int asked = 0;
+  GoOn patient([&asked] { return ++asked == 0; }, std::chrono::hours(1));
+  for (int i = 0; i < 1000; ++i) EXPECT_TRUE(patient.Ask().ok());
+  EXPECT_EQ(asked, 0);
+  GoOn impatient([&asked] { return ++asked == 0; }, std::chrono::seconds(-1));
+  EXPECT_TRUE(absl::IsResourceExhausted(impatient.Ask()));
+}
+
 TEST(Resume, TakesOnlyItsOwnWords) {
   const ResumePoint point{.seq = 7, .wall_ns = -5, .range = {1, INT64_MAX}};
   const auto again = ParseResume(FormatResume(point));

@@ -19,10 +19,11 @@ struct Step {
 
 std::vector<Step> Fold(int64_t step_ns, const std::vector<Snapshot>& ticks) {
   std::vector<Step> steps;
-  StepFolder folder(step_ns, MetricSet().set(), [&](const Snapshot& folded, const std::vector<int64_t>& ended) {
-    steps.push_back({folded, ended});
-    return true;
-  });
+  StepFolder folder(step_ns, MetricSet().set(), nullptr,
+                    [&](const Snapshot& folded, const std::vector<int64_t>& ended) {
+                      steps.push_back({folded, ended});
+                      return true;
+                    });
   for (const Snapshot& tick : ticks) EXPECT_TRUE(folder.Add(tick));
   EXPECT_TRUE(folder.Finish());
   return steps;
@@ -164,8 +165,30 @@ TEST(StepFolder, ARebootEndsTheStep) {
   EXPECT_EQ(Fold(10 * kSecond, {World(1, {TaskBuilder(1)}), after}).size(), 2u);
 }
 
+TEST(StepFolder, HasNoMoreTasksThanThereIsRoomForAndGivesItBack) {
+  const auto budget = std::make_shared<MemoryBudget>(100'000);
+  for (int step = 0; step < 3; ++step) {
+    int shown = 0;
+    StepFolder folder(1000 * kSecond, MetricSet().set(), budget, [&](const Snapshot&, const std::vector<int64_t>&) {
+      ++shown;
+      return true;
+    });
+    for (int32_t tid = 1; tid <= 20; ++tid) {
+      ASSERT_TRUE(folder.Add(World(static_cast<uint64_t>(tid), {TaskBuilder(tid)})));
+    }
+    EXPECT_TRUE(folder.Finish());
+    int32_t tid = 100;
+    while (tid < 1000 && folder.Add(World(static_cast<uint64_t>(tid), {TaskBuilder(tid)}))) ++tid;
+    EXPECT_LT(tid, 1000);
+    EXPECT_TRUE(absl::IsResourceExhausted(folder.status()));
+    EXPECT_EQ(shown, 1);
+  }
+  EXPECT_TRUE(budget->Take(100'000));
+}
+
 TEST(StepFolder, StopsWhenNobodyListens) {
-  StepFolder folder(kSecond, MetricSet().set(), [](const Snapshot&, const std::vector<int64_t>&) { return false; });
+  StepFolder folder(kSecond, MetricSet().set(), nullptr,
+                    [](const Snapshot&, const std::vector<int64_t>&) { return false; });
   EXPECT_TRUE(folder.Add(World(1, {})));
   EXPECT_FALSE(folder.Add(World(2, {})));
 }

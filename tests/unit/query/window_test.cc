@@ -47,7 +47,7 @@ TEST(Window, CountersAreIncreasesGaugesMeansAndMaximaTheLargest) {
 TEST(Window, GroupsAreSumsWithThoseThatLivedBetweenTwoTicks) {
   const Plan plan = PlanFor();
   WindowFolder folder(plan, kRoot, GroupBy::kComm);
-  folder.Seed(World(1, {Worker(7, 1000, 0, 4096), Worker(8, 5000, 0, 4096)}));
+  ASSERT_TRUE(folder.Seed(World(1, {Worker(7, 1000, 0, 4096), Worker(8, 5000, 0, 4096)})).ok());
   ASSERT_TRUE(folder.AddTick(World(2, {Worker(7, 1300, 300, 4096), Worker(8, 5000, 0, 4096)}), nullptr).ok());
   ASSERT_TRUE(folder.AddEnd(End(7, 3, 1350, 100 * kSecond)).ok());    // 50 more than at its last tick
   ASSERT_TRUE(folder.AddEnd(End(9, 3, 70, 5 * kMs)).ok());            // nobody saw it
@@ -171,7 +171,7 @@ TEST(Window, AProcessThatStandsForItsThreadsHasTheirTimeAlready) {
   selection.set_threads(true);
   const Plan plan = *Plan::Make(selection);
   WindowFolder folder(plan, kRoot, GroupBy::kComm);
-  folder.Seed(World(1, {Worker(20, 100, 0, 4096)}));
+  ASSERT_TRUE(folder.Seed(World(1, {Worker(20, 100, 0, 4096)})).ok());
   ASSERT_TRUE(folder.AddTick(World(2, {Worker(20, 400, 300, 4096)}), nullptr).ok());
   ASSERT_TRUE(folder.AddEnd(EndOfThread(21, 3, 40)).ok());
   ASSERT_TRUE(folder.AddTick(World(3, {Worker(20, 450, 50, 4096)}), nullptr).ok());
@@ -211,7 +211,7 @@ TEST(Window, WhoStoppedMatchingIsNotCountedAgainByItsEnd) {
   const Plan plan = PlanFor("rss > 1500");
   for (const GroupBy by : {GroupBy::kTask, GroupBy::kComm}) {
     WindowFolder folder(plan, kRoot, by);
-    folder.Seed(World(1, {}));
+    ASSERT_TRUE(folder.Seed(World(1, {})).ok());
     const auto born_inside = [](int64_t runtime, int64_t ran, int64_t rss) {
       TaskBuilder task = Worker(7, runtime, ran, rss);
       task.Info([](TaskInfo& info) { info.key.start_ns = info.process_start_ns = kBoot + 6 * kSecond - 4 * kSecond; });
@@ -236,13 +236,35 @@ TEST(Window, WhoStoppedMatchingIsNotCountedAgainByItsEnd) {
 TEST(Window, WhoMatchesAgainIsCountedFromThereOn) {
   const Plan plan = PlanFor("rss > 1500");
   WindowFolder folder(plan, kRoot, GroupBy::kTask);
-  folder.Seed(World(1, {Worker(7, 1000, 0, 4096)}));
+  ASSERT_TRUE(folder.Seed(World(1, {Worker(7, 1000, 0, 4096)})).ok());
   ASSERT_TRUE(folder.AddTick(World(2, {Worker(7, 1300, 300, 1024)}), nullptr).ok());
   ASSERT_TRUE(folder.AddTick(World(3, {Worker(7, 1320, 20, 4096)}), nullptr).ok());
   ASSERT_TRUE(folder.AddEnd(End(7, 4, 1350, 100 * kSecond)).ok());
   const WindowResult result = folder.Take();
   ASSERT_EQ(result.rows.size(), 1u);
   EXPECT_EQ(Value(result.rows[0], result, v1::TASK_RUNTIME_NS), 20 + 30);
+}
+
+TEST(Window, HasNoMoreTasksThanThereIsRoomForAndGivesItBack) {
+  const Plan plan = PlanFor();
+  const auto budget = std::make_shared<MemoryBudget>(100'000);
+  std::vector<TaskBuilder> few, many;
+  for (int32_t tid = 1; tid <= 1000; ++tid) {
+    if (tid <= 10) few.push_back(Worker(tid, 0, 0, 1));
+    many.push_back(Worker(tid, 0, 0, 1));
+  }
+  for (const GroupBy by : {GroupBy::kTask, GroupBy::kComm}) {
+    WindowFolder folder(plan, kRoot, by, budget);
+    EXPECT_TRUE(absl::IsResourceExhausted(folder.Seed(World(1, many))));
+  }
+  for (int i = 0; i < 3; ++i) {
+    WindowFolder folder(plan, kRoot, GroupBy::kTask, budget);
+    ASSERT_TRUE(folder.AddTick(World(1, few), nullptr).ok());
+    const WindowResult result = folder.Take();
+    EXPECT_FALSE(budget->Take(80'000)) << "what is on its way out is still in memory";
+    EXPECT_TRUE(absl::IsResourceExhausted(folder.AddTick(World(2, many), nullptr)));
+  }
+  EXPECT_TRUE(budget->Take(100'000));
 }
 
 TEST(Window, EachStepBeginsAnew) {
