@@ -80,6 +80,12 @@ Reach ReachOf(const Expression::Node& node) {
   return reach;
 }
 
+uint64_t LongestHoldIn(const Expression::Node& node) {
+  uint64_t longest_ns = 0;
+  for (const auto& child : node.children) longest_ns = std::max(longest_ns, LongestHoldIn(*child));
+  return longest_ns + node.held_ns;
+}
+
 bool IsThreshold(const Test& test) {
   switch (test.op) {
     case Operator::kLess:

@@ -88,6 +88,8 @@ struct Reach {
   uint64_t ticks = 0;
 };
 Reach ReachOf(const Expression::Node& node);
+// How long the "for" in it hold on at most, where they stand within each other.
+uint64_t LongestHoldIn(const Expression::Node& node);
 
 // The outermost tests that a TestMemory tells crossings of, in the order of the text.
 void CollectThresholds(const Expression::Node& node, std::vector<const Expression::Node*>* thresholds);

@@ -184,8 +184,12 @@ absl::StatusOr<ExpressionParser::NodePtr> ExpressionParser::Held(int depth) {
   node->kind = Kind::kHeld;
   if (absl::Status status = CountMemoryTest(node.get()); !status.ok()) return status;
   if (absl::Status status = Advance(); !status.ok()) return status;
+  const int column = token_.column;
   absl::StatusOr<uint64_t> time = HoldTime();
   if (!time.ok()) return time.status();
+  if (static_cast<double>(*time + LongestHoldIn(**child)) > kLongestHold) {
+    return ErrorAt(column, "'for' within 'for' adds up to more than a day (24h)");
+  }
   node->held_ns = *time;
   node->begin = begin;
   node->end = last_end_;

@@ -289,6 +289,7 @@ TEST(ExpressionErrors, NameTheColumnAndWhatWasExpected) {
        "column 15: unit 'MiB' does not fit; 'for' is a length of time, expected one of ns us ms s m h d"},
       {"cpu > 80% for 0s", "column 15: 'for' takes more than nothing and at most a day (24h)"},
       {"tcp for 25h", "column 9: 'for' takes more than nothing and at most a day (24h)"},
+      {"((tcp for 12h) || cpu > 1) for 13h", "column 32: 'for' within 'for' adds up to more than a day (24h)"},
       {"tcp for 10s for 5s", "column 13: expected '&&', '||' or the end, found 'for'"},
       {"for 10s", "column 1: unknown field 'for'; 'taskmonctl metrics' lists the metrics"},
       {"anomaly", "column 8: expected '(' after anomaly, found the end"},
