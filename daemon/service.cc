@@ -33,6 +33,13 @@ grpc::ByteBuffer WithMissed(const grpc::Slice& page, uint64_t missed_ticks) {
   return grpc::ByteBuffer(parts, 2);
 }
 
+void AddMatches(const std::vector<Event>& events, const query::EventFollower& follower, const query::Caller& caller,
+                v1::EventBatch* batch) {
+  for (const Event& event : events) {
+    if (follower.Matches(event)) *batch->add_events() = query::EncodeEvent(event, caller);
+  }
+}
+
 // The number under which the generated service has a method.
 int MethodIndex(const char* name) {
   return v1::WatchTasksRequest::descriptor()->file()->FindServiceByName("Taskmon")->FindMethodByName(name)->index();
@@ -122,23 +129,25 @@ grpc::Status Service::Watch(grpc::ServerContext* context, BytesStream* stream) {
   const HookDemand::Claim claim = sources_.demand->Watch(NamedMetrics(request.selection(), *plan));
   WatchAnswers::Watcher watcher = answers_.Join(request.selection(), *caller, plan->expression().needs_memory());
   std::optional<query::TestMemory> memory;
-  uint64_t last_seq = 0;
+  Tick last;
   uint64_t due_boot_ns = 0;
   uint64_t missed = 0;
   for (uint32_t sent = 0; request.count() == 0 || sent < request.count();) {
     if (context->IsCancelled() || sources_.hub->closed()) break;
-    const Publication publication = sources_.hub->WaitAfter(last_seq, kPoll);
+    const Publication publication = sources_.hub->WaitAfter(last.seq, kPoll);
     if (publication.snapshot == nullptr) continue;
     const Tick& tick = publication.snapshot->tick;
-    if (last_seq == 0) {
-      auto remembered = sources_.engine->Remember(*publication.snapshot, *plan, *caller,
-                                                  sources_.engine->GoOnWhile([&] { return IsWanted(*context); }));
+    if (last.seq == 0) {
+      auto remembered = sources_.engine->Remember(*publication.snapshot, *plan, *caller, GoOnFor(*context));
       if (!remembered.ok()) return ToGrpc(remembered.status());
       memory = *std::move(remembered);
     } else {
-      missed += tick.seq - last_seq - 1;
+      missed += tick.seq - last.seq - 1;
+      const absl::Status caught_up = sources_.engine->CatchUp(last, *publication.snapshot, *plan, *caller,
+                                                              GoOnFor(*context), memory ? &*memory : nullptr);
+      if (!caught_up.ok()) return ToGrpc(caught_up);
     }
-    last_seq = tick.seq;
+    last = tick;
     // Half a tick of slack: ticks are never exactly an interval apart.
     if (request.interval_ns() != 0 && tick.boot_ns + tick.elapsed_ns / 2 < due_boot_ns) {
       if (memory) plan->Rows(*publication.snapshot, *caller, &*memory);
@@ -167,17 +176,19 @@ grpc::Status Service::ReadEvents(grpc::ServerContext* context, const v1::EventsR
   if (!caller) return NoCredentials();
   const Shares::Share share = streams_.Take(*caller);
   if (!share.granted()) return TooManyStreams();
-  // Stored events up to the newest tick, then those of the ticks after it: nothing falls between, nothing comes twice.
+  const auto write = [&](const v1::EventBatch& batch) { return writer->Write(batch); };
+  if (!request->follow()) return ToGrpc(sources_.engine->ReadEvents(*request, *caller, write));
+  // Stored events up to a tick, then those of the ticks after it: nothing falls between, nothing comes twice.
   const auto newest = sources_.hub->Newest();
-  if (request->follow() && newest != nullptr) WaitUntilStored(context, newest->tick.wall_ns);
-  const absl::Status status =
-      sources_.engine->ReadEvents(*request, *caller, [&](const v1::EventBatch& batch) { return writer->Write(batch); });
-  if (!status.ok()) {
-    const bool nothing_yet = absl::IsNotFound(status) || absl::IsOutOfRange(status);
-    if (!request->follow() || !nothing_yet) return ToGrpc(status);
-  }
-  if (!request->follow()) return grpc::Status::OK;
-  return FollowEvents(context, *request, *caller, newest.get(), writer);
+  if (newest != nullptr) WaitUntilStored(context, newest->tick.wall_ns);
+  const auto end = sources_.engine->EndOfHistory();
+  if (!end.ok()) return ToGrpc(end.status());
+  const absl::Status status = sources_.engine->ReadEvents(*request, *caller, write, *end);
+  const bool nothing_yet = absl::IsNotFound(status) || absl::IsOutOfRange(status);
+  if (!status.ok() && !nothing_yet) return ToGrpc(status);
+  uint64_t after_seq = newest == nullptr ? 0 : newest->tick.seq;
+  if (end->has_value()) after_seq = (*end)->tick_seq;
+  return FollowEvents(context, *request, *caller, newest.get(), after_seq, writer);
 }
 
 grpc::Status Service::CutSnapshot(grpc::ServerContext* context, const v1::SnapshotRequest* request,
@@ -205,6 +216,10 @@ bool Service::IsWanted(const grpc::ServerContext& context) const {
   return !context.IsCancelled() && !sources_.hub->closed();
 }
 
+query::GoOn Service::GoOnFor(const grpc::ServerContext& context) const {
+  return sources_.engine->GoOnWhile([this, &context] { return IsWanted(context); });
+}
+
 // The writer runs a moment behind the sampler; a failing disk is not waited for.
 void Service::WaitUntilStored(grpc::ServerContext* context, int64_t wall_ns) const {
   for (int attempt = 0; attempt < 20 && sources_.stored_until_wall_ns() < wall_ns; ++attempt) {
@@ -214,24 +229,25 @@ void Service::WaitUntilStored(grpc::ServerContext* context, int64_t wall_ns) con
 }
 
 grpc::Status Service::FollowEvents(grpc::ServerContext* context, const v1::EventsRequest& request,
-                                   const query::Caller& caller, const Snapshot* newest,
+                                   const query::Caller& caller, const Snapshot* newest, uint64_t after_seq,
                                    grpc::ServerWriter<v1::EventBatch>* writer) const {
-  auto follower =
-      sources_.engine->Follow(request, caller, newest, sources_.engine->GoOnWhile([&] { return IsWanted(*context); }));
+  auto follower = sources_.engine->Follow(request, caller, newest, GoOnFor(*context));
   if (!follower.ok()) return ToGrpc(follower.status());
-  uint64_t after_seq = newest == nullptr ? 0 : newest->tick.seq;
   while (IsWanted(*context)) {
     const Publication current = sources_.hub->WaitAfter(after_seq, kPoll);
     if (current.snapshot == nullptr) continue;
-    follower->Observe(*current.snapshot);
     uint64_t missed_ticks = 0;
+    const std::vector<EventsOfTick> ticks = sources_.hub->EventsAfter(&after_seq, &missed_ticks);
     v1::EventBatch batch;
-    for (const Publication& tick : sources_.hub->EventsAfter(&after_seq, &missed_ticks)) {
-      for (const Event& event : *tick.events) {
-        if (!follower->Matches(event)) continue;
-        *batch.add_events() = query::EncodeEvent(event, caller);
-      }
-    }
+    auto next = ticks.begin();
+    const auto take_until = [&](uint64_t seq) {
+      for (; next != ticks.end() && next->seq <= seq; ++next) AddMatches(*next->events, *follower, caller, &batch);
+    };
+    const absl::Status caught_up = sources_.engine->CatchUp(*current.snapshot, GoOnFor(*context), &*follower,
+                                                            [&](const Tick& tick) { take_until(tick.seq); });
+    if (!caught_up.ok()) return ToGrpc(caught_up);
+    follower->Observe(*current.snapshot);
+    take_until(UINT64_MAX);
     batch.set_missed(missed_ticks);
     if ((batch.events_size() != 0 || missed_ticks != 0) && !writer->Write(batch)) break;
   }

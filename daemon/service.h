@@ -62,9 +62,11 @@ class Service final : public v1::Taskmon::Service {
   grpc::Status TooManyStreams() const;
   grpc::Status Watch(grpc::ServerContext* context, BytesStream* stream);
   bool IsWanted(const grpc::ServerContext& context) const;
+  query::GoOn GoOnFor(const grpc::ServerContext& context) const;
   void WaitUntilStored(grpc::ServerContext* context, int64_t wall_ns) const;
   grpc::Status FollowEvents(grpc::ServerContext* context, const v1::EventsRequest& request, const query::Caller& caller,
-                            const Snapshot* newest, grpc::ServerWriter<v1::EventBatch>* writer) const;
+                            const Snapshot* newest, uint64_t after_seq,
+                            grpc::ServerWriter<v1::EventBatch>* writer) const;
 
   const Sources sources_;
   Shares streams_;

@@ -21,10 +21,10 @@ size_t BytesOfAll(const std::vector<Event>& events) {
 void SnapshotHub::Publish(Publication publication) {
   const size_t bytes = BytesOfAll(*publication.events);
   // What goes is let go of without the lock.
-  std::vector<EventsOfTick> dropped;
+  std::vector<Kept> dropped;
   std::shared_ptr<const Snapshot> before;
   absl::MutexLock lock(&mutex_);
-  recent_.push_back({publication.snapshot->tick.seq, publication.events, bytes});
+  recent_.push_back({{publication.snapshot->tick.seq, publication.events}, bytes});
   recent_bytes_ += bytes;
   while (recent_.size() > kKeptTicks || (recent_.size() > 2 && recent_bytes_ > kKeptBytes)) {
     recent_bytes_ -= recent_.front().bytes;
@@ -49,16 +49,16 @@ Publication SnapshotHub::WaitAfter(uint64_t after_seq, absl::Duration timeout) c
   return newest_;
 }
 
-std::vector<Publication> SnapshotHub::EventsAfter(uint64_t* after_seq, uint64_t* missed_ticks) const {
+std::vector<EventsOfTick> SnapshotHub::EventsAfter(uint64_t* after_seq, uint64_t* missed_ticks) const {
   absl::MutexLock lock(&mutex_);
-  std::vector<Publication> result;
+  std::vector<EventsOfTick> result;
   *missed_ticks = 0;
   if (recent_.empty()) return result;
-  if (recent_.front().seq > *after_seq + 1) *missed_ticks = recent_.front().seq - *after_seq - 1;
-  for (const EventsOfTick& tick : recent_) {
-    if (tick.seq > *after_seq) result.push_back({nullptr, tick.events});
+  if (recent_.front().tick.seq > *after_seq + 1) *missed_ticks = recent_.front().tick.seq - *after_seq - 1;
+  for (const Kept& kept : recent_) {
+    if (kept.tick.seq > *after_seq) result.push_back(kept.tick);
   }
-  *after_seq = recent_.back().seq;
+  *after_seq = recent_.back().tick.seq;
   return result;
 }
 

@@ -22,6 +22,11 @@ struct Publication {
   std::shared_ptr<const std::vector<Event>> events;  // of this tick
 };
 
+struct EventsOfTick {
+  uint64_t seq = 0;
+  std::shared_ptr<const std::vector<Event>> events;
+};
+
 class SnapshotHub {
  public:
   void Publish(Publication publication) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -34,7 +39,7 @@ class SnapshotHub {
 
   // All events of ticks with seq > after that are still kept, in order; sets `after` to the newest tick and `missed` to
   // the number of ticks whose events are gone.
-  std::vector<Publication> EventsAfter(uint64_t* after_seq, uint64_t* missed_ticks) const ABSL_LOCKS_EXCLUDED(mutex_);
+  std::vector<EventsOfTick> EventsAfter(uint64_t* after_seq, uint64_t* missed_ticks) const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Wakes all waiters for good.
   void Close() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -47,12 +52,11 @@ class SnapshotHub {
 
   mutable absl::Mutex mutex_;
   Publication newest_ ABSL_GUARDED_BY(mutex_);
-  struct EventsOfTick {
-    uint64_t seq;
-    std::shared_ptr<const std::vector<Event>> events;
+  struct Kept {
+    EventsOfTick tick;
     size_t bytes;
   };
-  std::deque<EventsOfTick> recent_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Kept> recent_ ABSL_GUARDED_BY(mutex_);
   size_t recent_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
 };

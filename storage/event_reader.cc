@@ -117,15 +117,18 @@ absl::StatusOr<EventReader::Page> EventReader::Next(const Question& question, ui
   return page;
 }
 
+absl::StatusOr<uint64_t> EventReader::NewestId() {
+  ResetAtEnd reset(&newest_);
+  absl::StatusOr<bool> row = newest_.Step();
+  if (!row.ok()) return row.status();
+  return static_cast<uint64_t>(newest_.Int(0));
+}
+
 absl::Status EventReader::Scan(int64_t begin_wall_ns, int64_t end_wall_ns, const EventFilter& filter,
                                const RingReader::EventSink& sink) {
-  Question question{begin_wall_ns, end_wall_ns, filter.types, 0};
-  {
-    ResetAtEnd reset(&newest_);
-    absl::StatusOr<bool> row = newest_.Step();
-    if (!row.ok()) return row.status();
-    question.last_id = static_cast<uint64_t>(newest_.Int(0));
-  }
+  absl::StatusOr<uint64_t> newest = NewestId();
+  if (!newest.ok()) return newest.status();
+  const Question question{begin_wall_ns, end_wall_ns, filter.types, std::min(*newest, filter.until_id)};
   for (uint64_t after = filter.after_id; after < question.last_id;) {
     absl::StatusOr<Page> page = Next(question, after);
     if (!page.ok()) return page.status();

@@ -22,6 +22,7 @@ class EventReader {
   EventReader(Database* db, InfoCache* infos) : db_(db), infos_(infos), pages_(db) {}
   absl::Status Prepare();
 
+  absl::StatusOr<uint64_t> NewestId();
   // As RingReader::ScanEvents.
   absl::Status Scan(int64_t begin_wall_ns, int64_t end_wall_ns, const EventFilter& filter,
                     const RingReader::EventSink& sink);

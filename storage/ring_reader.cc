@@ -50,6 +50,7 @@ class RingReaderImpl : public RingReader {
     return lives_.ChildrenOf(parent, limit);
   }
   absl::StatusOr<std::optional<TimeRange>> Range() override;
+  absl::StatusOr<std::optional<StoredEnd>> End() override;
   absl::StatusOr<std::shared_ptr<const Snapshot>> At(int64_t wall_ns) override;
   absl::Status Scan(int64_t begin_wall_ns, int64_t end_wall_ns, const ScanFilter& filter,
                     const TickSink& sink) override;
@@ -138,6 +139,18 @@ absl::StatusOr<std::optional<TimeRange>> RingReaderImpl::Range() {
   if (!row.ok()) return row.status();
   if (range_.IsNull(0)) return std::optional<TimeRange>();
   return std::optional<TimeRange>(TimeRange{range_.Int(0), range_.Int(1)});
+}
+
+absl::StatusOr<std::optional<StoredEnd>> RingReaderImpl::End() {
+  absl::StatusOr<Transaction> transaction = Transaction::Begin(db_.get(), Transaction::Kind::kRead);
+  if (!transaction.ok()) return transaction.status();
+  ResetAtEnd reset(&range_);
+  absl::StatusOr<bool> row = range_.Step();
+  if (!row.ok()) return row.status();
+  if (range_.IsNull(2)) return std::optional<StoredEnd>();
+  absl::StatusOr<uint64_t> event_id = events_.NewestId();
+  if (!event_id.ok()) return event_id.status();
+  return std::optional<StoredEnd>(StoredEnd{static_cast<uint64_t>(range_.Int(2)), *event_id});
 }
 
 absl::StatusOr<std::optional<RingReaderImpl::Ids>> RingReaderImpl::WantedTasks(const ScanFilter& filter) {

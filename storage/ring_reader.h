@@ -51,9 +51,16 @@ struct ScanFilter {
   std::function<void(const Gap&)> on_gap;
 };
 
+// The newest tick, and the newest event by then.
+struct StoredEnd {
+  uint64_t tick_seq = 0;
+  uint64_t event_id = 0;
+};
+
 struct EventFilter {
   uint64_t after_id = 0;
-  uint32_t types = ~0u;  // bit 1 << type
+  uint64_t until_id = UINT64_MAX;  // inclusive
+  uint32_t types = ~0u;            // bit 1 << type
 };
 
 // Whose eyes a cut was made for: of tasks of other users it lacks what they may not see.
@@ -90,6 +97,9 @@ class RingReader {
 
   // Times of the oldest and newest tick; nullopt: nothing stored.
   virtual absl::StatusOr<std::optional<TimeRange>> Range() = 0;
+
+  // How far the file has come at one moment; nullopt: nothing stored.
+  virtual absl::StatusOr<std::optional<StoredEnd>> End() = 0;
 
   // The world as of the newest tick at or before `wall_ns`, in the finest resolution that is stored of that time.
   // OutOfRange: before the oldest tick, after the newest, or inside a gap (the message names the range or the gap).

@@ -134,6 +134,24 @@ absl::StatusOr<std::optional<TestMemory>> Engine::Remember(const Snapshot& snaps
   return memory;
 }
 
+absl::Status Engine::ReadBetween(const Tick& last, const Snapshot& snapshot, const Expression& expression,
+                                 const storage::ScanFilter& filter, GoOn go_on,
+                                 const std::function<void(const Snapshot&)>& observe) const {
+  const Tick& tick = snapshot.tick;
+  if (!expression.needs_memory() || last.seq == 0 || tick.seq <= last.seq + 1) return absl::OkStatus();
+  if (options_.wait_until_stored) options_.wait_until_stored(tick.wall_ns - static_cast<int64_t>(tick.elapsed_ns));
+  absl::StatusOr<std::unique_ptr<storage::RingReader>> reader = OpenRing();
+  if (absl::IsNotFound(reader.status())) return absl::OkStatus();
+  if (!reader.ok()) return reader.status();
+  return ReplayBetween(expression, last, tick, filter, reader->get(), std::move(go_on), observe);
+}
+
+absl::Status Engine::CatchUp(const Tick& last, const Snapshot& snapshot, const Plan& plan, const Caller& caller,
+                             GoOn go_on, TestMemory* memory) const {
+  return ReadBetween(last, snapshot, plan.expression(), plan.filter(), std::move(go_on),
+                     [&](const Snapshot& missed) { plan.Rows(missed, caller, memory); });
+}
+
 absl::Status Engine::ListTasks(const v1::ListTasksRequest& request_untrusted, const Caller& caller,
                                const TaskSink& sink) const {
   const bool window = !request_untrusted.begin().empty() || !request_untrusted.end().empty();

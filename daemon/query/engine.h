@@ -64,8 +64,11 @@ class Engine {
   // Stored events only; following is the service's business, but `follow` makes "nothing stored there yet" an empty
   // answer instead of OutOfRange or NotFound. An expression is asked about the task as it was; for an exit, counters
   // are means over its life. Gaps belong to no task: they are sent without an expression, or when asked for by type.
-  absl::Status ReadEvents(const v1::EventsRequest& request_untrusted, const Caller& caller,
-                          const EventSink& sink) const;
+  // `until`: no event that was stored later.
+  absl::Status ReadEvents(const v1::EventsRequest& request_untrusted, const Caller& caller, const EventSink& sink,
+                          const std::optional<storage::StoredEnd>& until = std::nullopt) const;
+  // How far the history has come; nullopt: there is none.
+  absl::StatusOr<std::optional<storage::StoredEnd>> EndOfHistory() const;
 
   // A stretch as a file of its own. Errors as ReadHistory, and those of SendCut (cut.h).
   absl::Status CutSnapshot(const v1::SnapshotRequest& request_untrusted, const Caller& caller, const CutPlace& place,
@@ -77,6 +80,14 @@ class Engine {
   // For the events after the tick of `newest` (nullptr: there was none yet). InvalidArgument as ReadEvents.
   absl::StatusOr<EventFollower> Follow(const v1::EventsRequest& request_untrusted, const Caller& caller,
                                        const Snapshot* newest, GoOn go_on) const;
+
+  // What came between the newest tick that was observed and this one, as far as the history has it: who remembers must
+  // see each. `observed` is called after each of them.
+  absl::Status CatchUp(const Snapshot& snapshot, GoOn go_on, EventFollower* follower,
+                       const std::function<void(const Tick&)>& observed) const;
+  // The same for a memory (Remember) that has seen `last`.
+  absl::Status CatchUp(const Tick& last, const Snapshot& snapshot, const Plan& plan, const Caller& caller, GoOn go_on,
+                       TestMemory* memory) const;
 
   // For a question that is over when `listening` says false.
   GoOn GoOnWhile(std::function<bool()> listening) const { return GoOn(std::move(listening), options_.longest); }
@@ -106,6 +117,9 @@ class Engine {
   absl::Status ListWindow(const v1::ListTasksRequest& request_untrusted, const Caller& caller,
                           const TaskSink& sink) const;
   absl::StatusOr<std::unique_ptr<storage::RingReader>> OpenRing() const;
+  absl::Status ReadBetween(const Tick& last, const Snapshot& snapshot, const Expression& expression,
+                           const storage::ScanFilter& filter, GoOn go_on,
+                           const std::function<void(const Snapshot&)>& observe) const;
   absl::StatusOr<int64_t> Now(storage::RingReader* reader) const;
   absl::StatusOr<storage::TimeRange> ParseRange(const std::string& begin_untrusted, const std::string& end_untrusted,
                                                 storage::RingReader* reader) const;

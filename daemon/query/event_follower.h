@@ -9,6 +9,7 @@
 
 #include "daemon/query/caller.h"
 #include "daemon/query/event_selector.h"
+#include "daemon/query/expression.h"
 #include "daemon/query/test_memory.h"
 
 namespace taskmon::query {
@@ -21,9 +22,13 @@ class EventFollower {
   void Observe(const Snapshot& snapshot);
   bool Matches(const Event& event) const;
 
+  const Expression& expression() const { return selector_.expression(); }
+  const Tick& newest() const { return newest_; }  // observed; seq 0: none was
+
  private:
   EventSelector selector_;
   Caller caller_;
+  Tick newest_;
   std::optional<TestMemory> memory_;  // when the expression needs one
 };
 

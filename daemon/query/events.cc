@@ -186,6 +186,7 @@ EventFollower::EventFollower(EventSelector selector, const Caller& caller, std::
 }
 
 void EventFollower::Observe(const Snapshot& snapshot) {
+  newest_ = snapshot.tick;
   if (!memory_) return;
   for (const auto& sample : snapshot.tasks) memory_->Evaluate(MakeRow(snapshot, *sample, caller_));
 }
@@ -218,6 +219,22 @@ absl::StatusOr<EventFollower> Engine::Follow(const v1::EventsRequest& request_un
   return follower;
 }
 
+absl::Status Engine::CatchUp(const Snapshot& snapshot, GoOn go_on, EventFollower* follower,
+                             const std::function<void(const Tick&)>& observed) const {
+  const Tick last = follower->newest();
+  return ReadBetween(last, snapshot, follower->expression(), {}, std::move(go_on), [&](const Snapshot& missed) {
+    follower->Observe(missed);
+    observed(missed.tick);
+  });
+}
+
+absl::StatusOr<std::optional<storage::StoredEnd>> Engine::EndOfHistory() const {
+  absl::StatusOr<std::unique_ptr<storage::RingReader>> reader = OpenRing();
+  if (absl::IsNotFound(reader.status())) return std::optional<storage::StoredEnd>();
+  if (!reader.ok()) return reader.status();
+  return (*reader)->End();
+}
+
 v1::Event EncodeEvent(const Event& event, const Caller& caller) {
   v1::Event out;
   out.set_type(static_cast<v1::EventType>(event.type));
@@ -239,8 +256,8 @@ v1::Event EncodeEvent(const Event& event, const Caller& caller) {
   return out;
 }
 
-absl::Status Engine::ReadEvents(const v1::EventsRequest& request_untrusted, const Caller& caller,
-                                const EventSink& sink) const {
+absl::Status Engine::ReadEvents(const v1::EventsRequest& request_untrusted, const Caller& caller, const EventSink& sink,
+                                const std::optional<storage::StoredEnd>& until) const {
   absl::StatusOr<EventSelector> selector = EventSelector::Make(request_untrusted);
   if (!selector.ok()) return selector.status();
   absl::StatusOr<std::unique_ptr<storage::RingReader>> reader = OpenRing();
@@ -255,7 +272,8 @@ absl::Status Engine::ReadEvents(const v1::EventsRequest& request_untrusted, cons
   VerdictLog log(selector->expression(), caller, budgets_);
   absl::Status status = FillLog(selector->expression(), *range, reader->get(), GoOnWhile(sink), &log);
   if (!status.ok()) return status;
-  const storage::EventFilter filter{.after_id = 0, .types = selector->types()};
+  storage::EventFilter filter{.types = selector->types()};
+  if (until.has_value()) filter.until_id = until->event_id;
   EventAnswer answer(*selector, caller, log, sink);
   status = (*reader)->ScanEvents(range->begin_wall_ns, range->end_wall_ns, filter,
                                  [&](const Event& event) { return answer.Take(event); });

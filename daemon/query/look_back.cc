@@ -39,6 +39,20 @@ absl::Status Replay(const Expression& expression, const LookBack& where, storage
   return status.ok() ? may_go_on : status;
 }
 
+absl::Status ReplayBetween(const Expression& expression, const Tick& after, const Tick& before,
+                           storage::ScanFilter filter, storage::RingReader* reader, GoOn go_on,
+                           const std::function<void(const Snapshot&)>& observe) {
+  filter.metrics = expression.metrics();
+  filter.after_seq = after.seq;
+  absl::Status may_go_on;
+  const absl::Status status = reader->Scan(after.wall_ns, before.wall_ns - 1, filter, [&](const Snapshot& snapshot) {
+    may_go_on = go_on.Ask();
+    if (may_go_on.ok() && snapshot.tick.seq < before.seq) observe(snapshot);
+    return may_go_on.ok();
+  });
+  return status.ok() ? may_go_on : status;
+}
+
 absl::Status Recall(const Plan& plan, const Caller& caller, LookBack where, storage::RingReader* reader, GoOn go_on,
                     TestMemory* memory) {
   where.filter = plan.filter();

@@ -34,6 +34,11 @@ struct LookBack {
 absl::Status Replay(const Expression& expression, const LookBack& where, storage::RingReader* reader, GoOn go_on,
                     const std::function<bool(const Snapshot&)>& observe);
 
+// The same for the ticks between two, which somebody missed who remembers: he was busy meanwhile.
+absl::Status ReplayBetween(const Expression& expression, const Tick& after, const Tick& before,
+                           storage::ScanFilter filter, storage::RingReader* reader, GoOn go_on,
+                           const std::function<void(const Snapshot&)>& observe);
+
 // Fills the memory with the plan's rows before the moment.
 absl::Status Recall(const Plan& plan, const Caller& caller, LookBack where, storage::RingReader* reader, GoOn go_on,
                     TestMemory* memory);

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import time
 import unittest
 
 from recorder import BIN, RecorderCase, wait_for
@@ -112,6 +113,36 @@ class Lives(RecorderCase):
             follower.kill()
             follower.wait()
             follower.stdout.close()
+
+    def follow(self, *args):
+        return subprocess.Popen([f"{BIN}/taskmonctl", "--socket", self.recorder.socket, "events", "-F", "-b", "2s",
+                                 "--type", "exit", *args, "-o", "jsonl"], stdout=subprocess.PIPE, text=True)
+
+    def test_a_follower_is_told_of_each_event_once(self):
+        shell = subprocess.Popen(["sh", "-c", "while :; do /bin/true; done"])
+        followers = []
+        try:
+            for i in range(24):
+                # Every other one looks back over the stored part first, which takes a while.
+                test = f"ppid == {shell.pid}"
+                followers.append(self.follow(test if i % 2 else f"{test} && (tid > 0 || tid > 0 for 1h)"))
+                time.sleep(0.11)
+            self.recorder.ticks(8)
+        finally:
+            for follower in followers:
+                follower.terminate()
+            shell.kill()
+            shell.wait()
+        told = []
+        for follower in followers:
+            text, _ = follower.communicate()
+            told.append([event["tid"] for event in map(json.loads, text.splitlines())])
+        all_of_them = [event["tid"] for event in self.events(f"ppid == {shell.pid}", "--type", "exit")]
+        for tids in told:
+            self.assertEqual(len(tids), len(set(tids)), "told twice")
+            # Where the time asked for begins, the order of times is not that of the record.
+            first = all_of_them.index(tids[10])
+            self.assertEqual(tids[10:], all_of_them[first:first + len(tids) - 10])
 
 
 if __name__ == "__main__":

@@ -43,9 +43,10 @@ TEST(SnapshotHub, FollowerGetsEveryTicksEventsOnce) {
   for (uint64_t seq = 1; seq <= 3; ++seq) hub.Publish(At(seq, seq));
   uint64_t after = 1;
   uint64_t missed = 99;
-  const std::vector<Publication> got = hub.EventsAfter(&after, &missed);
+  const std::vector<EventsOfTick> got = hub.EventsAfter(&after, &missed);
   ASSERT_EQ(got.size(), 2u);
   EXPECT_EQ(got[0].events->size(), 2u);
+  EXPECT_EQ(got[0].seq, 2u);
   EXPECT_EQ(missed, 0u);
   EXPECT_EQ(after, 3u);
   EXPECT_TRUE(hub.EventsAfter(&after, &missed).empty());
@@ -67,7 +68,7 @@ TEST(SnapshotHub, SlowFollowerIsToldWhatItMissed) {
   for (uint64_t seq = 1; seq <= 100; ++seq) hub.Publish(At(seq, 1));
   uint64_t after = 1;
   uint64_t missed = 0;
-  const std::vector<Publication> got = hub.EventsAfter(&after, &missed);
+  const std::vector<EventsOfTick> got = hub.EventsAfter(&after, &missed);
   EXPECT_EQ(got.size() + missed, 99u);
   EXPECT_GT(missed, 0u);
 }

@@ -73,6 +73,24 @@ class ReadEventsTest : public EngineTest {
   std::vector<v1::Event> events_;
 };
 
+TEST_F(ReadEventsTest, WhatIsStoredLaterThanAMomentIsLeftOut) {
+  const Engine engine = MakeEngine();
+  const auto end = engine.EndOfHistory();
+  ASSERT_TRUE(end.ok() && end->has_value());
+  EXPECT_EQ((*end)->tick_seq, 100u);
+  EXPECT_EQ((*end)->event_id, 6u);
+  Happened(EventType::kExec, TaskBuilder(5, "burn"));
+  std::vector<uint64_t> ids;
+  const auto sink = [&ids](const v1::EventBatch& batch) {
+    for (const v1::Event& event : batch.events()) ids.push_back(event.id());
+    return true;
+  };
+  ASSERT_TRUE(engine.ReadEvents(request_, kRoot, sink, *end).ok());
+  EXPECT_THAT(ids, ElementsAre(1, 3, 5, 6));
+  has_ring_ = false;
+  EXPECT_FALSE((*MakeEngine().EndOfHistory()).has_value());
+}
+
 TEST_F(ReadEventsTest, HidesTheLivesOfThreadsUnlessAsked) {
   EXPECT_THAT(Ids(), ElementsAre(1, 3, 5, 6));
   request_.set_threads(true);

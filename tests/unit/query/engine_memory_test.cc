@@ -243,6 +243,37 @@ TEST_F(EventMemoryTest, NothingIsKnownOfATaskThatWasInNoTick) {
   EXPECT_THAT(Ids("!(cpu > 80% for 1s)"), IsEmpty());
 }
 
+TEST_F(EventMemoryTest, AFollowerThatWasBusyCatchesUpTickByTick) {
+  Ticks({10, 90, 90, 90, 90, 10});
+  v1::EventsRequest request;
+  request.set_expression("cpu > 80% for 3s");
+  request.set_follow(true);
+  const Engine engine = MakeEngine();
+  absl::StatusOr<EventFollower> follower = engine.Follow(request, kRoot, &ring_.ticks[1], Patience());
+  ASSERT_TRUE(follower.ok()) << follower.status();
+  std::vector<std::pair<uint64_t, bool>> matched;
+  const absl::Status status = engine.CatchUp(ring_.ticks[5], Patience(), &*follower, [&](const Tick& tick) {
+    matched.emplace_back(tick.seq, follower->Matches(ExecAt(static_cast<double>(tick.seq) + 0.5, tick.seq)));
+  });
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_THAT(matched, ElementsAre(std::pair(3, false), std::pair(4, true), std::pair(5, true)));
+}
+
+TEST_F(EngineMemoryTest, AMemoryThatWasBusyHasNoGap) {
+  Ticks({10, 90, 90, 90, 90});
+  const Plan plan = *Plan::Make(Asking("cpu > 80% for 3s").selection());
+  const Engine engine = MakeEngine();
+  for (const bool catches_up : {false, true}) {
+    auto memory = engine.Remember(ring_.ticks[1], plan, kRoot, Patience());
+    ASSERT_TRUE(memory.ok() && memory->has_value());
+    plan.Rows(ring_.ticks[1], kRoot, &**memory);
+    if (catches_up) {
+      ASSERT_TRUE(engine.CatchUp(ring_.ticks[1].tick, ring_.ticks[4], plan, kRoot, Patience(), &**memory).ok());
+    }
+    EXPECT_EQ(plan.Rows(ring_.ticks[4], kRoot, &**memory).size(), catches_up ? 1u : 0u);
+  }
+}
+
 TEST_F(EventMemoryTest, AFollowerLooksBackAndGoesOn) {
   Ticks({10, 90, 90});
   v1::EventsRequest request;

@@ -139,6 +139,12 @@ class FakeRingReader : public storage::RingReader {
     return std::optional<storage::TimeRange>({ring_->ticks.front().tick.wall_ns, ring_->ticks.back().tick.wall_ns});
   }
 
+  absl::StatusOr<std::optional<storage::StoredEnd>> End() override {
+    if (ring_->ticks.empty()) return std::optional<storage::StoredEnd>();
+    const uint64_t event_id = ring_->events.empty() ? 0 : ring_->events.back().id;
+    return std::optional<storage::StoredEnd>({ring_->ticks.back().tick.seq, event_id});
+  }
+
   absl::StatusOr<std::shared_ptr<const Snapshot>> At(int64_t wall_ns) override {
     const Snapshot* current = nullptr;
     for (const Snapshot& tick : ring_->ticks) {
@@ -165,6 +171,7 @@ class FakeRingReader : public storage::RingReader {
                           const EventSink& sink) override {
     for (const Event& event : ring_->events) {
       if (event.wall_ns < begin_wall_ns || event.wall_ns > end_wall_ns || event.id <= filter.after_id) continue;
+      if (event.id > filter.until_id) continue;
       if ((filter.types & 1u << static_cast<uint32_t>(event.type)) == 0) continue;
       ++ring_->events_read;
       if (!sink(event)) break;

@@ -242,6 +242,27 @@ TEST(RingReader, ChoosesEventsByTimeTypeAndId) {
   EXPECT_FALSE(want.empty());
 }
 
+TEST(RingReader, TellsHowFarItHasComeAndGivesNoEventsBeyond) {
+  TempDir dir;
+  auto writer = OpenWriter(TestOptions(dir.Path("h.db")));
+  auto reader = OpenReader(dir.Path("h.db"));
+  EXPECT_FALSE((*reader->End()).has_value());
+  FakeWorld world({.seed = 15, .tasks = 50, .churn = 0.2});
+  Recorded recorded;
+  for (int ticks = 1; ticks <= 30; ++ticks) {
+    Record(writer.get(), &world, 1, &recorded);
+    const auto end = reader->End();
+    ASSERT_TRUE(end.ok() && end->has_value());
+    EXPECT_EQ((*end)->tick_seq, recorded.snapshots.back().tick.seq);
+    EXPECT_EQ((*end)->event_id, recorded.events.back().id);
+  }
+  EventFilter filter;
+  filter.until_id = recorded.events[recorded.events.size() / 2].id;
+  uint64_t last = 0;
+  ASSERT_TRUE(reader->ScanEvents(INT64_MIN, INT64_MAX, filter, [&](const Event& e) { return last = e.id, true; }).ok());
+  EXPECT_EQ(last, filter.until_id);
+}
+
 TEST(RingReader, NeitherLosesNorDoublesTicksWhileTheChunkItReadsIsClosed) {
   TempDir dir;
   auto writer = OpenWriter(TestOptions(dir.Path("h.db")));
