@@ -49,6 +49,11 @@ MetricCell TaskRow::Get(v1::Metric metric) const {
   return cell;
 }
 
+bool StandsForThreads(const TaskRow& row) {
+  if (row.info->thread() || row.sample->group_tasks() > 0) return false;
+  return row.Get(v1::TASK_THREAD_COUNT).value > 1 || row.Get(v1::TASK_THREAD_CREATE_COUNT).value > 0;
+}
+
 absl::Status BatchView::Check() const {
   for (const v1::Sample& sample : batch_->samples()) {
     if (!Fits(*batch_, sample)) {

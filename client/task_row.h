@@ -67,6 +67,10 @@ struct TaskRow {
   MetricCell Get(v1::Metric metric) const;
 };
 
+// Whether a row among threads is a whole process's: it has had several threads, and their rows are not stored. Needs
+// the metrics that tell how many.
+bool StandsForThreads(const TaskRow& row);
+
 // A batch read row by row. The batch must outlive the view and its rows, and so must the view its rows.
 class BatchView {
  public:

@@ -7,6 +7,7 @@
 
 #include "client/exit_code.h"
 #include "client/output/json_schema.h"
+#include "client/output/units.h"
 #include "daemon/query/time_spec.h"
 
 namespace taskmon::client {
@@ -46,10 +47,17 @@ bool CarriesTime(const Options& options) {
          !options.file.empty() || !options.begin.empty() || !options.end.empty();
 }
 
+std::string WholeProcesses(uint64_t rows) {
+  return fmt::format("{} {} the threads are not stored (Σ in tables, threads_not_stored in JSON)", Thousands(rows),
+                     rows == 1 ? "row is a whole process, of which" : "rows are whole processes, of which");
+}
+
 }  // namespace
 
-void Tally::Count(const TaskRow& row, const std::vector<Field>& fields) {
+void Tally::Count(const TaskRow& row, const TaskLayout& layout) {
+  const std::vector<Field>& fields = layout.fields;
   ++rows;
+  if (layout.threads && StandsForThreads(row)) ++processes;
   redacted = redacted || std::any_of(fields.begin(), fields.end(),
                                      [&](const Field& field) { return PresenceOf(field, row) == Presence::kRedacted; });
 }
@@ -63,11 +71,13 @@ int Fail(const absl::Status& status, Context* context) {
 
 int Conclude(const absl::Status& status, const Tally& tally, const Options& options, Context* context) {
   if (!status.ok()) return Fail(status, context);
+  if (tally.processes > 0) Note(WholeProcesses(tally.processes), context);
   if (options.strict && tally.partial()) {
     std::vector<std::string> reasons;
     if (tally.missed > 0) reasons.push_back(fmt::format("{} ticks or events missed", tally.missed));
     if (tally.gap) reasons.push_back("gaps in the record");
     if (tally.redacted) reasons.push_back("fields hidden from this user");
+    if (tally.processes > 0) reasons.push_back("threads that are not stored");
     Note(fmt::format("partial answer: {}; leave out --strict to accept it", fmt::join(reasons, ", ")), context);
     return kPartial;
   }
@@ -105,6 +115,7 @@ absl::StatusOr<TaskLayout> LayoutFor(const Options& options, RowKind kind) {
     layout.fields = AllFields(layout.time);
   }
   AddContext(options, kind, &layout.fields);
+  layout.threads = options.threads && kind != RowKind::kGroups;
   if (kind == RowKind::kGroups) MakeGroups(**by, options.command == Command::kHistory, &layout);
   return layout;
 }
@@ -131,6 +142,11 @@ v1::Selection SelectionFor(const Options& options, const TaskLayout& layout) {
   selection.set_threads(options.threads);
   selection.set_tid(options.tid);
   for (const uint32_t metric : MetricsFor(layout.fields)) selection.add_metrics(metric);
+  if (layout.threads && selection.metrics_size() > 0) {
+    // By which a process is told from a thread; asked for twice does no harm.
+    selection.add_metrics(v1::TASK_THREAD_COUNT);
+    selection.add_metrics(v1::TASK_THREAD_CREATE_COUNT);
+  }
   return selection;
 }
 

@@ -26,16 +26,18 @@ struct Tally {
   bool redacted = false;
   uint64_t missed = 0;  // ticks or events that got lost on the way
   bool gap = false;
+  uint64_t processes = 0;  // rows that stand for threads that are not stored
 
-  bool partial() const { return redacted || missed > 0 || gap; }
+  bool partial() const { return redacted || missed > 0 || gap || processes > 0; }
   // Counts the row, and looks for redacted fields among those shown.
-  void Count(const TaskRow& row, const std::vector<Field>& fields);
+  void Count(const TaskRow& row, const TaskLayout& layout);
 };
 
 // Prints the error, unless it is an interruption, and returns its exit code.
 int Fail(const absl::Status& status, Context* context);
 
-// The exit code of an answer: that of the failure; kPartial with --strict; kMatched; kNothingMatched.
+// The exit code of an answer: that of the failure; kPartial with --strict; kMatched; kNothingMatched. Says what of it
+// could be taken for something else.
 int Conclude(const absl::Status& status, const Tally& tally, const Options& options, Context* context);
 
 // One line on standard error that is no failure.

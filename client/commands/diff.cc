@@ -38,7 +38,7 @@ absl::Status ReadWindow(v1::ListTasksRequest request, const std::string& begin, 
   absl::Status status = backend->ListTasks(request, [&](const v1::TaskBatch& batch) {
     for (const v1::Tick& tick : batch.ticks()) window->elapsed_ns = tick.elapsed_ns();
     broken = ForEachRow(batch, [&](const TaskRow& row) {
-      tally->Count(row, layout.fields);
+      tally->Count(row, layout);
       window->rows[KeyOf(row, layout.group)] = MakeDiffSide(layout.fields, row);
     });
     return broken.ok();

@@ -39,7 +39,7 @@ int RunHistory(const Options& options, Context* context) {
     broken = ForEachRow(
         batch,
         [&](const TaskRow& row) {
-          tally.Count(row, layout->fields);
+          tally.Count(row, *layout);
           printer->Add(row);
         },
         [&](const v1::Gap& gap) {

@@ -249,8 +249,9 @@ int PlotHistory(const Options& options, const v1::HistoryRequest& request, Backe
   for (const Curve& curve : drawn.curves) tally.redacted |= curve.redacted;
   if (status.ok() && drawn.most_tasks > 0) {
     if (drawn.most_tasks > 1) {
-      context->out->Write(fmt::format("up to {} {} together\n", Thousands(drawn.most_tasks),
-                                      options.threads ? "threads" : "processes"));
+      context->out->Write(
+          fmt::format("up to {} {} together\n", Thousands(drawn.most_tasks),
+                      options.threads ? "threads, or processes whose threads are not stored," : "processes"));
     }
     for (const Curve& curve : drawn.curves) context->out->Write(Draw(curve, drawn, options, width));
     context->out->Write(fmt::format("{} {}\n", LocalTime(drawn.begin_ns, false).substr(0, 10), LocalZone()));

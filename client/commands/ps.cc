@@ -55,7 +55,7 @@ int RunPs(const Options& options, Context* context) {
   Waiting waiting("adding up", backend->get(), context);
   absl::Status status = (*backend)->ListTasks(*request, [&](const v1::TaskBatch& batch) {
     broken = ForEachRow(batch, [&](const TaskRow& row) {
-      tally.Count(row, layout->fields);
+      tally.Count(row, *layout);
       printer->Add(row);
     });
     return broken.ok() && !context->out->failed();

@@ -59,7 +59,7 @@ class TickPrinter {
     const std::vector<TaskRow> rows = SortedRows();
     TaskPrinter* printer = IsTable(layout_.format) ? BeginTable(rows.size()) : TheOnePrinter();
     for (const TaskRow& row : rows) {
-      tally_.Count(row, layout_.fields);
+      tally_.Count(row, layout_);
       printer->Add(row);
     }
     if (!rows.empty() || !IsTable(layout_.format)) printer->EndBlock();

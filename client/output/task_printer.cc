@@ -151,7 +151,11 @@ class TablePrinter : public TaskPrinter {
 
   void Add(const TaskRow& row) override {
     std::vector<std::string> cells;
-    for (const Field& field : layout_.fields) cells.push_back(CellText(field, row, layout_.raw, &marks_));
+    const bool stands = layout_.threads && StandsForThreads(row);
+    for (const Field& field : layout_.fields) {
+      const char* mark = stands && field.attribute == Attribute::kTid ? "Σ" : "";
+      cells.push_back(mark + CellText(field, row, layout_.raw, &marks_));
+    }
     table_.Add(std::move(cells));
     any_ = true;
   }
@@ -189,6 +193,7 @@ void RowKeys(const TaskLayout& layout, const TaskRow& row, const std::function<v
     if (layout.group ? !time : !IsPrefix(field)) CellKey(field, row, object);
   }
   if (layout.whole && !layout.group) object->Bool("thread", row.info->thread());
+  if (layout.threads) object->When(StandsForThreads(row), [&] { object->Bool("threads_not_stored", true); });
   if (more) {
     more(object);
   } else {

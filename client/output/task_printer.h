@@ -27,6 +27,7 @@ struct TaskLayout {
   bool header = true;
   bool raw = false;
   bool time = false;               // JSON rows carry time and time_ns
+  bool threads = false;            // rows are threads; where these are not stored, their process
   bool whole = false;              // nobody named fields: JSON rows hold every key of the contract
   std::optional<Attribute> group;  // rows are groups, told apart by this
 };

@@ -36,6 +36,10 @@ Value Frame::Get(const std::vector<Value>& values, v1::Metric metric) const {
   return index < 0 || values.empty() ? Value() : values[static_cast<size_t>(index)];
 }
 
+bool Frame::StandsForThreads(const Item& item) const {
+  return !item.id.thread && Get(item.values, v1::TASK_THREAD_COUNT).number > 1;
+}
+
 absl::Status FrameMaker::Add(const v1::TaskBatch& batch) {
   const absl::Status status = BatchView(&batch).Check();
   if (status.ok()) batches_.push_back(batch);

@@ -58,6 +58,8 @@ struct Frame {
   // -1: the frame does not hold it.
   int MetricIndex(v1::Metric metric) const;
   Value Get(const std::vector<Value>& values, v1::Metric metric) const;
+  // Whether the item, among threads, is a whole process whose threads are not stored.
+  bool StandsForThreads(const Item& item) const;
   int64_t begin_ns() const { return tick.time_ns() - static_cast<int64_t>(tick.elapsed_ns()); }
 };
 

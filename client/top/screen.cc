@@ -24,13 +24,23 @@ std::string ModeText(const State& state, int64_t now_ns) {
   return "PAUSED" + when + (old ? fmt::format(" ({} ago)", HumanDuration(static_cast<double>(now_ns - shown_ns))) : "");
 }
 
+std::string Counted(size_t count, std::string_view one, std::string_view many) {
+  return fmt::format("{} {}", Thousands(count), count == 1 ? one : many);
+}
+
+// Among threads there may be whole processes, whose threads are not stored.
 std::string CountText(const State& state) {
   if (state.frame == nullptr) return "";
-  const size_t alive = state.frame->items.size() - state.frame->ended;
-  const std::string_view what = state.threads ? (alive == 1 ? "thread" : "threads")
-                                : alive == 1  ? "process"
-                                              : "processes";
-  std::string text = fmt::format("{} {}", Thousands(alive), what);
+  const std::vector<Item>& items = state.frame->items;
+  const size_t alive = items.size() - state.frame->ended;
+  const auto stands = [&](const Item& item) { return !state.threads || state.frame->StandsForThreads(item); };
+  const auto processes = static_cast<size_t>(std::count_if(items.begin(), items.begin() + alive, stands));
+  const size_t threads = alive - processes;
+  const bool both = threads > 0 && processes > 0;
+  std::string text;
+  if (state.threads && (both || processes == 0)) text = Counted(threads, "thread", "threads");
+  if (both) text += ", ";
+  if (!state.threads || processes > 0) text += Counted(processes, "process", "processes");
   if (state.frame->ended > 0) text += fmt::format(" +{} ended", state.frame->ended);
   return text;
 }
@@ -76,6 +86,7 @@ constexpr HelpLine kHelp[] = {
     {"", "MARKS"},
     {"X ! ░", "on the bar: OOM kill, anomaly or threshold, no record"},
     {"† - * ~", "ended in this tick; unavailable; not for this user; stale"},
+    {"Σ", "among threads: a whole process, whose threads are not stored"},
     {"^", "the longest single one within the tick"},
 };
 

@@ -107,6 +107,9 @@ class RowDrawer {
     int at = cells_->Put(x, y, row.lines, Style::kDim, room);
     if (row.folded) at = cells_->Put(at, y, fmt::format("▸{} ", row.members), Style::kAccent, x + room - at);
     if (item->ended_time_ns != 0) at = cells_->Put(at, y, EndText(*item), Style::kEnded, x + room - at);
+    if (state_.threads && state_.frame->StandsForThreads(*item)) {
+      at = cells_->Put(at, y, "Σ ", Style::kAccent, x + room - at);
+    }
     const std::string name = item->id.thread ? item->info->comm() : CommandText(*item->info);
     cells_->Put(at, y, name, base, x + room - at);
   }

@@ -59,6 +59,43 @@ TEST(Ps, RefusesBadTimesAndFieldsWithoutAskingAnyone) {
   EXPECT_EQ(Invoke({"ps", "-f", "cpuu"}, &answers).err, "taskmonctl: unknown field 'cpuu'; did you mean 'cpu'?\n");
 }
 
+// Process 20 of 16 threads whose rows are not stored, beside thread 10.
+FakeAnswers WholeProcess() {
+  FakeAnswers answers = TwoTasks();
+  v1::TaskBatch& batch = answers.batches[0];
+  batch.mutable_tasks(0)->set_thread(true);
+  SetValue(v1::TASK_THREAD_COUNT, 16, batch, batch.mutable_samples(0));
+  SetValue(v1::TASK_THREAD_COUNT, 16, batch, batch.mutable_samples(1));
+  return answers;
+}
+
+TEST(Threads, AProcessThatStandsForThemIsMarked) {
+  FakeAnswers answers = WholeProcess();
+  const Outcome result = Invoke({"ps", "-H", "-f", "tid,cpu", "--at", "1h"}, &answers);
+  EXPECT_EQ(result.code, 0);
+  EXPECT_EQ(result.out, "TID CPU%\n 10  0.0\nΣ20 50.0\n");
+  EXPECT_EQ(result.err,
+            "taskmonctl: 1 row is a whole process, of which the threads are not stored "
+            "(Σ in tables, threads_not_stored in JSON)\n");
+  EXPECT_THAT(answers.list_request.selection().metrics(), testing::Contains(v1::TASK_THREAD_COUNT));
+  EXPECT_THAT(Invoke({"ps", "-f", "tid,cpu"}, &answers).out, testing::Not(testing::HasSubstr("Σ")));
+}
+
+TEST(Threads, AProcessThatStandsForThemIsMarkedInJson) {
+  FakeAnswers answers = WholeProcess();
+  const std::string out = Invoke({"history", "-H", "-f", "tid,cpu", "-o", "jsonl"}, &answers).out;
+  EXPECT_THAT(out, testing::ContainsRegex("\"tid\":20,.*\"threads_not_stored\":true"));
+  EXPECT_THAT(out.substr(0, out.find('\n')), testing::Not(testing::HasSubstr("threads_not_stored")));
+}
+
+TEST(Threads, AProcessThatStandsForThemIsPartial) {
+  FakeAnswers answers = WholeProcess();
+  const Outcome result = Invoke({"ps", "-H", "-f", "tid,cpu", "--strict"}, &answers);
+  EXPECT_EQ(result.code, 5);
+  EXPECT_THAT(result.err, testing::HasSubstr("partial answer: threads that are not stored"));
+  EXPECT_EQ(Invoke({"ps", "-f", "tid,cpu", "--strict"}, &answers).code, 0);
+}
+
 TEST(Strict, TurnsPartialAnswersIntoFive) {
   FakeAnswers answers = TwoTasks();
   EXPECT_EQ(Invoke({"ps", "-f", "fds", "--strict"}, &answers).code, 0);

@@ -59,6 +59,21 @@ TEST_F(ScreenTest, TheListAt80Columns) {
   EXPECT_THAT(Line(model, 23), HasSubstr("Space play"));
 }
 
+TEST_F(ScreenTest, AmongThreadsAWholeProcessIsToldApart) {
+  v1::TaskBatch batch = BatchOf(kTasks);
+  batch.mutable_tasks(0)->set_thread(true);
+  SetValue(v1::TASK_THREAD_COUNT, 16, batch, batch.mutable_samples(0));
+  SetValue(v1::TASK_THREAD_COUNT, 16, batch, batch.mutable_samples(1));
+  FrameMaker maker(MetricsFor(DefaultColumns()));
+  ASSERT_TRUE(maker.Add(batch).ok());
+  Model model({.threads = true, .file = true, .width = 80, .height = 24}, kNow);
+  Answer(Kind::kMoment, FrameAnswer{.frame = maker.Finish(), .totals = std::nullopt}, &model);
+  const int y = model.state().layout.list_y;
+  EXPECT_THAT(Line(model, 0), HasSubstr("  1 thread, 1 process"));
+  EXPECT_THAT(Line(model, y + 1), HasSubstr("  Σ web --serve"));
+  EXPECT_THAT(Line(model, y + 2), Not(HasSubstr("Σ")));
+}
+
 TEST_F(ScreenTest, WideScreensShowMore) {
   const Model model = Shown(kTasks, 160, 50);
   const std::string header = Line(model, model.state().layout.list_y);
