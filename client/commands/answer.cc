@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "client/exit_code.h"
+#include "client/hidden_fields.h"
 #include "client/output/json_schema.h"
 #include "client/output/units.h"
 #include "daemon/query/time_spec.h"
@@ -82,6 +83,15 @@ int Conclude(const absl::Status& status, const Tally& tally, const Options& opti
     return kPartial;
   }
   return tally.rows > 0 ? kMatched : kNothingMatched;
+}
+
+bool NoteHiddenFields(const std::string& expression, Backend* backend, Context* context) {
+  const std::vector<std::string> fields = HiddenFields(expression, backend);
+  if (fields.empty()) return false;
+  Note(fmt::format("tasks whose {} this user may not see are left out; membership of group taskmon shows them",
+                   fmt::join(fields, ", ")),
+       context);
+  return true;
 }
 
 void Note(const std::string& text, Context* context) {

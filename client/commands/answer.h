@@ -40,6 +40,10 @@ int Fail(const absl::Status& status, Context* context);
 // could be taken for something else.
 int Conclude(const absl::Status& status, const Tally& tally, const Options& options, Context* context);
 
+// Says which fields of the expression are hidden from this user in tasks of others: these are left out then. Whether
+// there are any.
+bool NoteHiddenFields(const std::string& expression, Backend* backend, Context* context);
+
 // One line on standard error that is no failure.
 void Note(const std::string& text, Context* context);
 

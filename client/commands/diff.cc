@@ -121,7 +121,7 @@ int RunDiff(const Options& options, Context* context) {
   v1::ListTasksRequest request;
   *request.mutable_selection() = SelectionFor(options, *layout);
   request.set_by(options.by);
-  Tally tally;
+  Tally tally{.redacted = NoteHiddenFields(options.expression, backend->get(), context)};
   Window before, after;
   Waiting waiting("adding up the time before", backend->get(), context);
   absl::Status status = ReadWindow(request, times[0], times[1], *layout, backend->get(), &tally, &before);

@@ -47,7 +47,7 @@ int RunEvents(const Options& options, Context* context) {
                            .raw = options.raw,
                            .following = options.follow,
                            .now_ns = context->now_wall_ns()};
-  Tally tally;
+  Tally tally{.redacted = NoteHiddenFields(options.expression, backend->get(), context)};
   const std::unique_ptr<EventPrinter> printer = MakeEventPrinter(layout, context->terminal, context->out);
   std::optional<Waiting> waiting;
   if (!options.follow) waiting.emplace("reading the events", backend->get(), context);

@@ -29,7 +29,7 @@ int RunHistory(const Options& options, Context* context) {
   if (!backend.ok()) return Fail(backend.status(), context);
   if (options.plot) return PlotHistory(options, *request, backend->get(), context);
 
-  Tally tally;
+  Tally tally{.redacted = NoteHiddenFields(options.expression, backend->get(), context)};
   const std::unique_ptr<TaskPrinter> printer = MakeTaskPrinter(*layout, context->terminal, context->out);
   absl::Status broken;
   Waiting waiting("reading the history", backend->get(), context);

@@ -230,6 +230,7 @@ std::string DrawTypes(const Counted& counted, int width) {
 int PlotHistory(const Options& options, const v1::HistoryRequest& request, Backend* backend, Context* context) {
   const absl::StatusOr<std::vector<Curve>> curves = CurvesFor(options);
   if (!curves.ok()) return Fail(curves.status(), context);
+  const bool hidden = NoteHiddenFields(options.expression, backend, context);
   const int width = WidthOf(*context);
   Drawn drawn{.curves = *curves};
   v1::TotalsRequest totals;
@@ -245,7 +246,7 @@ int PlotHistory(const Options& options, const v1::HistoryRequest& request, Backe
     return true;
   });
   waiting.End();
-  Tally tally{.rows = drawn.most_tasks};
+  Tally tally{.rows = drawn.most_tasks, .redacted = hidden};
   for (const Curve& curve : drawn.curves) tally.redacted |= curve.redacted;
   if (status.ok() && drawn.most_tasks > 0) {
     if (drawn.most_tasks > 1) {
@@ -255,13 +256,14 @@ int PlotHistory(const Options& options, const v1::HistoryRequest& request, Backe
     }
     for (const Curve& curve : drawn.curves) context->out->Write(Draw(curve, drawn, options, width));
     context->out->Write(fmt::format("{} {}\n", LocalTime(drawn.begin_ns, false).substr(0, 10), LocalZone()));
-    if (tally.redacted)
+    if (tally.redacted && !hidden)
       Note("without the tasks whose values this user may not see; membership of group taskmon shows them", context);
   }
   return Conclude(status, tally, options, context);
 }
 
 int CountEvents(const Options& options, const v1::EventsRequest& request, Backend* backend, Context* context) {
+  const bool hidden = NoteHiddenFields(options.expression, backend, context);
   Counted counted;
   Waiting waiting("reading the events", backend, context);
   const absl::Status status = backend->ReadEvents(request, [&](const v1::EventBatch& batch) {
@@ -271,7 +273,7 @@ int CountEvents(const Options& options, const v1::EventsRequest& request, Backen
     return true;
   });
   waiting.End();
-  const Tally tally{.rows = counted.events.size()};
+  const Tally tally{.rows = counted.events.size(), .redacted = hidden};
   if (status.ok() && !counted.events.empty()) {
     std::sort(counted.events.begin(), counted.events.end());
     FindRange(request, options, *context, &counted);

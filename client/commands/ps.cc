@@ -49,7 +49,7 @@ int RunPs(const Options& options, Context* context) {
   const absl::StatusOr<std::unique_ptr<Backend>> backend = context->open_backend(options);
   if (!backend.ok()) return Fail(backend.status(), context);
 
-  Tally tally;
+  Tally tally{.redacted = NoteHiddenFields(options.expression, backend->get(), context)};
   const std::unique_ptr<TaskPrinter> printer = MakeTaskPrinter(*layout, context->terminal, context->out);
   absl::Status broken;
   Waiting waiting("adding up", backend->get(), context);

@@ -93,6 +93,7 @@ int Test(const Options& options, Backend* backend, Context* context) {
   const absl::StatusOr<v1::RuleTrial> trial = backend->TestRule(request);
   waiting.End();
   if (!trial.ok()) return Fail(trial.status(), context);
+  NoteHiddenFields(trial->expression(), backend, context);  // a rule's, where its name was given
   if (options.format == Format::kTable) {
     PrintRuleTrial(*trial, context->terminal, context->out);
   } else {

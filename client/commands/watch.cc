@@ -18,8 +18,9 @@ namespace {
 // The batches of one tick, put in order and printed when the tick is complete.
 class TickPrinter {
  public:
-  TickPrinter(const Options& options, const TaskLayout& layout, Context* context)
-      : options_(options), layout_(layout), context_(context) {}
+  // `hidden`: the expression reads what this user may not see.
+  TickPrinter(const Options& options, const TaskLayout& layout, bool hidden, Context* context)
+      : options_(options), layout_(layout), context_(context), tally_{.redacted = hidden} {}
 
   // False when there is no point in going on.
   bool Take(const v1::TaskBatch& batch) {
@@ -132,7 +133,8 @@ int RunWatch(const Options& options, Context* context) {
   if (!backend.ok()) return Fail(backend.status(), context);
   if (context->interrupt != nullptr) context->interrupt->OnSignal([&] { (*backend)->Cancel(); });
 
-  TickPrinter printer(options, *layout, context);
+  const bool hidden = NoteHiddenFields(options.expression, backend->get(), context);
+  TickPrinter printer(options, *layout, hidden, context);
   absl::Status status = (*backend)->WatchTasks(MakeRequest(options, *layout),
                                                [&](const v1::TaskBatch& batch) { return printer.Take(batch); });
   status.Update(printer.status());

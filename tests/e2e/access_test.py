@@ -242,6 +242,18 @@ class WaysRound(AccessCase):
             rows = self.rows("other", "ps", f"{self.both} && (({test}) || comm =~ python)")
             self.assertEqual(len(rows), 2, test)
 
+    def test_that_tasks_are_left_out_is_said_whatever_they_have(self):
+        for test in ("rchar > 1M", "total(rchar) >= 0", "rchar > 1M || fds < 0"):
+            for command in (("ps", test, "-f", "cpu"), ("ps", test, "-f", "cpu", "-b", "20s"), ("events", test, "-b", "1m")):
+                done = self.ask("other", *command, "--strict")
+                self.assertEqual(done.returncode, 5, command)
+                self.assertIn("rchar", done.stderr.splitlines()[0])
+                self.assertIn("this user may not see are left out", done.stderr.splitlines()[0])
+                done = self.ask("reader", *command)
+                self.assertNotIn("left out", done.stderr, command)
+            self.assertIn("are left out", self.ask("other", "rule", "test", test, "-b", "20s").stderr)
+        self.assertEqual(self.ask("other", "ps", "comm =~ python", "-f", "cpu", "--strict").returncode, 0)
+
     def test_who_may_see_gets_answers(self):
         rows = self.recorder.json("ps", f"{self.both} && fds > 100")
         self.assertEqual([row["tid"] for row in rows], [self.children["many"].pid])
