@@ -7,6 +7,7 @@
 
 #include "client/exit_code.h"
 #include "client/hidden_fields.h"
+#include "client/output/cell.h"
 #include "client/output/json_schema.h"
 #include "client/output/units.h"
 #include "daemon/query/time_spec.h"
@@ -76,6 +77,7 @@ int Conclude(const absl::Status& status, const Tally& tally, const Options& opti
   if (options.strict && tally.partial()) {
     std::vector<std::string> reasons;
     if (tally.missed > 0) reasons.push_back(fmt::format("{} ticks or events missed", tally.missed));
+    if (tally.begins_late) reasons.push_back("the record begins later");
     if (tally.gap) reasons.push_back("gaps in the record");
     if (tally.redacted) reasons.push_back("fields hidden from this user");
     if (tally.processes > 0) reasons.push_back("threads that are not stored");
@@ -92,6 +94,21 @@ bool NoteHiddenFields(const std::string& expression, Backend* backend, Context* 
                    fmt::join(fields, ", ")),
        context);
   return true;
+}
+
+Coverage LookForGaps(const std::string& begin, const std::string& end, const Options& options, Backend* backend,
+                     Context* context, Tally* tally) {
+  const int64_t now_ns = context->now_wall_ns();
+  const absl::StatusOr<Coverage> coverage =
+      AskCoverage({.begin = begin, .end = end, .now_ns = now_ns, .of_file = !options.file.empty()}, backend);
+  if (!coverage.ok()) return {};
+  tally->gap |= coverage->has_holes();
+  if (begin.empty() || !coverage->begins_late()) return *coverage;
+  tally->begins_late = true;
+  const std::string first = LocalTime(coverage->stored_begin_ns, false);
+  const bool today = first.substr(0, 10) == LocalTime(now_ns, false).substr(0, 10);
+  Note(fmt::format("stored from {}", today ? first.substr(11) : first), context);
+  return *coverage;
 }
 
 void Note(const std::string& text, Context* context) {

@@ -13,6 +13,7 @@
 #include <absl/status/statusor.h>
 
 #include "client/context.h"
+#include "client/coverage.h"
 #include "client/fields.h"
 #include "client/options.h"
 #include "client/output/task_printer.h"
@@ -26,9 +27,10 @@ struct Tally {
   bool redacted = false;
   uint64_t missed = 0;  // ticks or events that got lost on the way
   bool gap = false;
-  uint64_t processes = 0;  // rows that stand for threads that are not stored
+  bool begins_late = false;  // something was stored only from a later time on than was asked for
+  uint64_t processes = 0;    // rows that stand for threads that are not stored
 
-  bool partial() const { return redacted || missed > 0 || gap || processes > 0; }
+  bool partial() const { return redacted || missed > 0 || gap || begins_late || processes > 0; }
   // Counts the row, and looks for redacted fields among those shown.
   void Count(const TaskRow& row, const TaskLayout& layout);
 };
@@ -43,6 +45,11 @@ int Conclude(const absl::Status& status, const Tally& tally, const Options& opti
 // Says which fields of the expression are hidden from this user in tasks of others: these are left out then. Whether
 // there are any.
 bool NoteHiddenFields(const std::string& expression, Backend* backend, Context* context);
+
+// What of the range between two wire times is recorded; counts what is missing, and says so where the record begins
+// later than the begin that was named. An empty one of no range: there is no need to look.
+Coverage LookForGaps(const std::string& begin, const std::string& end, const Options& options, Backend* backend,
+                     Context* context, Tally* tally);
 
 // One line on standard error that is no failure.
 void Note(const std::string& text, Context* context);

@@ -131,6 +131,9 @@ int RunDiff(const Options& options, Context* context) {
   }
   waiting.End();
   if (!status.ok()) return Fail(status, context);
+  for (const size_t window : {0, 2}) {
+    LookForGaps(times[window], times[window + 1], options, backend->get(), context, &tally);
+  }
   const DiffLayoutInfo info{
       .layout = *layout, .before_elapsed_ns = before.elapsed_ns, .after_elapsed_ns = after.elapsed_ns};
   std::vector<DiffRow> rows = Join(std::move(before), std::move(after));

@@ -53,6 +53,7 @@ int RunHistory(const Options& options, Context* context) {
   if (absl::IsCancelled(status) && IsTable(options.format)) return Fail(status, context);
   printer->Finish(status.ok());
   ExplainMarks(*printer, context);
+  if (status.ok()) LookForGaps(request->begin(), request->end(), options, backend->get(), context, &tally);
   return Conclude(status, tally, options, context);
 }
 

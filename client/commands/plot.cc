@@ -152,32 +152,52 @@ std::string Draw(const Curve& curve, const Drawn& drawn, const Options& options,
 struct Counted {
   int64_t begin_ns = 0;
   int64_t end_ns = 0;
+  Coverage coverage;
   std::vector<std::pair<int64_t, v1::EventType>> events;
 };
 
-// The stretch that was asked for, where this side knows it; otherwise from the first event to the last.
-void FindRange(const v1::EventsRequest& request, const Options& options, const Context& context, Counted* counted) {
-  const int64_t now_ns = context.now_wall_ns();
-  const absl::StatusOr<int64_t> begin = query::ParseTime(request.begin().empty() ? "10m" : request.begin(), now_ns);
-  const absl::StatusOr<int64_t> end = query::ParseTime(request.end().empty() ? "now" : request.end(), now_ns);
+// The stretch that was asked for, where it is known; otherwise from the first event to the last.
+void FindRange(const Coverage& coverage, Counted* counted) {
+  counted->coverage = coverage;
   counted->begin_ns = counted->events.front().first;
   counted->end_ns = counted->events.back().first + 1;
-  if (!options.file.empty() || !begin.ok() || !end.ok()) return;
-  counted->begin_ns = std::min(counted->begin_ns, *begin);
-  counted->end_ns = std::max(counted->end_ns, *end);
+  if (coverage.end_ns == 0) return;
+  counted->begin_ns = std::min(counted->begin_ns, coverage.begin_ns);
+  counted->end_ns = std::max(counted->end_ns, coverage.end_ns);
 }
 
-// Per second in each of `parts`.
+// How much of a time is recorded: all of it where nobody knows.
+double RecordedNs(const Counted& counted, int64_t from_ns, int64_t to_ns) {
+  return static_cast<double>(counted.coverage.recorded.empty() ? to_ns - from_ns
+                                                               : counted.coverage.Recorded(from_ns, to_ns));
+}
+
+double RecordedSeconds(const Counted& counted) {
+  return std::max(1.0, RecordedNs(counted, counted.begin_ns, counted.end_ns)) / 1e9;
+}
+
+// Per second of what is recorded, in each of `parts`; NaN where nothing is.
 std::vector<double> Rates(const Counted& counted, std::optional<v1::EventType> type, int parts) {
   std::vector<double> rates(static_cast<size_t>(parts));
-  const double span_ns = static_cast<double>(counted.end_ns - counted.begin_ns);
+  const double part_ns = static_cast<double>(counted.end_ns - counted.begin_ns) / parts;
   for (const auto& [time_ns, each] : counted.events) {
     if (type && each != *type) continue;
-    const double share = static_cast<double>(time_ns - counted.begin_ns) / span_ns;
-    const int part = std::clamp(static_cast<int>(share * parts), 0, parts - 1);
-    rates[static_cast<size_t>(part)] += static_cast<double>(parts) * 1e9 / span_ns;
+    const int part = static_cast<int>(static_cast<double>(time_ns - counted.begin_ns) / part_ns);
+    ++rates[static_cast<size_t>(std::clamp(part, 0, parts - 1))];
+  }
+  for (size_t i = 0; i < rates.size(); ++i) {
+    const auto from_ns = counted.begin_ns + static_cast<int64_t>(part_ns * static_cast<double>(i));
+    const double recorded_ns = RecordedNs(counted, from_ns, from_ns + static_cast<int64_t>(part_ns));
+    // Of a sliver a few events would make a storm.
+    rates[i] = recorded_ns <= 0 ? std::nan("") : rates[i] * 1e9 / std::max(recorded_ns, std::min(part_ns / 4, 1e9));
   }
   return rates;
+}
+
+double Highest(const std::vector<double>& rates) {
+  double most = 0;
+  for (const double rate : rates) most = rate > most ? rate : most;
+  return most;
 }
 
 std::string RateText(double rate) { return rate > 0 && rate < 9.95 ? fmt::format("{:.2g}", rate) : HumanCount(rate); }
@@ -190,11 +210,13 @@ std::string DrawTotal(const Counted& counted, int width) {
     const int64_t part_ns = (counted.end_ns - counted.begin_ns) / cells;
     points.push_back({counted.begin_ns + part_ns * static_cast<int64_t>(i) + part_ns / 2, rates[i]});
   }
-  const double seconds = static_cast<double>(counted.end_ns - counted.begin_ns) / 1e9;
-  const double most = *std::max_element(rates.begin(), rates.end());
+  const double seconds = RecordedSeconds(counted);
+  const auto span_ns = static_cast<double>(counted.end_ns - counted.begin_ns);
+  const std::string of = seconds * 1e9 < span_ns * 0.99 ? " recorded of " + HumanDuration(span_ns) : "";
   std::string text = Spread(
-      fmt::format("events per second ({} in {})", Thousands(counted.events.size()), HumanDuration(seconds * 1e9)),
-      fmt::format("mean {}  max {}", RateText(static_cast<double>(counted.events.size()) / seconds), RateText(most)),
+      fmt::format("events per second ({} in {}{})", Thousands(counted.events.size()), HumanDuration(seconds * 1e9), of),
+      fmt::format("mean {}  max {}", RateText(static_cast<double>(counted.events.size()) / seconds),
+                  RateText(Highest(rates))),
       width);
   const plot::GraphOptions graph{.width = width,
                                  .rows = kRows,
@@ -214,10 +236,9 @@ std::string DrawTypes(const Counted& counted, int width) {
   std::string text = fmt::format("{:<10} {:>10} {:>7} {:>7}\n", "TYPE", "COUNT", "MEAN/s", "MAX/s");
   for (const auto& [type, count] : types) {
     const std::vector<double> rates = Rates(counted, type, cells);
-    const double most = *std::max_element(rates.begin(), rates.end());
-    const double seconds = static_cast<double>(counted.end_ns - counted.begin_ns) / 1e9;
+    const double most = Highest(rates);
     std::string line = fmt::format("{:<10} {:>10} {:>7} {:>7} ", EventTypeName(type), Thousands(count),
-                                   RateText(static_cast<double>(count) / seconds), RateText(most));
+                                   RateText(static_cast<double>(count) / RecordedSeconds(counted)), RateText(most));
     line += plot::BlockColumns(rates, 1, most).front();
     line.erase(line.find_last_not_of(' ') + 1);
     text += line + "\n";
@@ -230,7 +251,9 @@ std::string DrawTypes(const Counted& counted, int width) {
 int PlotHistory(const Options& options, const v1::HistoryRequest& request, Backend* backend, Context* context) {
   const absl::StatusOr<std::vector<Curve>> curves = CurvesFor(options);
   if (!curves.ok()) return Fail(curves.status(), context);
-  const bool hidden = NoteHiddenFields(options.expression, backend, context);
+  Tally tally{.redacted = NoteHiddenFields(options.expression, backend, context)};
+  const bool hidden = tally.redacted;
+  LookForGaps(request.begin(), request.end(), options, backend, context, &tally);
   const int width = WidthOf(*context);
   Drawn drawn{.curves = *curves};
   v1::TotalsRequest totals;
@@ -246,7 +269,7 @@ int PlotHistory(const Options& options, const v1::HistoryRequest& request, Backe
     return true;
   });
   waiting.End();
-  Tally tally{.rows = drawn.most_tasks, .redacted = hidden};
+  tally.rows = drawn.most_tasks;
   for (const Curve& curve : drawn.curves) tally.redacted |= curve.redacted;
   if (status.ok() && drawn.most_tasks > 0) {
     if (drawn.most_tasks > 1) {
@@ -273,10 +296,12 @@ int CountEvents(const Options& options, const v1::EventsRequest& request, Backen
     return true;
   });
   waiting.End();
-  const Tally tally{.rows = counted.events.size(), .redacted = hidden};
+  Tally tally{.rows = counted.events.size(), .redacted = hidden};
+  Coverage coverage;
+  if (status.ok()) coverage = LookForGaps(request.begin(), request.end(), options, backend, context, &tally);
   if (status.ok() && !counted.events.empty()) {
     std::sort(counted.events.begin(), counted.events.end());
-    FindRange(request, options, *context, &counted);
+    FindRange(coverage, &counted);
     const int width = WidthOf(*context);
     context->out->Write(DrawTotal(counted, width) + DrawTypes(counted, width));
     context->out->Write(fmt::format("{} {}\n", LocalTime(counted.begin_ns, false).substr(0, 10), LocalZone()));

@@ -64,6 +64,8 @@ int RunPs(const Options& options, Context* context) {
   status.Update(broken);
   printer->Finish(status.ok());
   ExplainMarks(*printer, context);
+  const bool window = !request->begin().empty() || !request->end().empty();
+  if (window && status.ok()) LookForGaps(request->begin(), request->end(), options, backend->get(), context, &tally);
   return Conclude(status, tally, options, context);
 }
 

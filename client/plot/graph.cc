@@ -64,6 +64,10 @@ std::vector<std::string> BlockColumns(const std::vector<double>& values, int row
       const double share = value > 0 && top > 0 ? value / top * rows - row : 0;
       // Something is never nothing.
       const double seen = row == 0 && value > 0 ? std::max(share, 0.125) : share;
+      if (std::isnan(value) && row == 0) {
+        line += "░";
+        continue;
+      }
       line += seen >= 0.0625 ? Block(std::min(1.0, seen)) : " ";
     }
     lines.push_back(line);

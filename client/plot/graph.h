@@ -34,7 +34,7 @@ struct GraphOptions {
 // Without a title; the last line has the times. A curve is interrupted where nothing is known.
 std::vector<std::string> Graph(const std::vector<Point>& points, const GraphOptions& options);
 
-// Columns of blocks, one for each value, highest `rows` cells; NaN and 0 are blank.
+// Columns of blocks, one for each value, highest `rows` cells; 0 is blank, NaN a shade on the ground.
 std::vector<std::string> BlockColumns(const std::vector<double>& values, int rows, double top);
 
 }  // namespace taskmon::client::plot

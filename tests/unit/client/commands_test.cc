@@ -132,6 +132,84 @@ TEST(Strict, AnExpressionThatReadsWhatIsHiddenIsPartial) {
   EXPECT_EQ(Invoke({"ps", "exe == x", "-f", "cpu", "--strict"}, &answers).code, 5);
 }
 
+// Ticks of a second each, from so many seconds before now until so many.
+v1::Totals Recorded(std::vector<std::pair<int, int>> stretches) {
+  v1::Totals totals;
+  totals.set_stored_begin_ns(kNow - stretches.front().first * 1'000'000'000LL);
+  totals.set_stored_end_ns(kNow - stretches.back().second * 1'000'000'000LL);
+  for (const auto& [from, to] : stretches) {
+    for (int second = from - 1; second >= to; --second) {
+      v1::Tick* tick = totals.add_points()->mutable_tick();
+      tick->set_time_ns(kNow - second * 1'000'000'000LL);
+      tick->set_elapsed_ns(1'000'000'000);
+    }
+  }
+  return totals;
+}
+
+TEST(Strict, SaysFromWhenOnThereIsARecord) {
+  setenv("TZ", "UTC0", 1);
+  tzset();
+  FakeAnswers answers = TwoTasks();
+  answers.totals = {Recorded({{60, 0}})};
+  for (const char* command : {"ps", "history", "events"}) {
+    const Outcome lenient = Invoke({command, "-b", "1h"}, &answers);
+    EXPECT_THAT(lenient.code, testing::AnyOf(0, 1)) << command;
+    EXPECT_EQ(lenient.err, "taskmonctl: stored from 08:14:30\n") << command;
+    EXPECT_EQ(Invoke({command, "-b", "2026-11-21 00:00"}, &answers).err, lenient.err);
+    EXPECT_EQ(Invoke({command, "-b", "1h", "--strict"}, &answers).code, 5) << command;
+    const Outcome whole = Invoke({command, "-b", "30s", "--strict"}, &answers);
+    EXPECT_THAT(whole.code, testing::AnyOf(0, 1)) << command;
+    EXPECT_EQ(whole.err, "") << command;
+  }
+  // Nobody named a begin.
+  EXPECT_EQ(Invoke({"history", "--strict"}, &answers).code, 0);
+  EXPECT_EQ(Invoke({"diff", "--before", "1h..30m", "--after", "30s..now", "--strict"}, &answers).code, 5);
+}
+
+TEST(Strict, ATimeWithoutTicksIsAGap) {
+  FakeAnswers answers = TwoTasks();
+  answers.totals = {Recorded({{600, 400}, {200, 0}})};
+  for (const char* command : {"ps", "history", "events"}) {
+    EXPECT_THAT(Invoke({command, "-b", "5m"}, &answers).code, testing::AnyOf(0, 1)) << command;
+    const Outcome strict = Invoke({command, "-b", "5m", "--strict"}, &answers);
+    EXPECT_EQ(strict.code, 5) << command;
+    EXPECT_THAT(strict.err, testing::HasSubstr("gaps in the record")) << command;
+  }
+  answers.totals = {Recorded({{600, 200}})};  // and none since
+  EXPECT_EQ(Invoke({"events", "-b", "5m", "--strict"}, &answers).code, 5);
+}
+
+TEST(Strict, GapsCountWhateverEventsWereAskedFor) {
+  FakeAnswers answers;
+  answers.events.emplace_back().add_events()->set_type(v1::GAP);
+  EXPECT_EQ(Invoke({"events", "--type", "oom"}, &answers).code, 0);
+  const Outcome strict = Invoke({"events", "--type", "oom", "--strict"}, &answers);
+  EXPECT_EQ(strict.code, 5);
+  EXPECT_EQ(strict.out, "");
+  EXPECT_THAT(answers.events_request.types(), testing::ElementsAre(v1::OOM_KILL, v1::GAP));
+  EXPECT_EQ(Invoke({"events", "comm == x", "--strict"}, &answers).out, "");
+  EXPECT_EQ(answers.events_request.types_size(), static_cast<int>(v1::EventType_ARRAYSIZE) - 1);
+  EXPECT_NE(Invoke({"events", "--strict"}, &answers).out, "");
+}
+
+TEST(Histogram, CountsPerSecondOfWhatIsRecorded) {
+  setenv("TZ", "UTC0", 1);
+  tzset();
+  FakeAnswers answers;
+  answers.totals = {Recorded({{20, 0}})};
+  v1::EventBatch& batch = answers.events.emplace_back();
+  for (int i = 0; i < 2000; ++i) {
+    v1::Event* event = batch.add_events();
+    event->set_type(v1::FORK);
+    event->set_time_ns(kNow - i * 10'000'000LL);
+  }
+  const Outcome result = Invoke({"events", "-b", "1h", "--histogram"}, &answers, {.width = 80});
+  EXPECT_THAT(result.out, testing::HasSubstr("(2,000 in 20.0s recorded of 1h00m)"));
+  EXPECT_THAT(result.out, testing::HasSubstr("mean 100  max 100\n"));
+  EXPECT_THAT(result.out, testing::ContainsRegex("fork +2,000 +100 +100 (░)+█\n"));
+}
+
 TEST(Strict, SeesGapsAndMissedTicks) {
   FakeAnswers answers = TwoTasks();
   EXPECT_EQ(Invoke({"history", "--strict"}, &answers).code, 0);

@@ -131,5 +131,9 @@ TEST(BlockColumns, SomethingIsNeverNothing) {
   EXPECT_THAT(BlockColumns({0, 0.01, 8}, 2, 8), ElementsAre("  █", " ▁█"));
 }
 
+TEST(BlockColumns, NothingKnownIsNotNothing) {
+  EXPECT_THAT(BlockColumns({0, std::nan(""), 8}, 2, 8), ElementsAre("  █", " ░█"));
+}
+
 }  // namespace
 }  // namespace taskmon::client::plot
