@@ -64,6 +64,7 @@ int RunEvents(const Options& options, Context* context) {
                            .header = options.header,
                            .raw = options.raw,
                            .following = options.follow,
+                           .threads = options.threads,
                            .now_ns = context->now_wall_ns()};
   Tally tally{.redacted = NoteHiddenFields(options.expression, backend->get(), context)};
   const std::unique_ptr<EventPrinter> printer = MakeEventPrinter(layout, context->terminal, context->out);

@@ -213,7 +213,8 @@ class TablePrinter : public EventPrinter {
       cells.push_back(TerminalSafe(task.unit()));
     }
     cells.push_back(TerminalSafe(task.comm()));
-    cells.push_back(EventDetail(event, layout_.raw));
+    const bool process = layout_.threads && event.type() == v1::EXIT && event.has_task() && !event.task().thread();
+    cells.push_back((process ? "process " : "") + EventDetail(event, layout_.raw));
     table_.Add(std::move(cells));
     any_ = true;
   }

@@ -19,7 +19,8 @@ struct EventLayout {
   bool header = true;
   bool raw = false;
   bool following = false;
-  int64_t now_ns = 0;  // events of this local day are shown without their date
+  bool threads = false;  // ends of processes are told from those of their threads
+  int64_t now_ns = 0;    // events of this local day are shown without their date
 };
 
 class EventPrinter {

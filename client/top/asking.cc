@@ -107,7 +107,7 @@ void AddEnded(const Scope& scope, Backend* backend, const FrameMaker& maker, Fra
   // Without them the tick is still worth showing.
   const absl::Status ignored = backend->ReadEvents(request, [&](const v1::EventBatch& batch) {
     for (const v1::Event& event : batch.events()) {
-      if (event.task().thread() == scope.threads || !event.task().thread()) maker.AddEnded(event, frame);
+      if (maker.HasRowOfItsOwn(event, scope.threads)) maker.AddEnded(event, frame);
     }
     return frame->ended < kMostEnded;
   });
@@ -289,7 +289,7 @@ TaskAnswer AskTask(const TaskQuestion& question, Backend* backend) {
   const Scope scope{.expression = fmt::format("tgid == {}", question.tgid),
                     .threads = true,
                     .metrics = {v1::TASK_STATE, v1::TASK_CPU_PERCENT, v1::TASK_RUNQ_WAIT_TIME, v1::TASK_RUNTIME_NS,
-                                v1::TASK_SWITCH_OFFCPU_TIME_MAX, v1::TASK_CPU_ID}};
+                                v1::TASK_SWITCH_OFFCPU_TIME_MAX, v1::TASK_CPU_ID, v1::TASK_THREAD_COUNT}};
   absl::StatusOr<std::shared_ptr<Frame>> threads =
       FrameAt(question.at_ns == 0 ? "" : EpochText(question.at_ns), scope, backend);
   note(threads.status());

@@ -98,6 +98,19 @@ std::shared_ptr<Frame> FrameMaker::Finish() {
   return frame;
 }
 
+bool FrameMaker::HasRowOfItsOwn(const v1::Event& exit, bool threads) const {
+  const v1::TaskInfo& info = exit.task();
+  if (!threads) return !info.thread();
+  for (auto it = before_that_.lower_bound({.tid = info.tgid()}); it != before_that_.end(); ++it) {
+    if (it->first.tid != info.tgid()) break;
+    if (info.thread() || it->first.start_ns == info.start_ns()) return it->first.thread == info.thread();
+  }
+  if (info.thread()) return true;
+  const MetricIndex index(exit.metrics());
+  const MetricCells cells(&index, &exit.values(), exit.unavailable(), exit.redacted());
+  return cells.Get(v1::TASK_THREAD_CREATE_COUNT).value == 0;
+}
+
 // Only rates can be told of somebody who is gone: what it had used by the frame before is taken from its final totals.
 void FrameMaker::AddEnded(const v1::Event& exit, Frame* frame) const {
   Item item{.id = IdOf(exit.task()),

@@ -72,6 +72,10 @@ class FrameMaker {
   // What was added since the frame before. Precondition: at least one batch.
   std::shared_ptr<Frame> Finish();
 
+  // Whether an end is that of a row as frames have them. Among threads a process stands for its threads while these
+  // have no rows; where nobody saw it, it stands for its only one, or each thread ends by itself.
+  bool HasRowOfItsOwn(const v1::Event& exit, bool threads) const;
+
   // A task that ended after the frame before and by the time of `frame`, added to it.
   void AddEnded(const v1::Event& exit, Frame* frame) const;
 

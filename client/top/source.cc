@@ -201,11 +201,12 @@ v1::EventsRequest Following(const Scope& scope, bool exits, bool marks) {
   return request;
 }
 
-void AddExits(Joined* joined, const FrameMaker& maker, Frame* frame) {
+void AddExits(Joined* joined, const FrameMaker& maker, bool threads, Frame* frame) {
   std::this_thread::sleep_for(kEventsLag);
   const std::lock_guard lock(joined->mutex);
   while (!joined->exits.empty() && joined->exits.front().time_ns() <= frame->tick.time_ns()) {
-    maker.AddEnded(joined->exits.front(), frame);
+    const v1::Event& exit = joined->exits.front();
+    if (maker.HasRowOfItsOwn(exit, threads)) maker.AddEnded(exit, frame);
     joined->exits.pop_front();
   }
 }
@@ -250,7 +251,7 @@ void Source::StartLive(uint64_t number, const Scope& scope) {
         return Watch(scope, backend, [&](const FrameMaker& maker, std::shared_ptr<Frame> frame) {
           std::optional<TotalsPoint> totals;
           if (whole) totals = TotalsOf(*frame);
-          AddExits(joined.get(), maker, frame.get());
+          AddExits(joined.get(), maker, scope.threads, frame.get());
           post(FrameAnswer{.frame = std::move(frame), .totals = totals});
         });
       },

@@ -49,6 +49,49 @@ TEST(FrameMaker, WhoEndedIsListedWithWhatItUsedInTheTick) {
   EXPECT_EQ(frame->Get(item.values, v1::TASK_PM_SIZE).presence, Presence::kUnavailable);
 }
 
+v1::Event ThreadExitOf(int32_t tid, int32_t tgid) {
+  v1::Event exit = ExitOf(tid, "worker", kNow - 100);
+  exit.mutable_task()->set_tgid(tgid);
+  exit.mutable_task()->set_thread(true);
+  return exit;
+}
+
+// Two ticks with the task 42, which is a thread of its process or all of it.
+FrameMaker After(bool thread) {
+  FrameMaker maker(MetricsFor(DefaultColumns()));
+  for (const uint64_t seq : {6, 7}) {
+    v1::TaskBatch batch = BatchOf({{.tid = 42, .comm = "a", .start_ns = 99'500'000'000}}, seq);
+    batch.mutable_tasks(0)->set_thread(thread);
+    EXPECT_TRUE(maker.Add(batch).ok());
+    maker.Finish();
+  }
+  return maker;
+}
+
+TEST(FrameMaker, AmongThreadsNoEndIsToldTwice) {
+  v1::Event process = ExitOf(42, "a", kNow - 100);
+  const FrameMaker stored = After(/*thread=*/true);
+  EXPECT_FALSE(stored.HasRowOfItsOwn(process, true));
+  EXPECT_TRUE(stored.HasRowOfItsOwn(ThreadExitOf(42, 42), true));
+  EXPECT_TRUE(stored.HasRowOfItsOwn(ThreadExitOf(43, 42), true));
+  const FrameMaker whole = After(/*thread=*/false);
+  EXPECT_TRUE(whole.HasRowOfItsOwn(process, true));
+  EXPECT_FALSE(whole.HasRowOfItsOwn(ThreadExitOf(42, 42), true));
+  EXPECT_FALSE(whole.HasRowOfItsOwn(ThreadExitOf(43, 42), true));
+  EXPECT_TRUE(whole.HasRowOfItsOwn(process, false));
+  EXPECT_FALSE(whole.HasRowOfItsOwn(ThreadExitOf(43, 42), false));
+}
+
+TEST(FrameMaker, OfAProcessThatNobodySawItsThreadsEndByThemselves) {
+  const FrameMaker maker(MetricsFor(DefaultColumns()));
+  v1::Event process = ExitOf(42, "a", kNow - 100);
+  EXPECT_TRUE(maker.HasRowOfItsOwn(process, true));
+  process.add_metrics(v1::TASK_THREAD_CREATE_COUNT);
+  process.add_values(3);
+  EXPECT_FALSE(maker.HasRowOfItsOwn(process, true));
+  EXPECT_TRUE(maker.HasRowOfItsOwn(ThreadExitOf(43, 42), true));
+}
+
 TEST(FrameMaker, RefusesWhatDoesNotFitTogether) {
   v1::TaskBatch batch = BatchOf({{.tid = 1, .comm = "a"}});
   batch.mutable_samples(0)->set_task(9);
