@@ -13,7 +13,7 @@ int RunDoctor(const Options& options, Context* context) {
   if (!backend.ok()) return Fail(backend.status(), context);
   const absl::StatusOr<v1::Doctor> doctor = (*backend)->GetDoctor();
   if (!doctor.ok()) return Fail(doctor.status(), context);
-  context->out->Write(options.format == Format::kTable ? DoctorText(*doctor) : DoctorJson(*doctor) + "\n");
+  context->out->Write(options.format == Format::kTable ? DoctorText(*doctor, context->terminal) : DoctorJson(*doctor) + "\n");
   return kMatched;
 }
 

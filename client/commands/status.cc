@@ -13,7 +13,7 @@ int RunStatus(const Options& options, Context* context) {
   if (!backend.ok()) return Fail(backend.status(), context);
   const absl::StatusOr<v1::Status> status = (*backend)->GetStatus();
   if (!status.ok()) return Fail(status.status(), context);
-  context->out->Write(options.format == Format::kTable ? StatusText(*status, options.raw) : StatusJson(*status) + "\n");
+  context->out->Write(options.format == Format::kTable ? StatusText(*status, context->terminal, options.raw) : StatusJson(*status) + "\n");
   return kMatched;
 }
 

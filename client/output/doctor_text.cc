@@ -10,27 +10,29 @@
 
 #include "client/output/escape.h"
 #include "client/output/json_object.h"
+#include "client/output/wrap.h"
 #include "proto/catalogue.h"
 
 namespace taskmon::client {
 namespace {
 
-std::string ChecksText(const v1::Doctor& doctor) {
+std::string ChecksText(const v1::Doctor& doctor, size_t line_width) {
   size_t width = 0;
   for (const v1::Check& check : doctor.checks()) width = std::max(width, DisplayWidth(TerminalSafe(check.name())));
   std::string text;
   for (const v1::Check& check : doctor.checks()) {
     text += fmt::format("{:<11}  {:<{}}  {}", HealthName(check.health()), TerminalSafe(check.name()), width,
-                        TerminalSafe(check.reason()));
+                        Wrapped(TerminalSafe(check.reason()), 15 + width, line_width));
     text.erase(text.find_last_not_of(' ') + 1);
     text += '\n';
-    if (!check.remedy().empty()) text += fmt::format("{:13}-> {}\n", "", TerminalSafe(check.remedy()));
+    if (!check.remedy().empty())
+      text += fmt::format("{:13}-> {}\n", "", Wrapped(TerminalSafe(check.remedy()), 16, line_width));
   }
   return text;
 }
 
 // Metrics that share a fate are told together: one missing hook takes several with it.
-std::string MetricsText(const v1::Doctor& doctor) {
+std::string MetricsText(const v1::Doctor& doctor, size_t line_width) {
   std::map<std::pair<v1::Health, std::string>, std::vector<std::string>> ailing;
   int working = 0;
   for (const v1::MetricHealth& metric : doctor.metrics()) {
@@ -45,8 +47,9 @@ std::string MetricsText(const v1::Doctor& doctor) {
   if (doctor.metrics().empty()) return "";
   std::string text = fmt::format("\n{} of {} metrics work\n", working, doctor.metrics_size());
   for (const auto& [fate, names] : ailing) {
-    text += fmt::format("{:<11}  {}\n{:13}   {}\n", HealthName(fate.first), fmt::join(names, " "), "",
-                        TerminalSafe(fate.second));
+    text += fmt::format("{:<11}  {}\n{:16}{}\n", HealthName(fate.first),
+                        Wrapped(fmt::format("{}", fmt::join(names, " ")), 13, line_width), "",
+                        Wrapped(TerminalSafe(fate.second), 16, line_width));
   }
   return text;
 }
@@ -81,7 +84,9 @@ std::string_view HealthName(v1::Health health) {
   }
 }
 
-std::string DoctorText(const v1::Doctor& doctor) { return ChecksText(doctor) + MetricsText(doctor); }
+std::string DoctorText(const v1::Doctor& doctor, const Terminal& terminal) {
+  return ChecksText(doctor, terminal.width) + MetricsText(doctor, terminal.width);
+}
 
 std::string DoctorJson(const v1::Doctor& doctor) { return JsonObject::Text(doctor, DoctorKeys); }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "client/terminal.h"
 #include "taskmon/v1/taskmon.pb.h"
 
 namespace taskmon::client {
@@ -13,7 +14,8 @@ namespace taskmon::client {
 // "works", "degraded", "unavailable"; "unknown" for a value of a newer daemon.
 std::string_view HealthName(v1::Health health);
 
-std::string DoctorText(const v1::Doctor& doctor);
+// Texts are broken to fit the terminal.
+std::string DoctorText(const v1::Doctor& doctor, const Terminal& terminal);
 // {"checks": [{name, health, reason, remedy}], "metrics": [{name, health, reason}]}
 std::string DoctorJson(const v1::Doctor& doctor);
 std::string DoctorSchema();

@@ -12,6 +12,7 @@
 #include "client/output/records.h"
 #include "client/output/table.h"
 #include "client/output/units.h"
+#include "client/output/wrap.h"
 #include "daemon/query/row.h"
 
 namespace taskmon::client {
@@ -63,26 +64,6 @@ std::string MetricCsv(const MetricDesc& metric) {
   return fmt::format("{},{},{},{},{},{},{},{},{}\n", metric.name, metric.short_name, UnitName(metric.unit),
                      KindName(metric.kind), GroupName(metric.group), VisibilityName(metric.visibility),
                      CsvField(metric.source), CsvField(metric.hook), CsvField(metric.help));
-}
-
-// Words at most `width` columns wide together, later lines indented. Catalogue texts are ASCII.
-std::string Wrapped(std::string_view text, size_t indent, size_t width) {
-  std::string wrapped;
-  size_t used = indent;
-  while (!text.empty()) {
-    const size_t end = std::min(text.find(' '), text.size());
-    if (used > indent && used + 1 + end > width) {
-      wrapped += "\n" + std::string(indent, ' ');
-      used = indent;
-    } else if (used > indent) {
-      wrapped += ' ';
-      ++used;
-    }
-    wrapped += text.substr(0, end);
-    used += end;
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return wrapped;
 }
 
 std::string KindText(v1::Kind kind) {

@@ -11,11 +11,16 @@
 #include "client/output/escape.h"
 #include "client/output/json_object.h"
 #include "client/output/units.h"
+#include "client/output/wrap.h"
 
 namespace taskmon::client {
 namespace {
 
-std::string Line(const char* label, const std::string& value) { return fmt::format("  {:<10} {}\n", label, value); }
+constexpr size_t kRoomForWhy = 30;
+
+std::string Line(const char* label, const std::string& value, const Terminal& terminal) {
+  return fmt::format("  {:<10} {}\n", label, Wrapped(value, 13, terminal.width));
+}
 
 std::string Bytes(uint64_t bytes, bool raw) {
   return raw ? std::to_string(bytes) : HumanBytes(static_cast<double>(bytes));
@@ -23,6 +28,13 @@ std::string Bytes(uint64_t bytes, bool raw) {
 
 std::string IntervalText(uint64_t ms) {
   return ms % 1000 == 0 ? fmt::format("{} s", ms / 1000) : fmt::format("{} ms", ms);
+}
+
+// Over its budget taskmond takes every second, fourth, eighth tick alone.
+std::string EffectiveInterval(const v1::Status& status) {
+  const uint64_t effective_ms = status.budget().interval_ms();
+  if (effective_ms == 0 || effective_ms == status.interval_ms()) return IntervalText(status.interval_ms());
+  return fmt::format("{} (within its budget: {})", IntervalText(effective_ms), IntervalText(status.interval_ms()));
 }
 
 std::string DroppedText(const v1::Status& status) {
@@ -67,26 +79,33 @@ std::string BudgetText(const v1::BudgetStatus& budget, bool raw) {
                      TerminalSafe(fmt::format("{}", fmt::join(budget.shed(), ", "))));
 }
 
-std::string HooksText(const v1::Status& status) {
+// Where WHY would have no room, the groups give way.
+std::string HooksText(const v1::Status& status, const Terminal& terminal) {
   if (status.hooks().empty()) return "";
   size_t name_width = 4;
   size_t group_width = 5;
   for (const v1::HookStatus& hook : status.hooks()) {
-    name_width = std::max(name_width, hook.name().size());
-    group_width = std::max(group_width, hook.group().size());
+    name_width = std::max(name_width, DisplayWidth(TerminalSafe(hook.name())));
+    group_width = std::max(group_width, DisplayWidth(TerminalSafe(hook.group())));
   }
+  const size_t before_why = name_width + 30;
+  const bool groups = terminal.width == 0 || before_why + group_width + 1 + kRoomForWhy <= terminal.width;
+  const auto line = [&](const std::string& name, const std::string& group, const char* attached,
+                        const std::string& runs, const std::string& cost, const std::string& why) {
+    std::string text = fmt::format("  {:<{}} ", name, name_width);
+    if (groups) text += fmt::format("{:<{}} ", group, group_width);
+    text += fmt::format("{:<8} {:>8} {:>7}  ", attached, runs, cost);
+    text += Wrapped(why, DisplayWidth(text), terminal.width);
+    return text.substr(0, text.find_last_not_of(' ') + 1) + "\n";
+  };
   const auto attached = std::count_if(status.hooks().begin(), status.hooks().end(),
                                       [](const v1::HookStatus& hook) { return hook.attached(); });
-  std::string text =
-      fmt::format("\nHooks: {} of {} attached\n  {:<{}} {:<{}} {:<8} {:>8} {:>7}  WHY\n", attached, status.hooks_size(),
-                  "NAME", name_width, "GROUP", group_width, "ATTACHED", "RUNS", "NS/RUN");
+  std::string text = fmt::format("\nHooks: {} of {} attached\n", attached, status.hooks_size()) +
+                     line("NAME", "GROUP", "ATTACHED", "RUNS", "NS/RUN", "WHY");
   for (const v1::HookStatus& hook : status.hooks()) {
     const std::string cost = hook.ns_per_run() > 0 ? fmt::format("{:.0f}", hook.ns_per_run()) : "-";
-    text += fmt::format("  {:<{}} {:<{}} {:<8} {:>8} {:>7}  {}", TerminalSafe(hook.name()), name_width,
-                        TerminalSafe(hook.group()), group_width, hook.attached() ? "yes" : "no",
-                        HumanCount(static_cast<double>(hook.runs())), cost, TerminalSafe(hook.reason()));
-    text.erase(text.find_last_not_of(' ') + 1);
-    text += '\n';
+    text += line(TerminalSafe(hook.name()), TerminalSafe(hook.group()), hook.attached() ? "yes" : "no",
+                 HumanCount(static_cast<double>(hook.runs())), cost, TerminalSafe(hook.reason()));
   }
   return text;
 }
@@ -152,28 +171,29 @@ void StatusKeys(const v1::Status& status, JsonObject* object) {
 
 }  // namespace
 
-std::string StatusText(const v1::Status& status, bool raw) {
+std::string StatusText(const v1::Status& status, const Terminal& terminal, bool raw) {
   const auto duration = [&](double ns) { return raw ? fmt::format("{:.0f}", ns) : HumanDuration(ns); };
+  const auto line = [&](const char* label, const std::string& value) { return Line(label, value, terminal); };
   std::string text = fmt::format("taskmond {}, up {}, a tick every {}\n", TerminalSafe(status.version()),
-                                 duration(status.uptime_s() * 1e9), IntervalText(status.interval_ms()));
-  text += Line("tasks", fmt::format("{} in {} processes, {} tracked", Thousands(status.tasks()),
+                                 duration(status.uptime_s() * 1e9), EffectiveInterval(status));
+  text += line("tasks", fmt::format("{} in {} processes, {} tracked", Thousands(status.tasks()),
                                     Thousands(status.processes()), Thousands(status.tracked())));
   const std::string early = status.early_ticks() == 0 ? "" : fmt::format(", {} early", Thousands(status.early_ticks()));
-  text += Line("ticks",
+  text += line("ticks",
                fmt::format("{}, {} late{}; the last took {}", Thousands(status.ticks()), Thousands(status.late_ticks()),
                            early, duration(static_cast<double>(status.last_tick_ns()))));
-  text += Line("dropped", DroppedText(status));
-  text += Line("history", HistoryText(status, raw));
-  text += Line("since", SinceText(status));
+  text += line("dropped", DroppedText(status));
+  text += line("history", HistoryText(status, raw));
+  text += line("since", SinceText(status));
   text +=
-      Line("cost", fmt::format("{:.1f}% of a CPU, {} of memory", status.cpu_percent(), Bytes(status.rss_bytes(), raw)));
-  text += Line("books", status.accounted_known() ? fmt::format("{:.1f}% of the CPU time of the last minute has a task",
+      line("cost", fmt::format("{:.1f}% of a CPU, {} of memory", status.cpu_percent(), Bytes(status.rss_bytes(), raw)));
+  text += line("books", status.accounted_known() ? fmt::format("{:.1f}% of the CPU time of the last minute has a task",
                                                                status.accounted_cpu_percent())
                                                  : "not known yet (needs a minute)");
-  text += Line("smaps", SmapsText(status.smaps(), raw));
-  if (status.has_budget()) text += Line("budget", BudgetText(status.budget(), raw));
-  if (!status.storage_error().empty()) text += Line("TROUBLE", "not storing: " + TerminalSafe(status.storage_error()));
-  return text + HooksText(status);
+  text += line("smaps", SmapsText(status.smaps(), raw));
+  if (status.has_budget()) text += line("budget", BudgetText(status.budget(), raw));
+  if (!status.storage_error().empty()) text += line("TROUBLE", "not storing: " + TerminalSafe(status.storage_error()));
+  return text + HooksText(status, terminal);
 }
 
 std::string StatusJson(const v1::Status& status) { return JsonObject::Text(status, StatusKeys); }

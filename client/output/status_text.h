@@ -5,11 +5,13 @@
 
 #include <string>
 
+#include "client/terminal.h"
 #include "taskmon/v1/taskmon.pb.h"
 
 namespace taskmon::client {
 
-std::string StatusText(const v1::Status& status, bool raw);
+// No line is wider than the terminal.
+std::string StatusText(const v1::Status& status, const Terminal& terminal, bool raw);
 // One object; null where something is not known.
 std::string StatusJson(const v1::Status& status);
 std::string StatusSchema();

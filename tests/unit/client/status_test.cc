@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <sstream>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -64,6 +66,47 @@ TEST(StatusText, SaysWhatIsLostAndWhatIsWrong) {
   EXPECT_THAT(out, testing::HasSubstr("2 exit"));
   EXPECT_THAT(out, testing::HasSubstr("disk full"));
   EXPECT_THAT(out, testing::HasSubstr("1 of 1 attached"));
+}
+
+TEST(StatusText, TheIntervalIsTheOneInForce) {
+  FakeAnswers answers = Healthy();
+  answers.status.mutable_budget()->set_interval_ms(4000);
+  EXPECT_THAT(Invoke({"status"}, &answers).out, testing::HasSubstr("a tick every 4 s (within its budget: 1 s)\n"));
+}
+
+void ExpectWithin(size_t width, const std::string& out) {
+  std::istringstream lines(out);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), width) << line;
+}
+
+TEST(StatusText, FitsTheTerminal) {
+  FakeAnswers answers = Healthy();
+  answers.status.set_db_path("/a/rather/long/path/where/somebody/keeps/it/history.db");
+  v1::HookStatus* hook = answers.status.mutable_hooks(0);
+  hook->set_group("page_cache");
+  hook->set_reason("wanted by rule applications and 4 more");
+  EXPECT_THAT(Invoke({"status"}, &answers).out, testing::HasSubstr("wanted by rule applications and 4 more"));
+  ExpectWithin(80, Invoke({"status"}, &answers, {.width = 80}).out);
+  hook->set_name("mm_filemap_add_to_page_cache");
+  const std::string narrow = Invoke({"status"}, &answers, {.width = 80}).out;
+  EXPECT_THAT(narrow, testing::ContainsRegex("wanted by rule\n +applications and 4 more\n"));
+  EXPECT_THAT(narrow, testing::Not(testing::HasSubstr("GROUP")));
+  ExpectWithin(80, narrow);
+}
+
+TEST(Doctor, FitsTheTerminal) {
+  FakeAnswers answers;
+  v1::Check* check = answers.doctor.add_checks();
+  check->set_name("BTF of the kernel");
+  check->set_reason("there is none, and so no program can find the fields of the kernel's structures that it reads");
+  check->set_remedy("boot a kernel that has CONFIG_DEBUG_INFO_BTF, as those of all larger distributions do since 2021");
+  for (const v1::Metric metric : {v1::TASK_PM_SIZE, v1::TASK_FD_COUNT, v1::TASK_RUNTIME_NS}) {
+    v1::MetricHealth* health = answers.doctor.add_metrics();
+    health->set_metric(metric);
+    health->set_health(v1::UNAVAILABLE);
+    health->set_reason("the hook group is not attached, because nobody wants it, so that nothing is counted by it");
+  }
+  ExpectWithin(80, Invoke({"doctor"}, &answers, {.width = 80}).out);
 }
 
 TEST(StatusText, SaysWhatIsShed) {
