@@ -61,6 +61,22 @@ std::string ValueOf(const query::Row& row, const Node& node) {
   return fmt::format("{:.10g}", *number);
 }
 
+// A condition that does not hold now has not held for any time, whether or not the rule was asked: what decides earlier
+// keeps it from being asked.
+void SettleHeld(const Node& node, const query::Row& row, query::Verdicts* verdicts) {
+  for (const auto& child : node.children) SettleHeld(*child, row, verdicts);
+  if (node.kind != Node::Kind::kHeld || verdicts->at(node.memory) != query::Truth::kUnknown) return;
+  if (query::EvaluateNode(*node.children.front(), row, *verdicts) != query::Truth::kFalse) return;
+  verdicts->Set(node.memory, query::Truth::kFalse);
+}
+
+void EncodeMetric(const Node& node, v1::PartVerdict* part) {
+  const query::Test* test = TestIn(node);
+  if (part->value().empty() || test->field->metric == nullptr) return;
+  part->set_metric(test->field->metric->id);
+  part->set_rate(test->field->is_counter() && test->counter == query::CounterAs::kRate);
+}
+
 // The admission remembers what the caller may not see: its answers about that are unknown to him.
 void Hide(const Node& node, const query::Row& row, query::Verdicts* verdicts) {
   const bool hidden = query::AnyField(node, [&row](const query::Field& field) { return query::IsHidden(row, field); });
@@ -73,7 +89,10 @@ void EncodeRule(const KnownOfTask::AskedRule& asked, const query::Row& row, v1::
   out->set_rule(asked.rule->rule.name);
   out->set_order(asked.rule->rule.order);
   query::Verdicts verdicts = asked.verdicts;
-  if (expression.root() != nullptr) Hide(*expression.root(), row, &verdicts);
+  if (expression.root() != nullptr) {
+    Hide(*expression.root(), row, &verdicts);
+    SettleHeld(*expression.root(), row, &verdicts);
+  }
   out->set_verdict(EncodeTruth(expression.Evaluate(row, verdicts)));
   const auto tests = rules::ReadTests(expression);
   const auto planned = rules::PlanParts(expression, MakeHookedMetrics(), {});
@@ -83,6 +102,7 @@ void EncodeRule(const KnownOfTask::AskedRule& asked, const query::Row& row, v1::
     part->set_stage(planned[i].stage);
     part->set_verdict(EncodeTruth(query::EvaluateNode(*tests[i], row, verdicts)));
     part->set_value(ValueOf(row, *tests[i]));
+    EncodeMetric(*tests[i], part);
   }
 }
 

@@ -60,19 +60,18 @@ std::string ThresholdDetail(const v1::Event& event, bool raw) {
   const MetricDesc& metric = Describe(static_cast<v1::Metric>(event.metric()));
   if (event.value_redacted()) return fmt::format("{}: {} {}", event.rule(), metric.short_name, crossed);
   const auto text = [&](double value) {
-    if (raw) return fmt::format("{:.10g}", value);
-    const std::string number = HumanValue(metric, static_cast<int64_t>(value * static_cast<double>(metric.scale)));
-    return metric.kind == v1::COUNTER ? number + "/s" : number;
+    return raw ? fmt::format("{:.10g}", value) : HumanReading(metric, value, metric.kind == v1::COUNTER);
   };
   return fmt::format("{}: {} {} {} {}", event.rule(), metric.short_name, text(event.value()), crossed,
                      text(event.baseline()));
 }
 
 // An edit has no task: its detail tells it all.
-std::string RuleDetail(const v1::Event& event) {
+std::string RuleDetail(const v1::Event& event, bool raw) {
   if (!event.has_task()) return event.detail();
   const std::string text = fmt::format("{} {}", event.ends() ? "left" : "came under", event.rule());
-  return event.detail().empty() ? text : text + ": " + event.detail();
+  if (event.detail().empty()) return text;
+  return text + ": " + (raw ? event.detail() : HumanDetail(event.detail()));
 }
 
 std::string ForkDetail(const v1::Event& event) {
@@ -111,6 +110,22 @@ std::string SignalName(int signal) {
   return fmt::format("signal {}", signal);
 }
 
+std::string HumanDetail(const std::string& detail) {
+  for (const std::string_view crossed : {"beyond", "back within"}) {
+    const size_t name_end = detail.find(' ');
+    const size_t comma = detail.find(fmt::format(", {} ", crossed));
+    if (name_end == std::string::npos || comma == std::string::npos || comma < name_end) continue;
+    const MetricDesc* metric = FindMetric(detail.substr(0, name_end));
+    const std::optional<double> value = ParseReading(detail.substr(name_end + 1, comma - name_end - 1));
+    const std::optional<double> limit = ParseReading(detail.substr(comma + crossed.size() + 3));
+    if (metric == nullptr || !value || !limit) continue;
+    const bool rate = metric->kind == v1::COUNTER;
+    return fmt::format("{} {} {} {}", metric->short_name, HumanReading(*metric, *value, rate), crossed,
+                       HumanReading(*metric, *limit, rate));
+  }
+  return detail;
+}
+
 std::string EventDetail(const v1::Event& event, bool raw) {
   switch (event.type()) {
     case v1::FORK: return ForkDetail(event);
@@ -119,7 +134,7 @@ std::string EventDetail(const v1::Event& event, bool raw) {
     case v1::OOM_KILL: return TerminalSafe(event.detail().empty() ? "chosen by the OOM killer" : event.detail());
     case v1::GAP: return TerminalSafe(GapDetail(event, raw));
     case v1::THRESHOLD: return TerminalSafe(ThresholdDetail(event, raw));
-    case v1::RULE: return TerminalSafe(RuleDetail(event));
+    case v1::RULE: return TerminalSafe(RuleDetail(event, raw));
     case v1::RENAME: return event.detail().empty() ? "renamed" : "was " + TerminalSafe(event.detail());
     default: return TerminalSafe(event.detail());
   }

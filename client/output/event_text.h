@@ -22,6 +22,9 @@ const std::vector<std::string>& EventTypeNames();
 // "SIGKILL", or "signal 99" where it has no name.
 std::string SignalName(int signal);
 
+// "rss 200, beyond 100", as rules have noted what decided, with its units: "rss 200B beyond 100B". Other texts stay.
+std::string HumanDetail(const std::string& detail);
+
 // "exit 7, lived 51ms, cpu 1.2ms, rss peak 3.4M"; "killed by SIGKILL, …"; an exec's command line; a rename's old name.
 // Terminal safe. Values are plain numbers in catalogue units with `raw`.
 std::string EventDetail(const v1::Event& event, bool raw);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/output/number.h"
 
+#include <charconv>
+
 #include <fmt/format.h>
 
 #include "client/output/escape.h"
@@ -30,6 +32,12 @@ std::string PlainNumber(const MetricDesc& metric, int64_t value) {
   if (metric.unit == v1::LETTER) return std::string(1, value > 0x20 && value < 0x7f ? static_cast<char>(value) : '?');
   if (metric.unit == v1::PERCENT && metric.scale > 1) return WithDecimals(value, metric.scale);
   return fmt::format("{}", FloorDiv(value, metric.scale));
+}
+
+std::optional<double> ParseReading(std::string_view text) {
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size() ? std::optional<double>(number) : std::nullopt;
 }
 
 void AppendJsonValue(const MetricDesc& metric, int64_t value, std::string* out) {

@@ -5,7 +5,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "proto/catalogue.h"
 
@@ -17,5 +19,8 @@ std::string PlainNumber(const MetricDesc& metric, int64_t value);
 
 // PlainNumber as a JSON value: letters in quotes.
 void AppendJsonValue(const MetricDesc& metric, int64_t value, std::string* out);
+
+// A plain number, and nothing but that.
+std::optional<double> ParseReading(std::string_view text);
 
 }  // namespace taskmon::client

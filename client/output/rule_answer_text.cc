@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/output/rule_answer_text.h"
 
+#include <optional>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include "client/output/cell.h"
 #include "client/output/escape.h"
+#include "client/output/event_text.h"
 #include "client/output/json_object.h"
+#include "client/output/number.h"
 #include "client/output/rule_text.h"
 #include "client/output/table.h"
 #include "client/output/units.h"
+#include "client/output/wrap.h"
 #include "daemon/query/time_spec.h"
 #include "proto/catalogue.h"
 
@@ -30,12 +34,20 @@ std::string OutcomeText(const v1::Decision& decision) {
 
 std::string OccasionText(const v1::Decision& decision) {
   std::string text = TerminalSafe(decision.occasion());
-  if (!decision.detail().empty()) text += ": " + TerminalSafe(decision.detail());
+  if (!decision.detail().empty()) text += ": " + TerminalSafe(HumanDetail(decision.detail()));
   return text;
 }
 
+std::string ValueText(const v1::PartVerdict& part) {
+  const std::optional<double> number = ParseReading(part.value());
+  if (!IsMetric(part.metric()) || !number) return part.value();
+  const MetricDesc& metric = Describe(static_cast<v1::Metric>(part.metric()));
+  const bool plain = metric.unit == v1::BOOLEAN || metric.unit == v1::LETTER;
+  return plain ? part.value() : HumanReading(metric, *number, part.rate());
+}
+
 std::string PartText(const v1::PartVerdict& part) {
-  const std::string value = part.value().empty() ? "" : fmt::format(" (is {})", TerminalSafe(part.value()));
+  const std::string value = part.value().empty() ? "" : fmt::format(" (is {})", TerminalSafe(ValueText(part)));
   return TerminalSafe(part.text()) + value;
 }
 
@@ -238,7 +250,9 @@ void PrintExpressionExplanation(const v1::ExpressionExplanation& explanation, co
   if (explanation.has_matching_now()) {
     out->Write(fmt::format("True now:   for {} processes\n", Thousands(explanation.matching_now())));
   }
-  for (const std::string& warning : explanation.warnings()) out->Write("Warning:    " + TerminalSafe(warning) + "\n");
+  for (const std::string& warning : explanation.warnings()) {
+    out->Write(fmt::format("Warning:    {}\n", Wrapped(TerminalSafe(warning), 12, terminal.width)));
+  }
 }
 
 std::string ExpressionExplanationJson(const v1::ExpressionExplanation& explanation) {
@@ -255,9 +269,11 @@ void PrintRuleTrial(const v1::RuleTrial& trial, const Terminal& terminal, Output
                          trial.has_bytes_per_day() ? "about " + HumanBytes(trial.bytes_per_day()) : "- (unavailable)"));
   if (trial.metrics_size() > 0) {
     const std::vector<std::string> names = MetricNames(trial, /*short_names=*/true);
-    out->Write(fmt::format("  metrics    {}\n", fmt::join(names, " ")));
+    out->Write(fmt::format("  metrics    {}\n", Wrapped(fmt::format("{}", fmt::join(names, " ")), 13, terminal.width)));
   }
-  for (const std::string& remark : trial.remarks()) out->Write("  note       " + TerminalSafe(remark) + "\n");
+  for (const std::string& remark : trial.remarks()) {
+    out->Write(fmt::format("  note       {}\n", Wrapped(TerminalSafe(remark), 13, terminal.width)));
+  }
   PrintExamples(trial, terminal, out);
 }
 

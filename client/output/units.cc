@@ -84,6 +84,11 @@ std::string HumanValue(const MetricDesc& metric, int64_t value) {
   }
 }
 
+std::string HumanReading(const MetricDesc& metric, double value, bool rate) {
+  const std::string text = HumanValue(metric, std::llround(value * static_cast<double>(metric.scale)));
+  return text + (metric.unit == v1::PERCENT ? "%" : "") + (rate ? "/s" : "");
+}
+
 std::string HumanRate(const MetricDesc& metric, int64_t increase, uint64_t elapsed_ns) {
   const double seconds = static_cast<double>(elapsed_ns) / 1e9;
   const double per_second = Unscaled(metric, increase) / seconds;

@@ -25,6 +25,9 @@ std::string HumanPercent(double percent);
 // A held value (1/scale units) of the metric by its unit.
 std::string HumanValue(const MetricDesc& metric, int64_t value);
 
+// A reading in the catalogue's unit, with "%" or, where it is a rate, "/s" behind it.
+std::string HumanReading(const MetricDesc& metric, double value, bool rate);
+
 // A held value's increase over `elapsed_ns` as "…/s": bytes, counts, or time per time. Precondition: elapsed_ns > 0.
 std::string HumanRate(const MetricDesc& metric, int64_t increase, uint64_t elapsed_ns);
 

@@ -171,13 +171,15 @@ class Sheet {
     const v1::Decision& now = details_.answer->explanation->now();
     if (now.time_ns() == 0) return;
     Line(fmt::format("  decided {} at {}{}", ClockText(now.time_ns(), now_ns_, true), now.occasion(),
-                     now.detail().empty() ? "" : ": " + now.detail()),
+                     now.detail().empty() ? "" : ": " + HumanDetail(now.detail())),
          Style::kDim);
   }
 
   void Threads() {
     const Frame* frame = details_.answer->threads.get();
     if (frame == nullptr || frame->items.empty()) return;
+    const auto stands = [&](const Item& item) { return frame->StandsForThreads(item); };
+    if (std::any_of(frame->items.begin(), frame->items.end(), stands)) return Heading("THREADS (not stored)");
     Heading(fmt::format("THREADS ({})", frame->items.size() - frame->ended));
     static const std::vector<const char*> kNames = {"tid", "state", "cpu", "cpu_id", "runq", "offcpu_max"};
     std::vector<Column> columns;

@@ -396,6 +396,27 @@ TEST(RuleExplain, TellsWhichRuleDecidedAndWhen) {
   ExpectWithin80(result.out);
 }
 
+TEST(RuleExplain, ValuesHaveTheirUnits) {
+  FakeAnswers answers;
+  answers.task_explanation = Explained();
+  answers.task_explanation.mutable_now()->set_detail("runq_max 2.99195e+09, beyond 1e+09");
+  answers.task_explanation.mutable_before(0)->set_detail("cpu 9.545, back within 0.499976");
+  v1::PartVerdict* part = answers.task_explanation.mutable_rules(1)->mutable_parts(0);
+  part->set_text("anomaly(rss)");
+  part->set_value("66002944");
+  part->set_metric(v1::TASK_PM_SIZE);
+  part = answers.task_explanation.mutable_rules(1)->mutable_parts(1);
+  part->set_text("runq > 1ms");
+  part->set_value("204365");
+  part->set_metric(v1::TASK_RUNQ_WAIT_TIME);
+  part->set_rate(true);
+  const std::string out = Invoke({"rule", "explain", "4711"}, &answers, {.width = 80}).out;
+  EXPECT_THAT(out, HasSubstr("decided at: exec: runq_max 3.0s beyond 1.0s\n"));
+  EXPECT_THAT(out, HasSubstr("born: cpu 9.5% back within 0.5%\n"));
+  EXPECT_THAT(out, HasSubstr("anomaly(rss) (is 62.9M)"));
+  EXPECT_THAT(out, HasSubstr("runq > 1ms (is 204us/s)"));
+}
+
 TEST(RuleExplain, OfATaskIsAnObjectInJson) {
   FakeAnswers answers;
   answers.task_explanation = Explained();
