@@ -160,7 +160,8 @@ void Parser::AddRaw(CLI::App* app) { app->add_flag("--raw", options_.raw, "Plain
 void Parser::AddOutput(CLI::App* app, const Formats& formats, bool rows) {
   formats_[app] = formats;
   Text(app, "-o,--output", &raw_.format, "FMT", "")->description(FormatList(formats, ", "));
-  if (HasJson(formats)) app->add_flag("--json-schema", raw_.schema, "Only tell what -o json looks like, as a schema");
+  if (HasJson(formats))
+    app->add_flag("--json-schema", raw_.schema, "Only the schema of -o json; with -o jsonl: of a line");
   if (!rows) return;
   AddRaw(app);
   app->add_flag_callback(

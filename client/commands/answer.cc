@@ -158,8 +158,9 @@ absl::StatusOr<std::string> WireTime(const std::string& text, const Options& opt
   return fmt::format("@{}.{:09}", *time / kNsPerSecond, *time % kNsPerSecond);
 }
 
-int PrintSchema(const std::vector<std::string>& schemas, const Options& options, Context* context) {
-  context->out->Write(SchemaDocument(options.schema_of, schemas));
+int PrintSchema(JsonShape shape, const std::vector<std::string>& schemas, const Options& options, Context* context) {
+  const bool array = shape == JsonShape::kArray && options.format != Format::kJsonl;
+  context->out->Write(SchemaDocument(options.schema_of, schemas, array));
   return kMatched;
 }
 

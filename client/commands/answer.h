@@ -77,8 +77,11 @@ absl::Status SetRange(const Options& options, Context* context, Request* request
   return absl::OkStatus();
 }
 
-// Prints the schema that each object of the answer fits one of.
-int PrintSchema(const std::vector<std::string>& schemas, const Options& options, Context* context);
+// What -o json prints: a single object, or an array of as many as there are.
+enum class JsonShape { kObject, kArray };
+
+// Prints the schema of the answer, each object of which fits one of `schemas`; with -o jsonl that of a line.
+int PrintSchema(JsonShape shape, const std::vector<std::string>& schemas, const Options& options, Context* context);
 
 // The selection of the options, asking for the metrics that the layout shows.
 v1::Selection SelectionFor(const Options& options, const TaskLayout& layout);

@@ -108,7 +108,7 @@ int RunDiff(const Options& options, Context* context) {
   if (!layout.ok()) return Fail(layout.status(), context);
   const absl::StatusOr<size_t> column = SortColumn(options, &*layout);
   if (!column.ok()) return Fail(column.status(), context);
-  if (!options.schema_of.empty()) return PrintSchema({DiffSchema(*layout)}, options, context);
+  if (!options.schema_of.empty()) return PrintSchema(JsonShape::kArray, {DiffSchema(*layout)}, options, context);
   std::vector<std::string> times;
   for (const std::string* text :
        {&options.before_begin, &options.before_end, &options.after_begin, &options.after_end}) {

@@ -8,12 +8,13 @@
 namespace taskmon::client {
 
 int RunDoctor(const Options& options, Context* context) {
-  if (!options.schema_of.empty()) return PrintSchema({DoctorSchema()}, options, context);
+  if (!options.schema_of.empty()) return PrintSchema(JsonShape::kObject, {DoctorSchema()}, options, context);
   const absl::StatusOr<std::unique_ptr<Backend>> backend = context->open_backend(options);
   if (!backend.ok()) return Fail(backend.status(), context);
   const absl::StatusOr<v1::Doctor> doctor = (*backend)->GetDoctor();
   if (!doctor.ok()) return Fail(doctor.status(), context);
-  context->out->Write(options.format == Format::kTable ? DoctorText(*doctor, context->terminal) : DoctorJson(*doctor) + "\n");
+  context->out->Write(options.format == Format::kTable ? DoctorText(*doctor, context->terminal)
+                                                       : DoctorJson(*doctor) + "\n");
   return kMatched;
 }
 

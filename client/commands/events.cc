@@ -51,7 +51,7 @@ void Count(const v1::EventBatch& batch, Tally* tally, Context* context) {
 }  // namespace
 
 int RunEvents(const Options& options, Context* context) {
-  if (!options.schema_of.empty()) return PrintSchema({EventSchema()}, options, context);
+  if (!options.schema_of.empty()) return PrintSchema(JsonShape::kArray, {EventSchema()}, options, context);
   absl::StatusOr<v1::EventsRequest> request = MakeRequest(options, context);
   if (!request.ok()) return Fail(request.status(), context);
   const absl::StatusOr<std::unique_ptr<Backend>> backend = context->open_backend(options);

@@ -22,7 +22,8 @@ int RunHistory(const Options& options, Context* context) {
   const absl::StatusOr<TaskLayout> layout =
       LayoutFor(options, options.tid != 0 && !options.threads ? RowKind::kTaskHistory : RowKind::kHistory);
   if (!layout.ok()) return Fail(layout.status(), context);
-  if (!options.schema_of.empty()) return PrintSchema({TaskSchema(*layout), GapSchema()}, options, context);
+  if (!options.schema_of.empty())
+    return PrintSchema(JsonShape::kArray, {TaskSchema(*layout), GapSchema()}, options, context);
   const absl::StatusOr<v1::HistoryRequest> request = MakeRequest(options, *layout, context);
   if (!request.ok()) return Fail(request.status(), context);
   const absl::StatusOr<std::unique_ptr<Backend>> backend = context->open_backend(options);

@@ -54,7 +54,7 @@ void Explain(const MetricList& metrics, const MetricHealthMap& health, Context* 
 }  // namespace
 
 int RunMetrics(const Options& options, Context* context) {
-  if (!options.schema_of.empty()) return PrintSchema({MetricSchema()}, options, context);
+  if (!options.schema_of.empty()) return PrintSchema(JsonShape::kArray, {MetricSchema()}, options, context);
   const absl::StatusOr<MetricList> metrics = Chosen(options.names);
   if (!metrics.ok()) return Fail(metrics.status(), context);
   if (options.format == Format::kMarkdown) {

@@ -43,7 +43,7 @@ int RunPs(const Options& options, Context* context) {
   const absl::StatusOr<TaskLayout> layout =
       LayoutFor(options, options.threads ? RowKind::kThreads : RowKind::kProcesses);
   if (!layout.ok()) return Fail(layout.status(), context);
-  if (!options.schema_of.empty()) return PrintSchema({TaskSchema(*layout)}, options, context);
+  if (!options.schema_of.empty()) return PrintSchema(JsonShape::kArray, {TaskSchema(*layout)}, options, context);
   const absl::StatusOr<v1::ListTasksRequest> request = MakeRequest(options, *layout, context);
   if (!request.ok()) return Fail(request.status(), context);
   const absl::StatusOr<std::unique_ptr<Backend>> backend = context->open_backend(options);

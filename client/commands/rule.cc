@@ -114,10 +114,16 @@ std::vector<std::string> SchemasOf(Command command) {
   }
 }
 
+JsonShape ShapeOf(Command command) {
+  const bool list = command == Command::kRuleList || command == Command::kRuleVersions;
+  return list ? JsonShape::kArray : JsonShape::kObject;
+}
+
 }  // namespace
 
 int RunRule(const Options& options, Context* context) {
-  if (!options.schema_of.empty()) return PrintSchema(SchemasOf(options.command), options, context);
+  if (!options.schema_of.empty())
+    return PrintSchema(ShapeOf(options.command), SchemasOf(options.command), options, context);
   const absl::StatusOr<std::unique_ptr<Backend>> opened = context->open_backend(options);
   if (!opened.ok()) return Fail(opened.status(), context);
   Backend* backend = opened->get();

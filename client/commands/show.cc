@@ -134,7 +134,7 @@ int NoSuchTask(const Options& options, Context* context) {
 int RunShow(const Options& options, Context* context) {
   if (!options.schema_of.empty()) {
     const auto with_life = [](JsonObject* object) { WithLife(nullptr, object); };
-    return PrintSchema({TaskSchema(LayoutOf(options), with_life)}, options, context);
+    return PrintSchema(JsonShape::kArray, {TaskSchema(LayoutOf(options), with_life)}, options, context);
   }
   const absl::StatusOr<std::string> at = WireTime(options.at, options, context);
   if (!at.ok()) return Fail(at.status(), context);

@@ -128,7 +128,7 @@ int RunWatch(const Options& options, Context* context) {
   const absl::StatusOr<TaskLayout> layout =
       LayoutFor(options, options.threads ? RowKind::kThreads : RowKind::kProcesses);
   if (!layout.ok()) return Fail(layout.status(), context);
-  if (!options.schema_of.empty()) return PrintSchema({TaskSchema(*layout)}, options, context);
+  if (!options.schema_of.empty()) return PrintSchema(JsonShape::kArray, {TaskSchema(*layout)}, options, context);
   const absl::StatusOr<std::unique_ptr<Backend>> backend = context->open_backend(options);
   if (!backend.ok()) return Fail(backend.status(), context);
   if (context->interrupt != nullptr) context->interrupt->OnSignal([&] { (*backend)->Cancel(); });

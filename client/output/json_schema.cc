@@ -44,12 +44,13 @@ std::string MapType(std::string_view values) {
   return fmt::format(R"({{"type":"object","additionalProperties":{}}})", values);
 }
 
-std::string SchemaDocument(std::string_view title, const std::vector<std::string>& schemas) {
-  std::string text =
-      fmt::format(R"({{"$schema":"https://json-schema.org/draft/2020-12/schema","title":{},)", Quoted(title));
-  // A single schema is the document itself, without its opening brace.
-  if (schemas.size() == 1) return text + schemas.front().substr(1) + "\n";
-  return text + fmt::format("\"anyOf\":[{}]}}\n", fmt::join(schemas, ",\n"));
+std::string SchemaDocument(std::string_view title, const std::vector<std::string>& schemas, bool array) {
+  std::string schema =
+      schemas.size() == 1 ? schemas.front() : fmt::format("{{\"anyOf\":[{}]}}", fmt::join(schemas, ",\n"));
+  if (array) schema = ArrayType(schema);
+  // The schema is the document itself, without its opening brace.
+  return fmt::format(R"({{"$schema":"https://json-schema.org/draft/2020-12/schema","title":{},)", Quoted(title)) +
+         schema.substr(1) + "\n";
 }
 
 }  // namespace taskmon::client

@@ -33,7 +33,7 @@ std::string ArrayType(std::string_view items);
 // An object whose keys are names that nobody knows before, each with such a value.
 std::string MapType(std::string_view values);
 
-// A whole document about objects that fit one of the schemas.
-std::string SchemaDocument(std::string_view title, const std::vector<std::string>& schemas);
+// A whole document about an object that fits one of the schemas, or, as an array, about a list of such.
+std::string SchemaDocument(std::string_view title, const std::vector<std::string>& schemas, bool array);
 
 }  // namespace taskmon::client

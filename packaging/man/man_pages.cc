@@ -63,7 +63,9 @@ Page Taskmonctl() {
       "everyone and all about his own tasks; root and members of group taskmon see everything; root and members of "
       "group taskmon-admin edit rules. What may not be seen is shown as *, what is not available as -, what is older "
       "than the tick with ~; JSON lists such fields in redacted, unavailable and ages. What the JSON of a command looks "
-      "like prints its option --json-schema, as a JSON Schema (draft 2020-12).");
+      "like prints its option --json-schema, as a JSON Schema (draft 2020-12): that of all that -o json prints, and with "
+      "-o jsonl that of a line, which is one item of it. Among threads (-H) of the past a process whose threads are not "
+      "stored is marked as such; JSON has threads_not_stored.");
   page.Paragraph("TIME is now, 10m (ago), \"10 min ago\", 3d2h, 14:30, \"yesterday 03:12\", RFC 3339 or @epoch. DUR is 250ms, "
                  "1s, 10m. EXPR is explained in taskmon-expressions(7), FIELDS are names from taskmon-metrics(7) and "
                  "attributes of tasks, @group, default or all.");

@@ -112,7 +112,7 @@ class Formats(RecorderCase):
         jsonschema.Draft202012Validator.check_schema(schema)
         return jsonschema.Draft202012Validator(schema)
 
-    def test_every_object_fits_the_schema_that_its_command_prints(self):
+    def test_every_output_fits_the_schema_that_its_command_prints(self):
         more = ((("ps", "-f", "tid,cpu,state,rules"), ROWS, set()),
                 (("ps", "-f", "pss,cpu", "--by", "app"), ROWS, set()),
                 (("show", str(self.dead.pid)), DOCUMENT, set()),
@@ -120,11 +120,14 @@ class Formats(RecorderCase):
                 (("diff", "--before", "1m..now", "--after", "1m..now", "--by", "unit", "-f", "rss"), ROWS, set()))
         for command, _, _ in (*self.commands(), *more):
             with self.subTest(command):
-                schema = self.schema(*command)
-                for each in self.objects(command, "json"):
-                    errors = [error.message for error in schema.iter_errors(each)]
-                    self.assertEqual(errors, [])
-                    self.assertFalse(schema.is_valid({**each, "no_such_key": 1}), "the schema is not closed")
+                whole = self.schema(*command)
+                answer = json.loads(self.run_as(command, "json"))
+                self.assertEqual([error.message for error in whole.iter_errors(answer)], [])
+                self.assertEqual(whole.is_valid([]), isinstance(answer, list))
+                item = self.schema(*command, "-o", "jsonl")
+                for each in self.objects(command, "jsonl"):
+                    self.assertEqual([error.message for error in item.iter_errors(each)], [])
+                    self.assertFalse(item.is_valid({**each, "no_such_key": 1}), "the schema is not closed")
 
     def test_a_schema_needs_no_arguments_and_no_other_format(self):
         for command in (("show",), ("diff",), ("rule", "add"), ("rule", "test"), ("rule", "explain"), ("rule", "apply")):
@@ -137,7 +140,7 @@ class Formats(RecorderCase):
         rows = self.objects(("history", "-b", "1h"), "json")
         gaps = [row for row in rows if "gap" in row]
         self.assertTrue(gaps)
-        schema = self.schema("history")
+        schema = self.schema("history", "-o", "jsonl")
         for each in gaps:
             self.assertEqual([error.message for error in schema.iter_errors(each)], [])
 

@@ -43,6 +43,13 @@ Struct SchemaOf(std::vector<std::string> command) {
   return ReadJson(outcome.out).struct_value();
 }
 
+// Of one of the items that the command lists.
+Struct ItemSchemaOf(const std::vector<std::string>& command) {
+  const Struct schema = SchemaOf(command);
+  EXPECT_EQ(Text(schema, "type"), "array");
+  return Under(schema, "items");
+}
+
 TEST(JsonObject, IsWrittenAndDescribedByTheSameFunction) {
   const Part whole{.number = 1, .parts = {{.number = 7}, {}}};
   EXPECT_EQ(JsonObject::Text(whole, WholeKeys),
@@ -57,9 +64,10 @@ TEST(JsonObject, IsWrittenAndDescribedByTheSameFunction) {
 }
 
 TEST(Schema, OfRowsHasEveryMetricWithItsMeaningAndRequiresNone) {
-  const Struct schema = SchemaOf({"ps"});
-  EXPECT_EQ(Text(schema, "$schema"), "https://json-schema.org/draft/2020-12/schema");
-  EXPECT_EQ(Text(schema, "title"), "taskmonctl ps");
+  const Struct document = SchemaOf({"ps"});
+  EXPECT_EQ(Text(document, "$schema"), "https://json-schema.org/draft/2020-12/schema");
+  EXPECT_EQ(Text(document, "title"), "taskmonctl ps");
+  const Struct schema = ItemSchemaOf({"ps"});
   for (const MetricDesc& metric : AllMetrics()) {
     EXPECT_THAT(Text(Under(Under(schema, "properties"), metric.name), "description"), HasSubstr(metric.help));
     EXPECT_THAT(Texts(schema, "required"), Not(Contains(metric.name)));
@@ -68,7 +76,7 @@ TEST(Schema, OfRowsHasEveryMetricWithItsMeaningAndRequiresNone) {
 }
 
 TEST(Schema, FollowsFieldsAndGroups) {
-  const Struct schema = SchemaOf({"ps", "-f", "tid,cpu", "--by", "unit"});
+  const Struct schema = ItemSchemaOf({"ps", "-f", "tid,cpu", "--by", "unit"});
   const auto& properties = Under(schema, "properties").fields();
   EXPECT_TRUE(properties.contains("task_cpu_percent"));
   EXPECT_FALSE(properties.contains("task_pm_size"));
@@ -77,10 +85,16 @@ TEST(Schema, FollowsFieldsAndGroups) {
 }
 
 TEST(Schema, OfAHistoryIsThatOfARowOrAGap) {
-  const Struct schema = SchemaOf({"history"});
+  const Struct schema = ItemSchemaOf({"history"});
   ASSERT_EQ(schema.fields().at("anyOf").list_value().values_size(), 2);
   const Struct& gap = schema.fields().at("anyOf").list_value().values(1).struct_value();
   EXPECT_THAT(Texts(gap, "required"), Contains("gap"));
+}
+
+TEST(Schema, OfALineIsThatOfAnItem) {
+  EXPECT_EQ(Text(SchemaOf({"ps", "-o", "jsonl"}), "type"), "object");
+  EXPECT_EQ(Text(SchemaOf({"status"}), "type"), "object");
+  EXPECT_EQ(Text(SchemaOf({"rule", "list"}), "type"), "array");
 }
 
 TEST(Schema, NeedsNoneOfTheArgumentsThatTheCommandNeeds) {
