@@ -66,9 +66,9 @@ class HistoryAnswer {
   // After the rows of a tick, `examined` having been looked at for them.
   bool EndTick(const Tick& tick, size_t examined) {
     ended_ = {.seq = tick.seq, .wall_ns = tick.wall_ns, .range = range_};
-    go_on_.Restart();
     examined_ += examined + 1;
     if (examined_ >= kRowsBetweenSigns && !Flush()) return false;
+    go_on_.Restart();
     if (!allowance_.spent()) return true;
     resume_ = FormatResume(ended_);
     return false;

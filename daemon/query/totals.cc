@@ -75,8 +75,9 @@ class TotalsAnswer {
     point->set_tasks(tasks);
     for (size_t m = 0; m < sums.size(); ++m) sums[m].Encode(plan_.metrics()[m], point);
     examined_ += snapshot.tasks.size();
+    const bool more = (message_.points_size() < kPointsPerMessage && examined_ < kRowsBetweenSigns) || Flush();
     go_on_.Restart();
-    return (message_.points_size() < kPointsPerMessage && examined_ < kRowsBetweenSigns) || Flush();
+    return more;
   }
 
   // Within a step that is being folded.

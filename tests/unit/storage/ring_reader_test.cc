@@ -254,7 +254,7 @@ TEST(RingReader, TellsHowFarItHasComeAndGivesNoEventsBeyond) {
     const auto end = reader->End();
     ASSERT_TRUE(end.ok() && end->has_value());
     EXPECT_EQ((*end)->tick_seq, recorded.snapshots.back().tick.seq);
-    EXPECT_EQ((*end)->event_id, recorded.events.back().id);
+    EXPECT_EQ((*end)->event_id, recorded.events.empty() ? 0 : recorded.events.back().id);
   }
   EventFilter filter;
   filter.until_id = recorded.events[recorded.events.size() / 2].id;
