@@ -98,6 +98,7 @@ bool NoteHiddenFields(const std::string& expression, Backend* backend, Context* 
 
 Coverage LookForGaps(const std::string& begin, const std::string& end, const Options& options, Backend* backend,
                      Context* context, Tally* tally) {
+  if (!context->out->Flush()) return {};  // nobody reads on
   const int64_t now_ns = context->now_wall_ns();
   const absl::StatusOr<Coverage> coverage =
       AskCoverage({.begin = begin, .end = end, .now_ns = now_ns, .of_file = !options.file.empty()}, backend);
