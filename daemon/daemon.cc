@@ -32,6 +32,10 @@ namespace taskmon::daemon {
 namespace {
 
 constexpr int kMaxRequestBytes = 64 * 1024;
+// gRPC does all that it has read, however many calls that are, before it learns that the connection has been ended.
+constexpr int kMostReadAtOnce = 4096;
+// Of gRPC's pool, for those that wait for calls, and for calls whose connection is just being ended.
+constexpr int kSpareThreads = 256;
 constexpr uint64_t kSignsPerPeriod = 4;  // so that one that comes late is no death
 
 sigset_t StopSignals() {
@@ -257,7 +261,11 @@ absl::Status Daemon::StartServing() {
                            .newest = [this] { return hub_.Newest(); },
                            .now_wall_ns = WallNowNs,
                            .wait_until_stored = [this](int64_t wall_ns) { WaitUntilStored(*writer_, wall_ns); }});
-  peers_ = std::make_unique<Peers>(config_.reader_group, config_.admin_group, config_.max_connections);
+  peers_ = std::make_unique<Peers>(Peers::Options{.reader_group = config_.reader_group,
+                                                  .admin_group = config_.admin_group,
+                                                  .max_connections = config_.max_connections,
+                                                  .now_ns = BootNowNs});
+  call_gate_ = std::make_unique<CallGate>(peers_.get(), config_.max_subscriptions);
   service_ = std::make_unique<Service>(
       Service::Sources{.peers = peers_.get(),
                        .hub = &hub_,
@@ -288,8 +296,14 @@ absl::Status Daemon::StartServing() {
   rule_service_ = std::make_unique<RuleService>(peers_.get(), rule_desk_.get());
   grpc::ServerBuilder builder;
   grpc::ResourceQuota quota("taskmond");
-  quota.SetMaxThreads(static_cast<int>(config_.max_subscriptions) + 32);
+  quota.SetMaxThreads(static_cast<int>(call_gate_->limit()) + kSpareThreads);
   builder.SetResourceQuota(quota);
+  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> interceptors;
+  interceptors.push_back(call_gate_->MakeInterceptors());
+  builder.experimental().SetInterceptorCreators(std::move(interceptors));
+  builder.AddChannelArgument(GRPC_ARG_TCP_MAX_READ_CHUNK_SIZE, kMostReadAtOnce);
+  // Heeded by clients that mean well; the gate is for the others.
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, static_cast<int>(call_gate_->of_one_user()));
   builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
   builder.RegisterService(service_.get());
   builder.RegisterService(rule_service_.get());
@@ -305,6 +319,7 @@ Figures Daemon::ReadFigures() const {
                      .smaps = smaps_.stats(),
                      .names_dropped = names_.dropped(),
                      .refused_streams = service_->refused_streams() + rule_desk_->refused_trials(),
+                     .refused_calls = call_gate_->refused(),
                      .refused_connections = peers_->refused(),
                      .query_memory_turned_away = engine_->memory_turned_away(),
                      .uptime_s = static_cast<double>(BootNowNs() - started_boot_ns_) / 1e9};

@@ -13,6 +13,7 @@
 #include <absl/status/statusor.h>
 #include <grpcpp/server.h>
 
+#include "daemon/call_gate.h"
 #include "daemon/config.h"
 #include "daemon/listener.h"
 #include "daemon/peers.h"
@@ -72,6 +73,7 @@ class Daemon {
   std::unique_ptr<Sampler> sampler_;
   std::unique_ptr<query::Engine> engine_;
   std::unique_ptr<Peers> peers_;
+  std::unique_ptr<CallGate> call_gate_;
   std::unique_ptr<Service> service_;
   std::unique_ptr<RuleDesk> rule_desk_;
   std::unique_ptr<RuleService> rule_service_;

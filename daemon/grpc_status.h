@@ -15,6 +15,8 @@ inline grpc::Status ToGrpc(const absl::Status& status) {
   return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message())};
 }
 
+inline grpc::Status NoRequest() { return {grpc::StatusCode::INVALID_ARGUMENT, "no request came"}; }
+
 inline grpc::Status NoCredentials() {
   return {grpc::StatusCode::UNAUTHENTICATED, "this connection has no credentials"};
 }

@@ -9,9 +9,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -50,6 +52,24 @@ uint64_t InodeOf(int fd) {
   return fstat(fd, &file) == 0 ? file.st_ino : 0;
 }
 
+// -1: of no connection.
+int FdOf(const std::string& peer) {
+  constexpr char kPrefix[] = "fd:";
+  if (!peer.starts_with(kPrefix)) return -1;
+  int fd = -1;
+  const char* begin = peer.data() + strlen(kPrefix);
+  const char* end = peer.data() + peer.size();
+  return std::from_chars(begin, end, fd).ptr == end ? fd : -1;
+}
+
+// What the other side has sent already would else still be read, and be answered.
+void EndSocket(int fd) {
+  shutdown(fd, SHUT_RDWR);
+  std::array<char, 65536> unread;
+  while (recv(fd, unread.data(), unread.size(), MSG_DONTWAIT) > 0) {
+  }
+}
+
 rlim_t RaiseFdLimit() {
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
@@ -61,8 +81,11 @@ rlim_t RaiseFdLimit() {
 
 }  // namespace
 
-Peers::Peers(const std::string& reader_group, const std::string& admin_group, uint32_t max_connections)
-    : reader_gid_(GroupId(reader_group)), admin_gid_(GroupId(admin_group)), shares_(max_connections) {
+Peers::Peers(const Options& options)
+    : now_ns_(options.now_ns),
+      reader_gid_(GroupId(options.reader_group)),
+      admin_gid_(GroupId(options.admin_group)),
+      shares_(options.max_connections) {
   const auto limit = static_cast<int>(std::min<rlim_t>(RaiseFdLimit(), kReservedFds + kMostConnections));
   first_fd_ = std::min(kReservedFds, limit / 2);
   limit_fd_ = limit;
@@ -94,6 +117,10 @@ absl::StatusOr<int> Peers::Register(int fd) {
   auto caller = ReadCredentials(fd);
   if (!caller.ok()) return caller.status();
   absl::MutexLock lock(&mutex_);
+  if (IsAway(caller->uid)) {
+    ++refused_away_;
+    return absl::ResourceExhaustedError("sent away for a while");
+  }
   if (!shares_.WouldGrant(*caller)) ForgetClosed();
   Shares::Share share = shares_.Take(*caller);
   if (!share.granted()) return absl::ResourceExhaustedError("too many connections");
@@ -116,15 +143,28 @@ void Peers::ForgetClosed() {
 }
 
 std::optional<query::Caller> Peers::Find(const std::string& peer) const {
-  constexpr char kPrefix[] = "fd:";
-  int fd = -1;
-  if (!peer.starts_with(kPrefix)) return std::nullopt;
-  const char* begin = peer.data() + strlen(kPrefix);
-  const char* end = peer.data() + peer.size();
-  if (std::from_chars(begin, end, fd).ptr != end) return std::nullopt;
   absl::MutexLock lock(&mutex_);
-  auto it = connections_.find(fd);
+  auto it = connections_.find(FdOf(peer));
   return it == connections_.end() ? std::nullopt : std::optional<query::Caller>(it->second.caller);
+}
+
+void Peers::SendAway(uint32_t uid) {
+  absl::MutexLock lock(&mutex_);
+  away_until_ns_[uid] = now_ns_() + kAwayNs;
+  for (auto& [fd, connection] : connections_) {
+    if (connection.caller.uid != uid || std::exchange(connection.ended, true)) continue;
+    if (InodeOf(fd) == connection.inode) EndSocket(fd);
+  }
+}
+
+bool Peers::IsAway(uint32_t uid) {
+  std::erase_if(away_until_ns_, [now_ns = now_ns_()](const auto& away) { return away.second <= now_ns; });
+  return away_until_ns_.contains(uid);
+}
+
+uint64_t Peers::refused() const {
+  absl::MutexLock lock(&mutex_);
+  return shares_.refused() + refused_away_;
 }
 
 }  // namespace taskmon::daemon

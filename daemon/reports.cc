@@ -173,6 +173,7 @@ v1::Status MakeStatus(const Config& config, const Figures& figures) {
   dropped["unstored_events"] = figures.writer.events_lost;
   dropped["name_requests"] = figures.names_dropped;
   dropped["streams_refused"] = figures.refused_streams;
+  dropped["calls_refused"] = figures.refused_calls;
   dropped["connections_refused"] = figures.refused_connections;
   dropped["query_memory"] = figures.query_memory_turned_away;
   status.set_db_bytes(figures.writer.ring.bytes);

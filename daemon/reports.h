@@ -29,6 +29,7 @@ struct Figures {
   bool all_tasks_visible = true;                            // … too: it is in the initial PID namespace
   uint64_t names_dropped = 0;
   uint64_t refused_streams = 0;
+  uint64_t refused_calls = 0;
   uint64_t refused_connections = 0;
   uint64_t query_memory_turned_away = 0;
   double uptime_s = 0;

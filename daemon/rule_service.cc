@@ -7,70 +7,69 @@
 
 #include <fmt/format.h>
 
+#include "daemon/early_call.h"
 #include "daemon/grpc_status.h"
 
 namespace taskmon::daemon {
 
 using query::Caller;
 
-template <typename Reply, typename Ask>
-grpc::Status RuleService::Answer(const grpc::ServerContext& context, Reply* reply, const Ask& ask) const {
-  const std::optional<Caller> caller = peers_->Find(context.peer());
-  if (!caller) return NoCredentials();
-  absl::StatusOr<Reply> answer = ask(*caller);
-  if (!answer.ok()) return ToGrpc(answer.status());
-  *reply = *std::move(answer);
-  return grpc::Status::OK;
+RuleService::RuleService(const Peers* peers, RuleDesk* desk) : peers_(peers), desk_(desk) {
+  using Context = grpc::ServerContext;
+  Handle<v1::ListRulesRequest, v1::RuleList>(
+      "ListRules", [desk](Context*, const auto& request, const Caller& caller) { return desk->List(request, caller); });
+  Handle<v1::ExportRulesRequest, v1::RuleFile>(
+      "ExportRules",
+      [desk](Context*, const auto& request, const Caller& caller) { return desk->Export(request, caller); });
+  Handle<v1::ListRuleVersionsRequest, v1::RuleVersionList>(
+      "ListRuleVersions", [desk](Context*, const auto&, const Caller& caller) { return desk->Versions(caller); });
+  Handle<v1::ExplainTaskRequest, v1::TaskExplanation>(
+      "ExplainTask",
+      [desk](Context*, const auto& request, const Caller& caller) { return desk->ExplainTask(request, caller); });
+  Handle<v1::ExplainExpressionRequest, v1::ExpressionExplanation>(
+      "ExplainExpression",
+      [desk](Context*, const auto& request, const Caller& caller) { return desk->ExplainExpression(request, caller); });
+  Handle<v1::TestRuleRequest, v1::RuleTrial>(
+      "TestRule", [desk](Context* context, const auto& request, const Caller& caller) {
+        return desk->Test(request, caller, [context] { return context->IsCancelled(); });
+      });
 }
 
-grpc::Status RuleService::ListRules(grpc::ServerContext* context, const v1::ListRulesRequest* request,
-                                    v1::RuleList* reply) {
-  return Answer(*context, reply, [&](const Caller& caller) { return desk_->List(*request, caller); });
-}
-
-grpc::Status RuleService::ExportRules(grpc::ServerContext* context, const v1::ExportRulesRequest* request,
-                                      v1::RuleFile* reply) {
-  return Answer(*context, reply, [&](const Caller& caller) { return desk_->Export(*request, caller); });
+template <typename Request, typename Reply, typename Ask>
+void RuleService::Handle(const char* method, Ask ask) {
+  const auto handle = [this, ask](grpc::ServerContext* context, EarlyCall<Request, Reply>* call) {
+    const std::optional<Caller> caller = peers_->Find(context->peer());
+    if (!caller) return NoCredentials();
+    Request request;
+    if (!call->Read(&request)) return NoRequest();
+    const absl::StatusOr<Reply> answer = ask(context, request, *caller);
+    if (!answer.ok()) return ToGrpc(answer.status());
+    call->Write(*answer);
+    return grpc::Status::OK;
+  };
+  MarkMethodStreamed(MethodIndex<Request>("Rules", method), EarlyHandler<Request, Reply>(handle));
 }
 
 grpc::Status RuleService::EditRules(grpc::ServerContext* context, grpc::ServerReader<v1::EditRulesRequest>* reader,
                                     v1::RuleEdit* reply) {
-  return Answer(*context, reply, [&](const Caller& caller) -> absl::StatusOr<v1::RuleEdit> {
-    // First of all: nobody else's bytes get as far as the parser.
-    if (absl::Status status = desk_->MayEdit(caller); !status.ok()) return status;
-    v1::EditRulesRequest request;
-    if (!reader->Read(&request)) return absl::InvalidArgumentError("the request has no edit");
-    std::string text = request.text();
-    for (v1::EditRulesRequest more; reader->Read(&more);) {
-      if (text.size() + more.text().size() > kMaxTextBytes) {
-        return absl::InvalidArgumentError(fmt::format("the file is larger than {} MiB", kMaxTextBytes >> 20));
-      }
-      text += more.text();
+  const std::optional<Caller> caller = peers_->Find(context->peer());
+  if (!caller) return NoCredentials();
+  // First of all: nobody else's bytes get as far as the parser.
+  if (absl::Status status = desk_->MayEdit(*caller); !status.ok()) return ToGrpc(status);
+  v1::EditRulesRequest request;
+  if (!reader->Read(&request)) return NoRequest();
+  std::string text = request.text();
+  for (v1::EditRulesRequest more; reader->Read(&more);) {
+    if (text.size() + more.text().size() > kMaxTextBytes) {
+      return ToGrpc(absl::InvalidArgumentError(fmt::format("the file is larger than {} MiB", kMaxTextBytes >> 20)));
     }
-    if (context->IsCancelled()) return absl::CancelledError("the client has gone");
-    return desk_->Edit(request, text, caller);
-  });
-}
-
-grpc::Status RuleService::ListRuleVersions(grpc::ServerContext* context, const v1::ListRuleVersionsRequest*,
-                                           v1::RuleVersionList* reply) {
-  return Answer(*context, reply, [&](const Caller& caller) { return desk_->Versions(caller); });
-}
-
-grpc::Status RuleService::ExplainTask(grpc::ServerContext* context, const v1::ExplainTaskRequest* request,
-                                      v1::TaskExplanation* reply) {
-  return Answer(*context, reply, [&](const Caller& caller) { return desk_->ExplainTask(*request, caller); });
-}
-
-grpc::Status RuleService::ExplainExpression(grpc::ServerContext* context, const v1::ExplainExpressionRequest* request,
-                                            v1::ExpressionExplanation* reply) {
-  return Answer(*context, reply, [&](const Caller& caller) { return desk_->ExplainExpression(*request, caller); });
-}
-
-grpc::Status RuleService::TestRule(grpc::ServerContext* context, const v1::TestRuleRequest* request,
-                                   v1::RuleTrial* reply) {
-  const auto cancelled = [context] { return context->IsCancelled(); };
-  return Answer(*context, reply, [&](const Caller& caller) { return desk_->Test(*request, caller, cancelled); });
+    text += more.text();
+  }
+  if (context->IsCancelled()) return ToGrpc(absl::CancelledError("the client has gone"));
+  auto edit = desk_->Edit(request, text, *caller);
+  if (!edit.ok()) return ToGrpc(edit.status());
+  *reply = *std::move(edit);
+  return grpc::Status::OK;
 }
 
 }  // namespace taskmon::daemon

@@ -17,22 +17,14 @@ class RuleService final : public v1::Rules::Service {
   static constexpr size_t kMaxTextBytes = 16u << 20;
 
   // Both outlive it.
-  RuleService(const Peers* peers, RuleDesk* desk) : peers_(peers), desk_(desk) {}
+  RuleService(const Peers* peers, RuleDesk* desk);
 
-  grpc::Status ListRules(grpc::ServerContext*, const v1::ListRulesRequest*, v1::RuleList*) override;
-  grpc::Status ExportRules(grpc::ServerContext*, const v1::ExportRulesRequest*, v1::RuleFile*) override;
   grpc::Status EditRules(grpc::ServerContext*, grpc::ServerReader<v1::EditRulesRequest>*, v1::RuleEdit*) override;
-  grpc::Status ListRuleVersions(grpc::ServerContext*, const v1::ListRuleVersionsRequest*,
-                                v1::RuleVersionList*) override;
-  grpc::Status ExplainTask(grpc::ServerContext*, const v1::ExplainTaskRequest*, v1::TaskExplanation*) override;
-  grpc::Status ExplainExpression(grpc::ServerContext*, const v1::ExplainExpressionRequest*,
-                                 v1::ExpressionExplanation*) override;
-  grpc::Status TestRule(grpc::ServerContext*, const v1::TestRuleRequest*, v1::RuleTrial*) override;
 
  private:
-  // Asks the desk on behalf of the caller.
-  template <typename Reply, typename Ask>
-  grpc::Status Answer(const grpc::ServerContext& context, Reply* reply, const Ask& ask) const;
+  // Has a method answered by `ask(context, request, caller)`.
+  template <typename Request, typename Reply, typename Ask>
+  void Handle(const char* method, Ask ask);
 
   const Peers* const peers_;
   RuleDesk* const desk_;

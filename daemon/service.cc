@@ -40,122 +40,122 @@ void AddMatches(const std::vector<Event>& events, const query::EventFollower& fo
   }
 }
 
-// The number under which the generated service has a method.
-int MethodIndex(const char* name) {
-  return v1::WatchTasksRequest::descriptor()->file()->FindServiceByName("Taskmon")->FindMethodByName(name)->index();
-}
-
 }  // namespace
 
-// WatchTasks is handled as the generated WithSplitStreamingMethod_WatchTasks does it, but for the type of its messages:
-// answers that many share are encoded by us, once.
 Service::Service(Sources sources) : sources_(std::move(sources)), streams_(sources_.max_streams) {
-  MarkMethodStreamed(MethodIndex("WatchTasks"),
-                     new grpc::internal::SplitServerStreamingHandler<v1::WatchTasksRequest, grpc::ByteBuffer>(
-                         [this](grpc::ServerContext* context, BytesStream* stream) { return Watch(context, stream); }));
+  Handle("GetStatus", nullptr, &Service::GetStatus);
+  Handle("GetDoctor", nullptr, &Service::GetDoctor);
+  Handle("ListTasks", &streams_, &Service::ListTasks);
+  Handle("GetLife", &streams_, &Service::GetLife);
+  Handle("ReadHistory", &streams_, &Service::ReadHistory);
+  Handle("ReadTotals", &streams_, &Service::ReadTotals);
+  Handle("WatchTasks", &streams_, &Service::WatchTasks);
+  Handle("ReadEvents", &streams_, &Service::ReadEvents);
+  Handle("CutSnapshot", &cuts_, &Service::CutSnapshot);
 }
 
-grpc::Status Service::TooManyStreams() const {
+template <typename Request, typename Reply>
+void Service::Handle(const char* method, Shares* shares,
+                     Status (Service::*answer)(const Call&, const Request&, EarlyCall<Request, Reply>*)) {
+  const auto handle = [this, shares, answer](grpc::ServerContext* context, EarlyCall<Request, Reply>* stream) {
+    const auto caller = sources_.peers->Find(context->peer());
+    if (!caller) return NoCredentials();
+    std::optional<Shares::Share> share;
+    if (shares != nullptr && !share.emplace(shares->Take(*caller)).granted()) return TooMany(*shares);
+    Request request;
+    if (!stream->Read(&request)) return NoRequest();
+    return (this->*answer)({.context = context, .caller = *caller}, request, stream);
+  };
+  MarkMethodStreamed(MethodIndex<Request>("Taskmon", method), EarlyHandler<Request, Reply>(handle));
+}
+
+grpc::Status Service::TooMany(const Shares& shares) const {
+  if (&shares == &cuts_) {
+    return {grpc::StatusCode::RESOURCE_EXHAUSTED,
+            fmt::format(
+                "too many snapshots are being cut already ({} in all, {} of one user); try again when they are done",
+                shares.limit(), shares.of_one_user())};
+  }
   return {grpc::StatusCode::RESOURCE_EXHAUSTED,
           fmt::format("too many streams are open already ({} in all, {} of one user); end some, or raise "
                       "access.max_subscriptions in taskmond.toml",
-                      streams_.limit(), streams_.of_one_user())};
+                      shares.limit(), shares.of_one_user())};
 }
 
-grpc::Status Service::GetStatus(grpc::ServerContext* context, const v1::StatusRequest*, v1::Status* reply) {
-  if (!sources_.peers->Find(context->peer())) return NoCredentials();
-  *reply = sources_.status();
+grpc::Status Service::GetStatus(const Call&, const v1::StatusRequest&,
+                                EarlyCall<v1::StatusRequest, v1::Status>* stream) {
+  stream->Write(sources_.status());
   return grpc::Status::OK;
 }
 
-grpc::Status Service::GetDoctor(grpc::ServerContext* context, const v1::DoctorRequest*, v1::Doctor* reply) {
-  if (!sources_.peers->Find(context->peer())) return NoCredentials();
-  *reply = sources_.doctor();
+grpc::Status Service::GetDoctor(const Call&, const v1::DoctorRequest&,
+                                EarlyCall<v1::DoctorRequest, v1::Doctor>* stream) {
+  stream->Write(sources_.doctor());
   return grpc::Status::OK;
 }
 
-grpc::Status Service::ListTasks(grpc::ServerContext* context, const v1::ListTasksRequest* request,
-                                grpc::ServerWriter<v1::TaskBatch>* writer) {
-  const auto caller = sources_.peers->Find(context->peer());
-  if (!caller) return NoCredentials();
-  const Shares::Share share = streams_.Take(*caller);
-  if (!share.granted()) return TooManyStreams();
-  return ToGrpc(sources_.engine->ListTasks(*request, *caller, [&](const v1::TaskBatch& batch) {
-    if (request->at().empty()) sources_.smaps_wanted->MarkAnswer(request->selection(), batch, BootNowNs());
-    return writer->Write(batch);
+grpc::Status Service::ListTasks(const Call& call, const v1::ListTasksRequest& request,
+                                EarlyCall<v1::ListTasksRequest, v1::TaskBatch>* stream) {
+  return ToGrpc(sources_.engine->ListTasks(request, call.caller, [&](const v1::TaskBatch& batch) {
+    if (request.at().empty()) sources_.smaps_wanted->MarkAnswer(request.selection(), batch, BootNowNs());
+    return stream->Write(batch);
   }));
 }
 
-grpc::Status Service::GetLife(grpc::ServerContext* context, const v1::LifeRequest* request, v1::Life* reply) {
-  const auto caller = sources_.peers->Find(context->peer());
-  if (!caller) return NoCredentials();
-  const Shares::Share share = streams_.Take(*caller);
-  if (!share.granted()) return TooManyStreams();
-  auto life = sources_.engine->GetLife(*request, *caller);
+grpc::Status Service::GetLife(const Call& call, const v1::LifeRequest& request,
+                              EarlyCall<v1::LifeRequest, v1::Life>* stream) {
+  auto life = sources_.engine->GetLife(request, call.caller);
   if (!life.ok()) return ToGrpc(life.status());
-  *reply = *std::move(life);
+  stream->Write(*life);
   return grpc::Status::OK;
 }
 
-grpc::Status Service::ReadHistory(grpc::ServerContext* context, const v1::HistoryRequest* request,
-                                  grpc::ServerWriter<v1::TaskBatch>* writer) {
-  const auto caller = sources_.peers->Find(context->peer());
-  if (!caller) return NoCredentials();
-  const Shares::Share share = streams_.Take(*caller);
-  if (!share.granted()) return TooManyStreams();
-  return ToGrpc(sources_.engine->ReadHistory(*request, *caller,
-                                             [&](const v1::TaskBatch& batch) { return writer->Write(batch); }));
+grpc::Status Service::ReadHistory(const Call& call, const v1::HistoryRequest& request,
+                                  EarlyCall<v1::HistoryRequest, v1::TaskBatch>* stream) {
+  return ToGrpc(sources_.engine->ReadHistory(request, call.caller,
+                                             [&](const v1::TaskBatch& batch) { return stream->Write(batch); }));
 }
 
-grpc::Status Service::ReadTotals(grpc::ServerContext* context, const v1::TotalsRequest* request,
-                                 grpc::ServerWriter<v1::Totals>* writer) {
-  const auto caller = sources_.peers->Find(context->peer());
-  if (!caller) return NoCredentials();
-  const Shares::Share share = streams_.Take(*caller);
-  if (!share.granted()) return TooManyStreams();
-  return ToGrpc(
-      sources_.engine->ReadTotals(*request, *caller, [&](const v1::Totals& totals) { return writer->Write(totals); }));
+grpc::Status Service::ReadTotals(const Call& call, const v1::TotalsRequest& request,
+                                 EarlyCall<v1::TotalsRequest, v1::Totals>* stream) {
+  return ToGrpc(sources_.engine->ReadTotals(request, call.caller,
+                                            [&](const v1::Totals& totals) { return stream->Write(totals); }));
 }
 
-grpc::Status Service::Watch(grpc::ServerContext* context, BytesStream* stream) {
-  v1::WatchTasksRequest request;
-  if (!stream->Read(&request)) return {grpc::StatusCode::INVALID_ARGUMENT, "no request came"};
-  const auto caller = sources_.peers->Find(context->peer());
-  if (!caller) return NoCredentials();
-  const Shares::Share share = streams_.Take(*caller);
-  if (!share.granted()) return TooManyStreams();
+grpc::Status Service::WatchTasks(const Call& call, const v1::WatchTasksRequest& request,
+                                 EarlyCall<v1::WatchTasksRequest, grpc::ByteBuffer>* stream) {
   const auto plan = query::Plan::Make(request.selection());
   if (!plan.ok()) return ToGrpc(plan.status());
   const HookDemand::Claim claim = sources_.demand->Watch(NamedMetrics(request.selection(), *plan));
-  WatchAnswers::Watcher watcher = answers_.Join(request.selection(), *caller, plan->expression().needs_memory());
+  WatchAnswers::Watcher watcher = answers_.Join(request.selection(), call.caller, plan->expression().needs_memory());
   std::optional<query::TestMemory> memory;
   Tick last;
   uint64_t due_boot_ns = 0;
   uint64_t missed = 0;
   for (uint32_t sent = 0; request.count() == 0 || sent < request.count();) {
-    if (context->IsCancelled() || sources_.hub->closed()) break;
+    if (call.context->IsCancelled() || sources_.hub->closed()) break;
     const Publication publication = sources_.hub->WaitAfter(last.seq, kPoll);
     if (publication.snapshot == nullptr) continue;
     const Tick& tick = publication.snapshot->tick;
     if (last.seq == 0) {
-      auto remembered = sources_.engine->Remember(*publication.snapshot, *plan, *caller, GoOnFor(*context));
+      auto remembered = sources_.engine->Remember(*publication.snapshot, *plan, call.caller, GoOnFor(*call.context));
       if (!remembered.ok()) return ToGrpc(remembered.status());
       memory = *std::move(remembered);
     } else {
       missed += tick.seq - last.seq - 1;
-      const absl::Status caught_up = sources_.engine->CatchUp(last, *publication.snapshot, *plan, *caller,
-                                                              GoOnFor(*context), memory ? &*memory : nullptr);
+      const absl::Status caught_up = sources_.engine->CatchUp(last, *publication.snapshot, *plan, call.caller,
+                                                              GoOnFor(*call.context), memory ? &*memory : nullptr);
       if (!caught_up.ok()) return ToGrpc(caught_up);
     }
     last = tick;
     // Half a tick of slack: ticks are never exactly an interval apart.
     if (request.interval_ns() != 0 && tick.boot_ns + tick.elapsed_ns / 2 < due_boot_ns) {
-      if (memory) plan->Rows(*publication.snapshot, *caller, &*memory);
+      if (memory) plan->Rows(*publication.snapshot, call.caller, &*memory);
       continue;
     }
     due_boot_ns = tick.boot_ns + request.interval_ns();
     const auto pages = watcher.Take(tick.seq, [&] {
-      auto batches = query::Engine::SelectPages(*publication.snapshot, *plan, *caller, memory ? &*memory : nullptr);
+      auto batches = query::Engine::SelectPages(*publication.snapshot, *plan, call.caller, memory ? &*memory : nullptr);
       for (const v1::TaskBatch& page : batches) {
         sources_.smaps_wanted->MarkAnswer(request.selection(), page, BootNowNs());
       }
@@ -170,46 +170,34 @@ grpc::Status Service::Watch(grpc::ServerContext* context, BytesStream* stream) {
   return grpc::Status::OK;
 }
 
-grpc::Status Service::ReadEvents(grpc::ServerContext* context, const v1::EventsRequest* request,
-                                 grpc::ServerWriter<v1::EventBatch>* writer) {
-  const auto caller = sources_.peers->Find(context->peer());
-  if (!caller) return NoCredentials();
-  const Shares::Share share = streams_.Take(*caller);
-  if (!share.granted()) return TooManyStreams();
-  const auto write = [&](const v1::EventBatch& batch) { return writer->Write(batch); };
-  if (!request->follow()) return ToGrpc(sources_.engine->ReadEvents(*request, *caller, write));
+grpc::Status Service::ReadEvents(const Call& call, const v1::EventsRequest& request,
+                                 EarlyCall<v1::EventsRequest, v1::EventBatch>* stream) {
+  const auto write = [stream](const v1::EventBatch& batch) { return stream->Write(batch); };
+  if (!request.follow()) return ToGrpc(sources_.engine->ReadEvents(request, call.caller, write));
   // Stored events up to a tick, then those of the ticks after it: nothing falls between, nothing comes twice.
   const auto newest = sources_.hub->Newest();
-  if (newest != nullptr) WaitUntilStored(context, newest->tick.wall_ns);
+  if (newest != nullptr) WaitUntilStored(call.context, newest->tick.wall_ns);
   const auto end = sources_.engine->EndOfHistory();
   if (!end.ok()) return ToGrpc(end.status());
-  const absl::Status status = sources_.engine->ReadEvents(*request, *caller, write, *end);
+  const absl::Status status = sources_.engine->ReadEvents(request, call.caller, write, *end);
   const bool nothing_yet = absl::IsNotFound(status) || absl::IsOutOfRange(status);
   if (!status.ok() && !nothing_yet) return ToGrpc(status);
   uint64_t after_seq = newest == nullptr ? 0 : newest->tick.seq;
   if (end->has_value()) after_seq = (*end)->tick_seq;
-  return FollowEvents(context, *request, *caller, newest.get(), after_seq, writer);
+  return FollowEvents(call, request, newest.get(), after_seq, stream);
 }
 
-grpc::Status Service::CutSnapshot(grpc::ServerContext* context, const v1::SnapshotRequest* request,
-                                  grpc::ServerWriter<v1::SnapshotPiece>* writer) {
-  const auto caller = sources_.peers->Find(context->peer());
-  if (!caller) return NoCredentials();
-  const Shares::Share share = cuts_.Take(*caller);
-  if (!share.granted()) {
-    return {grpc::StatusCode::RESOURCE_EXHAUSTED,
-            fmt::format(
-                "too many snapshots are being cut already ({} in all, {} of one user); try again when they are done",
-                cuts_.limit(), cuts_.of_one_user())};
-  }
+grpc::Status Service::CutSnapshot(const Call& call, const v1::SnapshotRequest& request,
+                                  EarlyCall<v1::SnapshotRequest, v1::SnapshotPiece>* stream) {
   // Who waits for the newest tick gets it.
-  if (const auto newest = sources_.hub->Newest(); newest != nullptr) WaitUntilStored(context, newest->tick.wall_ns);
+  if (const auto newest = sources_.hub->Newest(); newest != nullptr)
+    WaitUntilStored(call.context, newest->tick.wall_ns);
   query::CutPlace place{.directory = sources_.state_dir};
   // The ring may still grow to its cap.
   const v1::Status status = sources_.status();
   if (status.db_cap_bytes() > status.db_bytes()) place.keep_free_bytes += status.db_cap_bytes() - status.db_bytes();
-  return ToGrpc(sources_.engine->CutSnapshot(*request, *caller, place,
-                                             [&](const v1::SnapshotPiece& piece) { return writer->Write(piece); }));
+  return ToGrpc(sources_.engine->CutSnapshot(request, call.caller, place,
+                                             [&](const v1::SnapshotPiece& piece) { return stream->Write(piece); }));
 }
 
 bool Service::IsWanted(const grpc::ServerContext& context) const {
@@ -228,12 +216,11 @@ void Service::WaitUntilStored(grpc::ServerContext* context, int64_t wall_ns) con
   }
 }
 
-grpc::Status Service::FollowEvents(grpc::ServerContext* context, const v1::EventsRequest& request,
-                                   const query::Caller& caller, const Snapshot* newest, uint64_t after_seq,
-                                   grpc::ServerWriter<v1::EventBatch>* writer) const {
-  auto follower = sources_.engine->Follow(request, caller, newest, GoOnFor(*context));
+grpc::Status Service::FollowEvents(const Call& call, const v1::EventsRequest& request, const Snapshot* newest,
+                                   uint64_t after_seq, EarlyCall<v1::EventsRequest, v1::EventBatch>* stream) const {
+  auto follower = sources_.engine->Follow(request, call.caller, newest, GoOnFor(*call.context));
   if (!follower.ok()) return ToGrpc(follower.status());
-  while (IsWanted(*context)) {
+  while (IsWanted(*call.context)) {
     const Publication current = sources_.hub->WaitAfter(after_seq, kPoll);
     if (current.snapshot == nullptr) continue;
     uint64_t missed_ticks = 0;
@@ -241,15 +228,15 @@ grpc::Status Service::FollowEvents(grpc::ServerContext* context, const v1::Event
     v1::EventBatch batch;
     auto next = ticks.begin();
     const auto take_until = [&](uint64_t seq) {
-      for (; next != ticks.end() && next->seq <= seq; ++next) AddMatches(*next->events, *follower, caller, &batch);
+      for (; next != ticks.end() && next->seq <= seq; ++next) AddMatches(*next->events, *follower, call.caller, &batch);
     };
-    const absl::Status caught_up = sources_.engine->CatchUp(*current.snapshot, GoOnFor(*context), &*follower,
+    const absl::Status caught_up = sources_.engine->CatchUp(*current.snapshot, GoOnFor(*call.context), &*follower,
                                                             [&](const Tick& tick) { take_until(tick.seq); });
     if (!caught_up.ok()) return ToGrpc(caught_up);
     follower->Observe(*current.snapshot);
     take_until(UINT64_MAX);
     batch.set_missed(missed_ticks);
-    if ((batch.events_size() != 0 || missed_ticks != 0) && !writer->Write(batch)) break;
+    if ((batch.events_size() != 0 || missed_ticks != 0) && !stream->Write(batch)) break;
   }
   return grpc::Status::OK;
 }

@@ -8,6 +8,7 @@
 #include <functional>
 #include <string>
 
+#include "daemon/early_call.h"
 #include "daemon/hook_demand.h"
 #include "daemon/peers.h"
 #include "daemon/query/engine.h"
@@ -36,37 +37,41 @@ class Service final : public v1::Taskmon::Service {
 
   explicit Service(Sources sources);
 
-  grpc::Status GetStatus(grpc::ServerContext*, const v1::StatusRequest*, v1::Status*) override;
-  grpc::Status GetDoctor(grpc::ServerContext*, const v1::DoctorRequest*, v1::Doctor*) override;
-  grpc::Status ListTasks(grpc::ServerContext*, const v1::ListTasksRequest*,
-                         grpc::ServerWriter<v1::TaskBatch>*) override;
-  grpc::Status ReadHistory(grpc::ServerContext*, const v1::HistoryRequest*,
-                           grpc::ServerWriter<v1::TaskBatch>*) override;
-  grpc::Status ReadEvents(grpc::ServerContext*, const v1::EventsRequest*, grpc::ServerWriter<v1::EventBatch>*) override;
-  grpc::Status ReadTotals(grpc::ServerContext*, const v1::TotalsRequest*, grpc::ServerWriter<v1::Totals>*) override;
-
-  grpc::Status CutSnapshot(grpc::ServerContext*, const v1::SnapshotRequest*,
-                           grpc::ServerWriter<v1::SnapshotPiece>*) override;
-
-  grpc::Status GetLife(grpc::ServerContext*, const v1::LifeRequest*, v1::Life*) override;
-
   uint64_t refused_streams() const { return streams_.refused() + cuts_.refused(); }
 
  private:
   // Each takes room on the disk and a CPU for a while.
   static constexpr uint32_t kMaxCuts = 4;
 
-  // WatchTasks, with messages that are bytes already.
-  using BytesStream = grpc::ServerSplitStreamer<v1::WatchTasksRequest, grpc::ByteBuffer>;
+  struct Call {
+    grpc::ServerContext* context;
+    query::Caller caller;
+  };
+  using Status = grpc::Status;
 
-  grpc::Status TooManyStreams() const;
-  grpc::Status Watch(grpc::ServerContext* context, BytesStream* stream);
+  // How a method is answered: once it is known who asks, he has a share (`shares`, nullptr: none is needed), and his
+  // request is read.
+  template <typename Request, typename Reply>
+  void Handle(const char* method, Shares* shares,
+              Status (Service::*answer)(const Call&, const Request&, EarlyCall<Request, Reply>*));
+
+  Status GetStatus(const Call&, const v1::StatusRequest&, EarlyCall<v1::StatusRequest, v1::Status>*);
+  Status GetDoctor(const Call&, const v1::DoctorRequest&, EarlyCall<v1::DoctorRequest, v1::Doctor>*);
+  Status ListTasks(const Call&, const v1::ListTasksRequest&, EarlyCall<v1::ListTasksRequest, v1::TaskBatch>*);
+  Status GetLife(const Call&, const v1::LifeRequest&, EarlyCall<v1::LifeRequest, v1::Life>*);
+  Status ReadHistory(const Call&, const v1::HistoryRequest&, EarlyCall<v1::HistoryRequest, v1::TaskBatch>*);
+  Status ReadTotals(const Call&, const v1::TotalsRequest&, EarlyCall<v1::TotalsRequest, v1::Totals>*);
+  // With messages that are bytes already: answers that many share are encoded by us, once.
+  Status WatchTasks(const Call&, const v1::WatchTasksRequest&, EarlyCall<v1::WatchTasksRequest, grpc::ByteBuffer>*);
+  Status ReadEvents(const Call&, const v1::EventsRequest&, EarlyCall<v1::EventsRequest, v1::EventBatch>*);
+  Status CutSnapshot(const Call&, const v1::SnapshotRequest&, EarlyCall<v1::SnapshotRequest, v1::SnapshotPiece>*);
+
+  Status TooMany(const Shares& shares) const;
+  void WaitUntilStored(grpc::ServerContext* context, int64_t wall_ns) const;
   bool IsWanted(const grpc::ServerContext& context) const;
   query::GoOn GoOnFor(const grpc::ServerContext& context) const;
-  void WaitUntilStored(grpc::ServerContext* context, int64_t wall_ns) const;
-  grpc::Status FollowEvents(grpc::ServerContext* context, const v1::EventsRequest& request, const query::Caller& caller,
-                            const Snapshot* newest, uint64_t after_seq,
-                            grpc::ServerWriter<v1::EventBatch>* writer) const;
+  Status FollowEvents(const Call& call, const v1::EventsRequest& request, const Snapshot* newest, uint64_t after_seq,
+                      EarlyCall<v1::EventsRequest, v1::EventBatch>* stream) const;
 
   const Sources sources_;
   Shares streams_;

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clients that mean harm: others are served meanwhile, ticks come on time, memory stays bounded, all is counted."""
+import json
 import os
 import resource
 import shutil
@@ -9,11 +10,14 @@ import tempfile
 import time
 import unittest
 
+import raw_http2
 import recorder as support
 from recorder import RecorderCase, wait_for
 from waiting import SLOWDOWN
 
 HOSTILE = 64996
+PATIENT = 64990
+STRANGERS = 64900  # users after this one, each for himself: who was sent away stays away for a while
 MANY = 10_000
 RSS_MARGIN = (256 << 20) * SLOWDOWN
 
@@ -77,6 +81,7 @@ for byte in b"PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n" + bytes(1000):
 
 class Hostile(RecorderCase):
     interval = "500ms"
+    strangers = 0
 
     @classmethod
     def setUpClass(cls):
@@ -87,6 +92,7 @@ class Hostile(RecorderCase):
         cls.bin = tempfile.mkdtemp(prefix="taskmon-bin-")
         os.chmod(cls.bin, 0o755)
         shutil.copy(f"{support.BIN}/taskmonctl", cls.bin)
+        shutil.copy(raw_http2.__file__, cls.bin)
         cls.addClassCleanup(shutil.rmtree, cls.bin)
 
     def setUp(self):
@@ -101,8 +107,8 @@ class Hostile(RecorderCase):
                 if pipe:
                     pipe.close()
 
-    def hostile(self, command, **kwargs):
-        child = subprocess.Popen(command, user=HOSTILE, group=HOSTILE, extra_groups=[], cwd="/", **kwargs)
+    def hostile(self, command, user=HOSTILE, **kwargs):
+        child = subprocess.Popen(command, user=user, group=user, extra_groups=[], cwd="/", **kwargs)
         self.children.append(child)
         return child
 
@@ -172,6 +178,48 @@ class Hostile(RecorderCase):
                    for command in (("watch",), ("history", "-H", "-b", "10s"), ("ps", "-H")) for _ in range(15)]
         self.assert_well()
         self.assertEqual([reader.poll() for reader in readers], [None] * len(readers))  # not one has its answer yet
+
+    def call_without_end(self, user, how, connections, calls):
+        child = self.hostile(["/usr/bin/python3", "-B", f"{self.bin}/raw_http2.py", self.recorder.socket, how,
+                              str(connections), str(calls)], user=user, stdout=subprocess.PIPE)
+        self.assertEqual(child.stdout.readline(), b"here\n")
+        return child
+
+    def refused(self):
+        """As far as it can be asked for: who comes while somebody is being sent away may have to come again."""
+        done = self.recorder.ctl("status", "-o", "json", check=False)
+        dropped = json.loads(done.stdout)["dropped"] if done.returncode == 0 else self.before["dropped"]
+        kinds = ("streams_refused", "calls_refused", "connections_refused")
+        return sum(dropped[kind] - self.before["dropped"][kind] for kind in kinds)
+
+    def test_calls_that_never_end_are_one_users_affair(self):
+        # More than one user may have, on a few connections; then so many that gRPC has no memory for them.
+        for connections, calls in ((4, 100), (4, 3000)):
+            for how in raw_http2.HOW:
+                if how == "unknown method" and calls < 1000:
+                    continue  # all their refusals fit into the socket
+                with self.subTest(how=how, calls=calls):
+                    self.setUp()
+                    type(self).strangers += 1
+                    child = self.call_without_end(STRANGERS + self.strangers, how, connections, calls)
+                    wait_for(lambda: self.refused() > 0, "refusals")
+                    self.assert_well()
+                    child.kill()
+                    child.wait()
+                    self.assert_well()
+                    child.stdout.close()
+                    self.children.clear()
+
+    def test_one_user_may_have_many_watchers_beside_short_calls(self):
+        command = [f"{self.bin}/taskmonctl", "--socket", self.recorder.socket]
+        watchers = [self.hostile([*command, "watch", "--interval", "1s"], user=PATIENT, stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.DEVNULL) for _ in range(200)]
+        askers = [self.hostile([*command, "status"], user=PATIENT, stdout=subprocess.DEVNULL) for _ in range(20)]
+        self.assertEqual({asker.wait(timeout=support.DEADLINE_S) for asker in askers}, {0})
+        now = self.assert_well()
+        # Those that are not served were told so; nobody was sent away.
+        self.assertEqual(now["dropped"]["calls_refused"], self.before["dropped"]["calls_refused"])
+        self.assertEqual(sum(watcher.poll() is None for watcher in watchers), 64)
 
     def test_clients_that_vanish_leave_nothing(self):
         command = [f"{self.bin}/taskmonctl", "--socket", self.recorder.socket, "watch", "--interval", "1s"]

@@ -19,8 +19,10 @@ struct Pair {
   Pair() { EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0); }
 };
 
+uint64_t Never() { return 0; }
+
 TEST(Peers, KnowsTheCallerByTheNumberThatGrpcNames) {
-  Peers peers("taskmon", "taskmon-admin");
+  Peers peers({.reader_group = "taskmon", .admin_group = "taskmon-admin", .now_ns = Never});
   const Pair pair;
   auto fd = peers.Register(pair.fds[0]);
   ASSERT_TRUE(fd.ok()) << fd.status();
@@ -34,7 +36,7 @@ TEST(Peers, KnowsTheCallerByTheNumberThatGrpcNames) {
 }
 
 TEST(Peers, UnknownPeersAreNobody) {
-  Peers peers("taskmon", "taskmon-admin");
+  Peers peers({.reader_group = "taskmon", .admin_group = "taskmon-admin", .now_ns = Never});
   EXPECT_FALSE(peers.Find("fd:99999").has_value());
   EXPECT_FALSE(peers.Find("unix:/tmp/x").has_value());
   EXPECT_FALSE(peers.Find("fd:12x").has_value());
@@ -42,7 +44,7 @@ TEST(Peers, UnknownPeersAreNobody) {
 }
 
 TEST(Peers, NumberOfAClosedConnectionIsNotGivenOutAgainSoon) {
-  Peers peers("", "");
+  Peers peers({.now_ns = Never});
   std::set<int> numbers;
   for (int i = 0; i < 100; ++i) {
     const Pair pair;
@@ -55,7 +57,7 @@ TEST(Peers, NumberOfAClosedConnectionIsNotGivenOutAgainSoon) {
 }
 
 TEST(Peers, TooManyConnectionsAreRefusedUntilSomeAreClosed) {
-  Peers peers("", "", 4);
+  Peers peers({.max_connections = 4, .now_ns = Never});
   std::vector<int> open;
   std::vector<int> others;
   const size_t limit = geteuid() == 0 ? 4 : 1;
@@ -76,6 +78,30 @@ TEST(Peers, TooManyConnectionsAreRefusedUntilSomeAreClosed) {
   for (int fd : others) close(fd);
   close(*again);
   close(pair.fds[1]);
+}
+
+TEST(Peers, WhoIsSentAwayLosesWhatHeHasAndGetsNothingForAWhile) {
+  uint64_t now_ns = 1;
+  Peers peers({.now_ns = [&now_ns] { return now_ns; }});
+  const Pair pair;
+  const auto fd = peers.Register(pair.fds[0]);
+  ASSERT_TRUE(fd.ok()) << fd.status();
+  char byte = 0;
+  ASSERT_EQ(write(pair.fds[1], "unread", 6), 6);
+  peers.SendAway(geteuid() + 1);
+  ASSERT_EQ(recv(*fd, &byte, 1, MSG_PEEK), 1) << "it is somebody else's";
+  peers.SendAway(geteuid());
+  EXPECT_EQ(read(*fd, &byte, 1), 0);
+  EXPECT_EQ(read(pair.fds[1], &byte, 1), 0);
+
+  const Pair early;
+  EXPECT_TRUE(absl::IsResourceExhausted(peers.Register(early.fds[0]).status()));
+  EXPECT_EQ(peers.refused(), 1u);
+  now_ns += 10'000'000'000;
+  const auto again = peers.Register(early.fds[0]);
+  EXPECT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(peers.refused(), 1u);
+  for (int open : {*fd, pair.fds[1], *again, early.fds[1]}) close(open);
 }
 
 }  // namespace
