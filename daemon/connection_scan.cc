@@ -2,7 +2,6 @@
 #include "daemon/connection_scan.h"
 
 #include <dirent.h>
-#include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,6 +17,7 @@
 #include "bpf/taskmon_abi.h"
 #include "daemon/privileges.h"
 #include "daemon/proc_files.h"
+#include "daemon/recording_thread.h"
 
 namespace taskmon::daemon {
 namespace {
@@ -133,7 +133,7 @@ bool ConnectionScan::stopping() const {
 }
 
 void ConnectionScan::Run() {
-  pthread_setname_np(pthread_self(), "tm-conns");
+  const RecordingThread recording("tm-conns");
   KeepCapabilitiesFor(Duty::kReadingFiles).IgnoreError();  // fewer are never refused
   while (true) {
     std::vector<ProcessId> wanted;

@@ -2,6 +2,7 @@
 #include "daemon/daemon.h"
 
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
@@ -31,6 +32,7 @@
 namespace taskmon::daemon {
 namespace {
 
+constexpr int kServingNice = 5;
 constexpr int kMaxRequestBytes = 64 * 1024;
 // gRPC does all that it has read, however many calls that are, before it learns that the connection has been ended.
 constexpr int kMostReadAtOnce = 4096;
@@ -256,6 +258,8 @@ absl::Status Daemon::GiveUpRights() {
 }
 
 absl::Status Daemon::StartServing() {
+  // gRPC's threads inherit it. Who asks much is not to keep the recorder from the CPU; the recorder has started.
+  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kServingNice);
   engine_ = std::make_unique<query::Engine>(
       query::EngineOptions{.ring_path = config_.ring_path(),
                            .newest = [this] { return hub_.Newest(); },

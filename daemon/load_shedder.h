@@ -22,7 +22,7 @@ class LoadShedder {
 
   // Since taskmond began.
   struct Spent {
-    uint64_t cpu_ns = 0;    // its own, user and system
+    uint64_t cpu_ns = 0;    // of the threads that record, user and system
     uint64_t stall_ns = 0;  // of others, by smaps reads
   };
   // Once a tick. The event of the step that was taken, if any.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/names.h"
 
-#include <pthread.h>
 #include <pwd.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 
 #include "daemon/privileges.h"
 #include "daemon/proc_files.h"
+#include "daemon/recording_thread.h"
 
 namespace taskmon::daemon {
 namespace {
@@ -130,7 +130,7 @@ uint64_t NameReader::dropped() const {
 }
 
 void NameReader::Run() {
-  pthread_setname_np(pthread_self(), "tm-names");
+  const RecordingThread recording("tm-names");
   KeepCapabilitiesFor(Duty::kReadingProc).IgnoreError();  // fewer are never refused
   while (true) {
     NameRequest request;

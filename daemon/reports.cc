@@ -91,13 +91,13 @@ void JudgeRules(const Figures& figures, v1::Doctor* doctor) {
 
 std::string CostText(const Config& config, const SelfControl::Figures& budget) {
   const auto limit = [](bool any, std::string text) { return any ? "of " + text + " allowed" : "without a limit"; };
-  return fmt::format("{:.1f}% of a CPU {}, hooks {} {}, smaps stall {:.1f} ms a second {}", budget.cpu_percent,
-                     limit(config.budget_cpu_percent > 0, fmt::format("{:.4g}%", config.budget_cpu_percent)),
-                     budget.bpf_percent ? fmt::format("{:.1f}% of all CPUs", *budget.bpf_percent) : "not measured",
-                     limit(config.budget_bpf_percent > 0, fmt::format("{:.4g}%", config.budget_bpf_percent)),
-                     budget.stall_ns / 1e6,
-                     limit(config.budget_stall_per_second_ns > 0,
-                           fmt::format("{:.4g} ms", static_cast<double>(config.budget_stall_per_second_ns) / 1e6)));
+  return fmt::format(
+      "recording {:.1f}% of a CPU {}, hooks {} {}, smaps stall {:.1f} ms a second {}", budget.cpu_percent,
+      limit(config.budget_cpu_percent > 0, fmt::format("{:.4g}%", config.budget_cpu_percent)),
+      budget.bpf_percent ? fmt::format("{:.1f}% of all CPUs", *budget.bpf_percent) : "not measured",
+      limit(config.budget_bpf_percent > 0, fmt::format("{:.4g}%", config.budget_bpf_percent)), budget.stall_ns / 1e6,
+      limit(config.budget_stall_per_second_ns > 0,
+            fmt::format("{:.4g} ms", static_cast<double>(config.budget_stall_per_second_ns) / 1e6)));
 }
 
 std::vector<std::string> ShedNames(const SelfControl::Figures& budget) {
@@ -183,6 +183,7 @@ v1::Status MakeStatus(const Config& config, const Figures& figures) {
   status.set_db_path(config.ring_path());
   status.set_storage_error(figures.writer.error);
   status.set_cpu_percent(figures.self.cpu_percent);
+  status.set_serving_cpu_percent(figures.self.serving_cpu_percent);
   status.set_rss_bytes(figures.self.rss_bytes);
   status.set_accounted_known(figures.self.accounted_percent.has_value());
   status.set_accounted_cpu_percent(figures.self.accounted_percent.value_or(0));

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/sampler.h"
 
-#include <pthread.h>
 #include <sys/resource.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -19,6 +18,7 @@
 #include "bpf/fd.h"
 #include "daemon/clocks.h"
 #include "daemon/privileges.h"
+#include "daemon/recording_thread.h"
 
 namespace taskmon::daemon {
 namespace {
@@ -76,7 +76,7 @@ Sampler::Sampler(Options options, std::unique_ptr<bpf::Probe> probe, SampleBuild
 
 absl::Status Sampler::Start() {
   stop_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  ask_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  ask_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE);
   if (stop_fd_ < 0 || ask_fd_ < 0) return absl::InternalError(fmt::format("eventfd: {}", std::strerror(errno)));
   if (absl::Status status = Tick(); !status.ok()) return status;
   thread_ = std::thread([this] { Run(); });
@@ -107,26 +107,28 @@ absl::Status Sampler::Ask(const std::function<void(SampleBuilder&)>& question) {
   return absl::UnavailableError("taskmond is busy or stopping; try again in a moment");
 }
 
-void Sampler::Answer() {
+// One question a round, however many wait: the ring and the ticks come first. Who makes us answer pays for it himself,
+// so it is no part of what recording costs.
+void Sampler::AnswerOne() {
   uint64_t count = 0;
   if (read(ask_fd_, &count, sizeof(count)) < 0 && errno != EAGAIN) spdlog::error("reading questions: {}", errno);
-  while (true) {
-    Question* question = nullptr;
-    {
-      absl::MutexLock lock(&mutex_);
-      if (questions_.empty()) return;
-      question = questions_.front();
-      questions_.pop_front();
-      question->taken = true;
-    }
-    (*question->ask)(builder_);
+  Question* question = nullptr;
+  {
     absl::MutexLock lock(&mutex_);
-    question->done = true;
+    if (questions_.empty()) return;
+    question = questions_.front();
+    questions_.pop_front();
+    question->taken = true;
   }
+  const uint64_t before_ns = ReadClockNs(CLOCK_THREAD_CPUTIME_ID);
+  (*question->ask)(builder_);
+  answers_cpu_ns_ += ReadClockNs(CLOCK_THREAD_CPUTIME_ID) - before_ns;
+  absl::MutexLock lock(&mutex_);
+  question->done = true;
 }
 
 void Sampler::Run() {
-  pthread_setname_np(pthread_self(), "tm-sampler");
+  const RecordingThread recording("tm-sampler");
   // Some milliseconds a tick, and on time however many readers there are. Without the right to this it stays 0.
   setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), -20);
   KeepCapabilitiesFor(Duty::kSampling).IgnoreError();  // fewer are never refused
@@ -158,7 +160,7 @@ void Sampler::Run() {
     }
     drained = probe_->DrainRing(sink);
     const bool early = !due && !stopping && !last_tick_failed_ && builder_.event_count() >= kEventsOfATick;
-    if (asked || due || stopping) Answer();
+    if (asked || due) AnswerOne();
     if (due || stopping || early) {
       const absl::Status status = Tick();
       if (!status.ok() && ++failed_passes_ == 1) spdlog::error("a pass over the tasks failed: {}", status.ToString());
@@ -277,15 +279,16 @@ absl::Status Sampler::Tick() {
   SampleBuilder::Result result = builder_.EndTick(tick);
   if (elapsed > kGapIntervals * interval_ns()) result.events.push_back(NoTickFor(tick));
   TakeRuleEdits(&result.events);
-  const uint64_t own_cpu_ns = ReadClockNs(CLOCK_PROCESS_CPUTIME_ID);
-  KeepBudget(tick, own_cpu_ns, &result.events);
+  const uint64_t recording_cpu_ns = RecordingThread::CpuNs() - answers_cpu_ns_;
+  KeepBudget(tick, recording_cpu_ns, &result.events);
   auto events = std::make_shared<const std::vector<Event>>(std::move(result.events));
   Tell(result.verdicts);
   parts_.names->Post(std::move(result.requests));
   PostSmapsTargets(boot_ns);
   if (std::exchange(scan_connections_, false)) parts_.connections->Post(builder_.Processes());
   const bpf::LeftOut left_out = probe_->left_out();
-  parts_.self->OnTick(boot_ns, own_cpu_ns, builder_.accounted_runtime_ns() + left_out.live_ns + left_out.dead_ns);
+  parts_.self->OnTick(boot_ns, {.all_ns = ReadClockNs(CLOCK_PROCESS_CPUTIME_ID), .recording_ns = recording_cpu_ns},
+                      builder_.accounted_runtime_ns() + left_out.live_ns + left_out.dead_ns);
   parts_.writer->Post(std::move(result.stored), events, std::move(result.past));
   parts_.hub->Publish({std::move(result.snapshot), std::move(events)});
   meter_.OnTick(boot_ns, probe_.get());
@@ -293,8 +296,8 @@ absl::Status Sampler::Tick() {
   return absl::OkStatus();
 }
 
-void Sampler::KeepBudget(const taskmon::Tick& tick, uint64_t own_cpu_ns, std::vector<Event>* events) {
-  const LoadShedder::Spent spent{.cpu_ns = own_cpu_ns, .stall_ns = parts_.smaps->stats().stall_ns};
+void Sampler::KeepBudget(const taskmon::Tick& tick, uint64_t recording_cpu_ns, std::vector<Event>* events) {
+  const LoadShedder::Spent spent{.cpu_ns = recording_cpu_ns, .stall_ns = parts_.smaps->stats().stall_ns};
   std::optional<Event> step = shedder_.OnTick(tick.boot_ns, tick.wall_ns, spent, &meter_, &builder_);
   if (!step) return;
   if (shedder_.figures().shed.empty()) {

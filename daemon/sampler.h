@@ -106,14 +106,14 @@ class Sampler {
   void Run();
   void GiveSign();
   absl::Status Tick();
-  void Answer() ABSL_LOCKS_EXCLUDED(mutex_);
+  void AnswerOne() ABSL_LOCKS_EXCLUDED(mutex_);
   bool AttachWanted(uint64_t boot_ns, int64_t wall_ns);
   void TakeAnswers();
   void TakeConnections();
   void Tell(const std::vector<bpf::UserVerdict>& verdicts);
   void TakeRuleEdits(std::vector<Event>* events);
   void PostSmapsTargets(uint64_t boot_ns);
-  void KeepBudget(const taskmon::Tick& tick, uint64_t own_cpu_ns, std::vector<Event>* events);
+  void KeepBudget(const taskmon::Tick& tick, uint64_t recording_cpu_ns, std::vector<Event>* events);
   uint64_t interval_ns() const { return options_.interval_ns * shedder_.interval_factor(); }
   void NoteTick(uint64_t began_boot_ns, const bpf::LeftOut& left_out);
   uint64_t LostRecords();
@@ -128,7 +128,8 @@ class Sampler {
 
   std::thread thread_;
   int stop_fd_ = -1;
-  int ask_fd_ = -1;
+  int ask_fd_ = -1;  // counts what is asked
+  uint64_t answers_cpu_ns_ = 0;
   uint64_t next_seq_ = 1;
   uint64_t last_boot_ns_ = 0;
   uint64_t ticks_since_all_ = 0;

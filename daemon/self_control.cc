@@ -149,7 +149,7 @@ std::string ChangeText(const SelfControl::Change& change) {
   if (!change.shed) return kBack[index];
   switch (change.resource) {
     case SelfControl::Resource::kCpu:
-      return fmt::format("{}: taskmond used {:.1f}% of a CPU, its budget is {:.4g}%", kShed[index], change.used,
+      return fmt::format("{}: recording used {:.1f}% of a CPU, its budget is {:.4g}%", kShed[index], change.used,
                          change.limit);
     case SelfControl::Resource::kBpf:
       return fmt::format("{}: hooks used {:.1f}% of all CPUs, their budget is {:.4g}%", kShed[index], change.used,

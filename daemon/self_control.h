@@ -5,7 +5,7 @@
 //
 // Load is shed one step at a time, in the order of Shed, by what helps:
 //
-//   own CPU     smaps, thread rows, hooks of watchers, all hooks on demand, interval x2, x4, x8
+//   CPU         smaps, thread rows, hooks of watchers, all hooks on demand, interval x2, x4, x8
 //   BPF         hooks of watchers, all hooks on demand
 //   stall       smaps
 //
@@ -37,7 +37,7 @@ class SelfControl {
  public:
   struct Options {
     // Limits; 0: none.
-    double cpu_percent = 0;  // of one CPU: own user and system time
+    double cpu_percent = 0;  // of one CPU: user and system time of the threads that record
     double bpf_percent = 0;  // of all CPUs: run time of the hooks in other tasks
     uint64_t stall_ns = 0;   // per second, inflicted on others by reading smaps
     uint64_t window_ns = 10'000'000'000;

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -43,11 +44,11 @@ bool SelfStats::IsDue(uint64_t boot_ns) const {
   return boot_ns >= points_.back().boot_ns + (points_.back().boot_ns - points_.front().boot_ns) / kPoints;
 }
 
-void SelfStats::OnTick(uint64_t boot_ns, uint64_t own_cpu_ns, uint64_t accounted_ns) {
+void SelfStats::OnTick(uint64_t boot_ns, OwnCpu own, uint64_t accounted_ns) {
   if (!IsDue(boot_ns)) return;
   const uint64_t kernel = TaskCpuFromProcStat(ReadAll("/proc/stat")).value_or(0);
   absl::MutexLock lock(&mutex_);
-  points_.push_back({boot_ns, own_cpu_ns, accounted_ns, kernel});
+  points_.push_back({boot_ns, own, accounted_ns, kernel});
   while (points_.size() > 2 && points_[1].boot_ns + kWindowNs <= boot_ns) points_.pop_front();
 }
 
@@ -59,7 +60,11 @@ SelfStats::Values SelfStats::Read() const {
   const Point& first = points_.front();
   const Point& last = points_.back();
   const double elapsed = static_cast<double>(last.boot_ns - first.boot_ns);
-  if (elapsed > 0) values.cpu_percent = 100.0 * static_cast<double>(last.own_cpu_ns - first.own_cpu_ns) / elapsed;
+  if (elapsed > 0) {
+    const double recording = 100.0 * static_cast<double>(last.own.recording_ns - first.own.recording_ns) / elapsed;
+    values.cpu_percent = 100.0 * static_cast<double>(last.own.all_ns - first.own.all_ns) / elapsed;
+    values.serving_cpu_percent = std::max(values.cpu_percent - recording, 0.0);
+  }
   const uint64_t kernel = last.kernel_ns - first.kernel_ns;
   // /proc/stat counts in ticks of 10 ms: below a second the quotient says nothing.
   if (last.kernel_ns >= first.kernel_ns && kernel >= 1'000'000'000) {

@@ -20,13 +20,18 @@ std::optional<uint64_t> TaskCpuFromProcStat(const std::string& text);
 class SelfStats {
  public:
   struct Values {
-    double cpu_percent = 0;  // of one CPU, over the window
+    double cpu_percent = 0;          // of one CPU, over the window
+    double serving_cpu_percent = 0;  // … of that, what was no recording
     uint64_t rss_bytes = 0;
     std::optional<double> accounted_percent;  // unknown until the window holds enough CPU time
   };
 
+  struct OwnCpu {
+    uint64_t all_ns = 0;
+    uint64_t recording_ns = 0;  // RecordingThread's, without answers
+  };
   // So far: own CPU time, and CPU time seen in tasks.
-  void OnTick(uint64_t boot_ns, uint64_t own_cpu_ns, uint64_t accounted_ns) ABSL_LOCKS_EXCLUDED(mutex_);
+  void OnTick(uint64_t boot_ns, OwnCpu own, uint64_t accounted_ns) ABSL_LOCKS_EXCLUDED(mutex_);
   Values Read() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
@@ -36,7 +41,7 @@ class SelfStats {
 
   struct Point {
     uint64_t boot_ns;
-    uint64_t own_cpu_ns;
+    OwnCpu own;
     uint64_t accounted_ns;
     uint64_t kernel_ns;
   };

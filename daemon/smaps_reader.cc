@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/smaps_reader.h"
 
-#include <pthread.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 #include "daemon/clocks.h"
 #include "daemon/privileges.h"
 #include "daemon/proc_files.h"
+#include "daemon/recording_thread.h"
 
 namespace taskmon::daemon {
 
@@ -70,7 +70,7 @@ SmapsBudget::Stats SmapsReader::stats() const {
 }
 
 void SmapsReader::Run() {
-  pthread_setname_np(pthread_self(), "tm-smaps");
+  const RecordingThread recording("tm-smaps");
   // Whoever takes the CPU from a read in progress prolongs the target's stall. Without the right to this it stays 0.
   setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), -20);
   KeepCapabilitiesFor(Duty::kReadingProc).IgnoreError();  // fewer are never refused

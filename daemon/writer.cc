@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/writer.h"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+
+#include "daemon/recording_thread.h"
 
 namespace taskmon::daemon {
 
@@ -60,7 +60,7 @@ Writer::Stats Writer::stats() const {
 }
 
 void Writer::Run() {
-  pthread_setname_np(pthread_self(), "tm-writer");
+  const RecordingThread recording("tm-writer");
   while (true) {
     Item item;
     {

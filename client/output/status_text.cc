@@ -161,6 +161,7 @@ void StatusKeys(const v1::Status& status, JsonObject* object) {
   object->TimeOrNull("oldest_time", status.oldest_time_ns());
   object->TimeOrNull("newest_time", status.newest_time_ns());
   object->Number("cpu_percent", status.cpu_percent());
+  object->Number("serving_cpu_percent", status.serving_cpu_percent());
   object->Number("rss_bytes", status.rss_bytes());
   object->Array("hooks", status.hooks(), HookKeys);
   object->Object("smaps", status.smaps(), SmapsKeys);
@@ -185,8 +186,8 @@ std::string StatusText(const v1::Status& status, const Terminal& terminal, bool 
   text += line("dropped", DroppedText(status));
   text += line("history", HistoryText(status, raw));
   text += line("since", SinceText(status));
-  text +=
-      line("cost", fmt::format("{:.1f}% of a CPU, {} of memory", status.cpu_percent(), Bytes(status.rss_bytes(), raw)));
+  text += line("cost", fmt::format("{:.1f}% of a CPU, {:.1f}% for clients; {} of memory", status.cpu_percent(),
+                                   status.serving_cpu_percent(), Bytes(status.rss_bytes(), raw)));
   text += line("books", status.accounted_known() ? fmt::format("{:.1f}% of the CPU time of the last minute has a task",
                                                                status.accounted_cpu_percent())
                                                  : "not known yet (needs a minute)");

@@ -2,10 +2,12 @@
 """taskmond over its own budget leaves something out in the stated order, says so, and takes it back."""
 import contextlib
 import os
+import signal
+import subprocess
 import unittest
 
 from population import population
-from recorder import EVERYTHING, Recorder, wait_for
+from recorder import BIN, EVERYTHING, Recorder, wait_for
 
 ORDER = ["smaps", "thread rows", "hooks of watchers", "hooks", "interval x2", "interval x4", "interval x8"]
 INTERVAL_MS = 200
@@ -106,6 +108,35 @@ class Budget(unittest.TestCase):
         self.assertIsNone(self.budget()["since_time"])
         wait_for(lambda: self.hook("signal_deliver")["attached"], "the hook to be attached again")
         self.check_history()
+
+    def test_who_asks_all_the_time_has_nothing_left_out(self):
+        self.start(0)
+        self.costs(2)  # the first ticks read every name
+        limit = 2 * max(self.costs(4)) + 10
+        self.recorder.remove()
+        self.start(f"{limit:.3f}")
+        ask = f"while {BIN}/taskmonctl --socket {self.recorder.socket} ps -b 10m -H -f all > /dev/null; do :; done"
+        askers = [subprocess.Popen(["/bin/sh", "-c", ask], start_new_session=True) for _ in range(3)]
+        try:
+            wait_for(lambda: self.recorder.status()["serving_cpu_percent"] > limit, "clients to cost more than the budget",
+                     DEADLINE_S, PAUSE_S)
+            self.costs(5)
+            self.assertEqual(self.budget()["times_shed"], 0)
+            self.assertEqual(set(self.nice("tm-sampler", "tm-writer")), {-20, 0})
+            self.assertEqual(set(self.nice("grpcpp_sync_ser", "taskmond")), {5})
+        finally:
+            for asker in askers:
+                os.killpg(asker.pid, signal.SIGKILL)
+                asker.wait()
+
+    def nice(self, *names):
+        """Of the threads of these names."""
+        place = f"/proc/{self.recorder.process.pid}/task"
+        for tid in os.listdir(place):
+            with contextlib.suppress(FileNotFoundError), open(f"{place}/{tid}/stat", encoding="utf-8") as file:
+                name, _, rest = file.read().partition("(")[2].rpartition(")")
+                if name in names:
+                    yield int(rest.split()[16])
 
     def check_history(self):
         self.recorder.ticks(2)

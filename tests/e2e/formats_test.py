@@ -17,7 +17,8 @@ TASK_KEYS = {"tid", "tgid", "ppid", "comm", "cmdline", "exe", "start_time", "sta
              "unit", "container", "tracked", "rules"}
 RULE_KEYS = {"name", "order", "expr", "action", "groups", "threads", "hold", "enabled", "matched", "stage"}
 STATUS_KEYS = {"version", "uptime_s", "interval_ms", "tasks", "tracked", "ticks", "late_ticks", "dropped", "db_bytes",
-               "db_cap_bytes", "oldest_time", "cpu_percent", "rss_bytes", "hooks", "accounted_cpu_percent"}
+               "db_cap_bytes", "oldest_time", "cpu_percent", "serving_cpu_percent", "rss_bytes", "hooks",
+               "accounted_cpu_percent"}
 RFC_3339 = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
 ROWS = ("table", "wide", "json", "jsonl", "csv")
 DOCUMENT = ("table", "json", "jsonl")

@@ -34,9 +34,9 @@ FakeAnswers Healthy() {
 TEST(StatusJson, HasEveryKeyOfTheContract) {
   FakeAnswers answers = Healthy();
   const auto row = ReadJson(Invoke({"status", "-o", "json"}, &answers).out).struct_value();
-  for (const char* key :
-       {"version", "uptime_s", "interval_ms", "tasks", "tracked", "ticks", "late_ticks", "dropped", "db_bytes",
-        "db_cap_bytes", "oldest_time", "cpu_percent", "rss_bytes", "hooks", "accounted_cpu_percent"}) {
+  for (const char* key : {"version", "uptime_s", "interval_ms", "tasks", "tracked", "ticks", "late_ticks", "dropped",
+                          "db_bytes", "db_cap_bytes", "oldest_time", "cpu_percent", "serving_cpu_percent", "rss_bytes",
+                          "hooks", "accounted_cpu_percent"}) {
     EXPECT_TRUE(row.fields().contains(key)) << key;
   }
   EXPECT_EQ(Number(row, "uptime_s"), 7512.25);

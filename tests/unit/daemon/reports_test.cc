@@ -62,9 +62,9 @@ TEST(ReportsTest, DoctorSaysWhatIsShedAndWhatItCosts) {
   figures.sampler.budget.cpu_percent = 3.25;
   v1::Check check = CheckOf(MakeDoctor(Config(), figures, "6.12"), "budget");
   EXPECT_EQ(check.health(), v1::WORKS);
-  EXPECT_EQ(
-      check.reason(),
-      "3.2% of a CPU of 10% allowed, hooks not measured of 5% allowed, smaps stall 0.0 ms a second of 10 ms allowed");
+  EXPECT_EQ(check.reason(),
+            "recording 3.2% of a CPU of 10% allowed, hooks not measured of 5% allowed, smaps stall 0.0 ms a second of "
+            "10 ms allowed");
   figures.sampler.budget.shed = {Shed::kSmaps, Shed::kInterval2};
   const v1::Doctor doctor = MakeDoctor(Config(), figures, "6.12");
   check = CheckOf(doctor, "budget");
@@ -73,11 +73,15 @@ TEST(ReportsTest, DoctorSaysWhatIsShedAndWhatItCosts) {
   EXPECT_EQ(HealthOf(doctor, v1::TASK_PSS_SIZE).health(), v1::DEGRADED);
 }
 
-TEST(ReportsTest, StatusTellsTheIntervalInForce) {
+TEST(ReportsTest, StatusTellsTheIntervalInForceAndWhatClientsCost) {
   Figures figures;
   figures.sampler.budget.interval_factor = 4;
+  figures.refused_calls = 3;
+  figures.self.serving_cpu_percent = 2.5;
   figures.sampler.budget.bpf_percent = 0.5;
   const v1::Status status = MakeStatus(Config(), figures);
+  EXPECT_EQ(status.serving_cpu_percent(), 2.5);
+  EXPECT_EQ(status.dropped().at("calls_refused"), 3u);
   EXPECT_EQ(status.interval_ms(), 1000u);
   EXPECT_EQ(status.budget().interval_ms(), 4000u);
   EXPECT_TRUE(status.budget().bpf_known());

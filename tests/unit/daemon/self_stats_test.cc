@@ -17,9 +17,17 @@ TEST(SelfStats, TaskCpuIsUserNiceAndSystemOfTheFirstLine) {
 TEST(SelfStats, BooksAreUnknownBeforeThereIsEnoughToCompare) {
   SelfStats stats;
   EXPECT_FALSE(stats.Read().accounted_percent.has_value());
-  stats.OnTick(1, 0, 0);
+  stats.OnTick(1, {}, 0);
   EXPECT_FALSE(stats.Read().accounted_percent.has_value());
   EXPECT_GT(stats.Read().rss_bytes, 0u);
+}
+
+TEST(SelfStats, WhatIsNoRecordingIsServing) {
+  SelfStats stats;
+  stats.OnTick(1'000'000'000, {.all_ns = 500, .recording_ns = 400}, 0);
+  stats.OnTick(11'000'000'000, {.all_ns = 3'000'000'500, .recording_ns = 1'000'000'400}, 0);
+  EXPECT_DOUBLE_EQ(stats.Read().cpu_percent, 30);
+  EXPECT_DOUBLE_EQ(stats.Read().serving_cpu_percent, 20);
 }
 
 }  // namespace
