@@ -58,6 +58,7 @@ enum {
 	TASK_REPORT = 0x7f,		/* the bits that /proc tells */
 	TASK_RTLOCK_WAIT = 0x1000,
 	TASK_FROZEN = 0x8000,
+	PF_IO_WORKER = 0x00000010,
 	PF_KTHREAD = 0x00200000,
 };
 

@@ -65,11 +65,20 @@ int BPF_PROG(tm_newtask, struct task_struct *child)
 	return 0;
 }
 
-/* Before 5.11 the parent, which is current, can be had as a pointer only here. */
+/* Before 5.11 the parent, which is current, can be had as a pointer only here … */
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(tm_fork, struct task_struct *parent, struct task_struct *child)
 {
 	tm_born(parent, child);
+	return 0;
+}
+
+/* … where io_uring's threads do not pass, which 5.10 has got since. They alone are born with this flag. */
+SEC("tp_btf/task_newtask")
+int BPF_PROG(tm_io_thread, struct task_struct *child)
+{
+	if (child->flags & PF_IO_WORKER)
+		tm_born(child->group_leader, child);
 	return 0;
 }
 

@@ -60,6 +60,7 @@ std::span<const ProgramSpec> Programs() {
       {"tm_walk_stretch", nullptr, TM_HOOKS_LIFECYCLE, "walk", 0, false, {}, {}, ProgramSpec::kTaskWalk},
       {"tm_newtask", "task_newtask", TM_HOOKS_LIFECYCLE, "fork", 0, true, {kTask}, {}, ProgramSpec::kTaskStorage},
       {"tm_fork", "sched_process_fork", TM_HOOKS_LIFECYCLE, "fork", 1, true, {kTask, kTask}},
+      {"tm_io_thread", "task_newtask", TM_HOOKS_LIFECYCLE, "fork", 1, true, {kTask}},
       {"tm_exec", "sched_process_exec", TM_HOOKS_LIFECYCLE, "exec", 0, true, {kTask, nullptr, "struct linux_binprm *"}},
       {"tm_rename", "task_rename", TM_HOOKS_LIFECYCLE, "rename", 0, true, {kTask}},
       {"tm_exit", "sched_process_exit", TM_HOOKS_LIFECYCLE, "exit", 0, true, {kTask}, {kMemoryGoneAtExit}},

@@ -25,7 +25,7 @@ int OpenPolledRing() {
 
 uint64_t ThreadsOf(pid_t tgid) { return ProcValue("/proc/" + std::to_string(tgid) + "/status", "Threads"); }
 
-// Its exit status is how many threads it had at the most: those of the rings are among them since 5.12.
+// Its exit status is how many threads it had at the most: those of the rings are among them since 5.12, and 5.10.162.
 int HaveThreadsMade() {
   pthread_t sleeper;
   if (pthread_create(
