@@ -144,8 +144,12 @@ absl::Status DecodeUpdate(std::string_view body, const UpdateContext& context, R
   }
   detail->taken = (flags & kTaken) != 0;
   if (detail->taken) GetTaken(&in, context.tick, &sample);
-  // Every row has names.
-  return in.ok() && row->info_id != 0 ? absl::OkStatus() : Damaged("journal record");
+  return in.ok() ? absl::OkStatus() : Damaged("journal record");
+}
+
+absl::Status DecodeRowUpdate(std::string_view body, const UpdateContext& context, RowState* row, UpdateDetail* detail) {
+  absl::Status status = DecodeUpdate(body, context, row, detail);
+  return status.ok() && row->info_id == 0 ? Damaged("names of a journal record") : status;
 }
 
 void JournalWriter::Begin(const TickHeader& header, bool complete) {
@@ -323,7 +327,7 @@ absl::Status JournalReplay::Step(StepChanges* changes) {
   for (const JournalTick::Record& record : tick.records) {
     if (record.appeared) Begin(record);
     if (rows_[record.row] == nullptr) continue;
-    absl::Status status = DecodeUpdate(record.body, context, rows_[record.row].get(), &detail);
+    absl::Status status = DecodeRowUpdate(record.body, context, rows_[record.row].get(), &detail);
     if (!status.ok()) return status;
     changes->updated.push_back(record.row);
   }

@@ -45,6 +45,8 @@ void EncodeUpdate(const TaskSample* before, const TaskSample& now, int64_t info_
 
 // Applies an update to `row`. For a row that begins, `row` is fresh.
 absl::Status DecodeUpdate(std::string_view body, const UpdateContext& context, RowState* row, UpdateDetail* detail);
+// The same of a row of the journal, which has names.
+absl::Status DecodeRowUpdate(std::string_view body, const UpdateContext& context, RowState* row, UpdateDetail* detail);
 
 class JournalWriter {
  public:

@@ -52,7 +52,7 @@ absl::Status JournalRows::WalkRow(uint32_t index, const UpdateSink& sink) {
   UpdateDetail detail;
   for (size_t i = row.first_update; i < row.first_update + row.update_count; ++i) {
     const Update& update = updates_[i];
-    absl::Status status = DecodeUpdate(update.body, {headers_[update.tick].tick, counters_}, &state, &detail);
+    absl::Status status = DecodeRowUpdate(update.body, {headers_[update.tick].tick, counters_}, &state, &detail);
     if (!status.ok()) return status;
     sink(update.tick, state);
   }

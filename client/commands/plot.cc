@@ -253,7 +253,6 @@ int PlotHistory(const Options& options, const v1::HistoryRequest& request, Backe
   if (!curves.ok()) return Fail(curves.status(), context);
   Tally tally{.redacted = NoteHiddenFields(options.expression, backend, context)};
   const bool hidden = tally.redacted;
-  LookForGaps(request.begin(), request.end(), options, backend, context, &tally);
   const int width = WidthOf(*context);
   Drawn drawn{.curves = *curves};
   v1::TotalsRequest totals;
@@ -269,6 +268,7 @@ int PlotHistory(const Options& options, const v1::HistoryRequest& request, Backe
     return true;
   });
   waiting.End();
+  if (status.ok()) LookForGaps(request.begin(), request.end(), options, backend, context, &tally);
   tally.rows = drawn.most_tasks;
   for (const Curve& curve : drawn.curves) tally.redacted |= curve.redacted;
   if (status.ok() && drawn.most_tasks > 0) {
