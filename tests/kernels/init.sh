@@ -32,6 +32,14 @@ section() {
   echo "@@end $name $code $(($(uptime_s) - began))"
 }
 
+# A section with JSON alone; what is said beside it comes behind.
+answer() {
+  name=$1 limit=$2
+  shift 2
+  section "$name" "$limit" sh -c 'exec "$@" 2>/tmp/said' sh "$@"
+  while read -r line; do echo "@@note $name: $line"; done </tmp/said
+}
+
 start_taskmond() {
   cat >/tmp/taskmond.toml <<TOML
 socket = "/run/taskmon/taskmond.sock"
@@ -73,16 +81,16 @@ ask_taskmond() {
   worker=$!
   await_file /tmp/workload.ready
   sleep 2
-  section doctor 60 taskmonctl doctor -o json
-  section status 60 taskmonctl status -o json
-  section ps 60 taskmonctl ps -f all -o json
-  section ps_worker 60 taskmonctl ps "tid == $worker" -f all -o json
+  answer doctor 60 taskmonctl doctor -o json
+  answer status 60 taskmonctl status -o json
+  answer ps 60 taskmonctl ps -f all -o json
+  answer ps_worker 60 taskmonctl ps "tid == $worker" -f all -o json
   kill -TERM $worker
   wait $worker
   sleep 2
-  section events 60 taskmonctl events --type fork,exec,exit -b 10m -o json
-  section exit_worker 60 taskmonctl events "tid == $worker" --type exit -b 10m -o json
-  section history 60 taskmonctl history --tid $worker -b 10m -f cpu,rss,offcpu_max -o json
+  answer events 60 taskmonctl events --type fork,exec,exit -b 10m -o json
+  answer exit_worker 60 taskmonctl events "tid == $worker" --type exit -b 10m -o json
+  answer history 60 taskmonctl history --tid $worker -b 10m -f cpu,rss,offcpu_max -o json
   kill -TERM $taskmond
   wait $taskmond
   echo "@@note taskmond ended with $?"
