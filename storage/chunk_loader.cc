@@ -83,11 +83,15 @@ absl::StatusOr<std::vector<ChunkRef>> ChunkLoader::Around(int tier, int64_t begi
   return TakeAll(&around_.Bind(tier).Bind(begin_wall_ns).Bind(end_wall_ns));
 }
 
-absl::StatusOr<std::vector<TickHeader>> ChunkLoader::Ticks(const ChunkRef& ref) {
-  ResetAtEnd reset(&head_);
+absl::Status ChunkLoader::SelectHead(const ChunkRef& ref) {
   absl::StatusOr<bool> row = head_.Bind(ref.id).Step();
   if (!row.ok()) return row.status();
-  if (!*row) return Damaged(fmt::format("chunk {} is missing", ref.id));
+  return *row ? absl::OkStatus() : Damaged(fmt::format("chunk {} is missing", ref.id));
+}
+
+absl::StatusOr<std::vector<TickHeader>> ChunkLoader::Ticks(const ChunkRef& ref) {
+  ResetAtEnd reset(&head_);
+  if (absl::Status status = SelectHead(ref); !status.ok()) return status;
   if (head_.Int(1) == 1) return DecodeTicks(head_.Blob(0));
   absl::StatusOr<ChunkHead> head = DecodeHead(head_.Blob(0));
   if (!head.ok()) return head.status();
@@ -102,9 +106,7 @@ absl::StatusOr<std::vector<ChunkRef>> ChunkLoader::Supplements(uint64_t first_se
 absl::StatusOr<ClosedChunk> ChunkLoader::Load(const ChunkRef& ref, const MetricSet& metrics,
                                               const ClosedChunk::Wanted& wanted) {
   ResetAtEnd reset(&head_);
-  absl::StatusOr<bool> row = head_.Bind(ref.id).Step();
-  if (!row.ok()) return row.status();
-  if (!*row) return Damaged(fmt::format("chunk {} is missing", ref.id));
+  if (absl::Status status = SelectHead(ref); !status.ok()) return status;
   if (head_.Int(1) == 1) {
     absl::StatusOr<std::vector<TickHeader>> ticks = DecodeTicks(head_.Blob(0));
     if (!ticks.ok()) return ticks.status();

@@ -47,6 +47,8 @@ class ChunkLoader {
   absl::Status Prepare();
   absl::StatusOr<std::optional<ChunkRef>> Take(Statement* select);
   absl::StatusOr<std::vector<ChunkRef>> TakeAll(Statement* select);
+  // Leaves head_ at the row of the chunk.
+  absl::Status SelectHead(const ChunkRef& ref);
   absl::StatusOr<ClosedChunk> LoadBody(ChunkHead head, int64_t id, const MetricSet& metrics,
                                        const ClosedChunk::Wanted& wanted);
   absl::StatusOr<ClosedChunk> LoadLegacy(std::vector<TickHeader> ticks, int64_t id, const MetricSet& metrics,

@@ -72,23 +72,17 @@ absl::Status ChunkStore::Insert(const EncodedChunk& chunk, int64_t boot, int tie
   return insert_part_.Bind(PartKey(id, 0)).BindBlob(chunk.body).Run();
 }
 
-absl::Status ChunkStore::AddAllMetrics(ClosedChunk* chunk, const FetchPiece& fetch) const {
+absl::StatusOr<ClosedChunk> ChunkStore::OpenWhole(std::string_view head_bytes, std::string_view body) const {
+  absl::StatusOr<ChunkHead> head = DecodeHead(head_bytes);
+  if (!head.ok()) return head.status();
+  const FetchPiece fetch = FromBody(body);
+  absl::StatusOr<ClosedChunk> chunk = ClosedChunk::Open(*std::move(head), fetch, settings_.counters, nullptr);
+  if (!chunk.ok()) return chunk;
   for (const ColumnSpec& column : settings_.columns) {
     absl::Status status = chunk->AddMetric(column.id, fetch);
     if (!status.ok()) return status;
   }
-  return absl::OkStatus();
-}
-
-absl::StatusOr<EncodedChunk> ChunkStore::Fold(const EncodedChunk& chunk, int tier) const {
-  absl::StatusOr<ChunkHead> head = DecodeHead(chunk.head);
-  if (!head.ok()) return head.status();
-  const FetchPiece fetch = FromBody(chunk.body);
-  absl::StatusOr<ClosedChunk> open = ClosedChunk::Open(*std::move(head), fetch, settings_.counters, nullptr);
-  if (!open.ok()) return open.status();
-  absl::Status status = AddAllMetrics(&*open, fetch);
-  if (!status.ok()) return status;
-  return Fold(&*open, chunk.first_seq, tier);
+  return chunk;
 }
 
 absl::StatusOr<EncodedChunk> ChunkStore::Fold(RowSource* rows, uint64_t first_seq, int tier) const {
@@ -181,14 +175,7 @@ absl::StatusOr<ClosedChunk> ChunkStore::Load(int64_t id) {
     statement->Reset();
     if (!row.ok()) return row.status();
   }
-  absl::StatusOr<ChunkHead> head = DecodeHead(head_bytes);
-  if (!head.ok()) return head.status();
-  const FetchPiece fetch = FromBody(body);
-  absl::StatusOr<ClosedChunk> chunk = ClosedChunk::Open(*std::move(head), fetch, settings_.counters, nullptr);
-  if (!chunk.ok()) return chunk;
-  absl::Status status = AddAllMetrics(&*chunk, fetch);
-  if (!status.ok()) return status;
-  return chunk;
+  return OpenWhole(head_bytes, body);
 }
 
 absl::Status ChunkStore::Join(int tier, const std::vector<Stored>& fragments) {
@@ -210,7 +197,9 @@ absl::Status ChunkStore::Replace(int tier, const std::vector<Stored>& fragments,
   EncodedChunk folded;
   const bool folds = tier > 0 && tier + 1 < kTiers;  // tier 0 was folded as it came
   if (folds) {
-    absl::StatusOr<EncodedChunk> made = Fold(joined, tier + 1);
+    absl::StatusOr<ClosedChunk> rows = OpenWhole(joined.head, joined.body);
+    if (!rows.ok()) return rows.status();
+    absl::StatusOr<EncodedChunk> made = Fold(&*rows, joined.first_seq, tier + 1);
     if (!made.ok()) return made.status();
     folded = *std::move(made);
   }

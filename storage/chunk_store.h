@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include <absl/status/status.h>
@@ -55,14 +56,14 @@ class ChunkStore {
   ChunkStore(Database* db, Retention* retention, EventStore* events, Settings settings);
   absl::Status Prepare();
   absl::Status Insert(const EncodedChunk& chunk, int64_t boot, int tier, bool merged);
-  absl::StatusOr<EncodedChunk> Fold(const EncodedChunk& chunk, int tier) const;
   absl::StatusOr<EncodedChunk> Fold(RowSource* rows, uint64_t first_seq, int tier) const;
   absl::StatusOr<ClosedChunk> Load(int64_t id);
   absl::StatusOr<std::vector<Stored>> Fragments(int tier);
   absl::StatusOr<bool> JoinTier(int tier);
   absl::Status Join(int tier, const std::vector<Stored>& fragments);
   absl::Status Replace(int tier, const std::vector<Stored>& fragments, const EncodedChunk& joined);
-  absl::Status AddAllMetrics(ClosedChunk* chunk, const FetchPiece& fetch) const;
+  // With all metrics, not walked yet.
+  absl::StatusOr<ClosedChunk> OpenWhole(std::string_view head_bytes, std::string_view body) const;
 
   Database* const db_;
   Retention* const retention_;
