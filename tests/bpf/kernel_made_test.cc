@@ -58,12 +58,8 @@ TEST_F(KernelMadeTest, AreCountedInAndOutOfTheirProcess) {
     const int status = child.Wait();
     const auto threads = static_cast<size_t>(WEXITSTATUS(status));
     ASSERT_GE(threads, 2u);
-    const auto finals = AwaitFinals(child.tid(), threads);
-    ASSERT_EQ(finals.size(), threads);
-    for (const tm_task_record& final : finals) {
-      EXPECT_EQ((final.flags & TM_TASK_GROUP_DEAD) != 0, &final == &finals.back()) << final.id.tid;
-    }
-    EXPECT_EQ(finals.back().exit_code, status);
+    ExpectClosedOnce(child.tid(), threads);
+    EXPECT_EQ(Finals(child.tid()).back().exit_code, status);
     EXPECT_EQ(Of<tm_fork_record>(TM_RECORD_FORK, child.tid()).size(), threads) << "each is born once";
   }
 }

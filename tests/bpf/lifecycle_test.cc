@@ -32,15 +32,6 @@ class LifecycleTest : public ProbeTest {
     ADD_FAILURE() << "no final record of a leader";
     return {};
   }
-
-  // All threads' final records are there, and exactly one of them, the last, closes the process.
-  void ExpectClosedOnce(pid_t tgid, size_t threads) {
-    const auto finals = AwaitFinals(tgid, threads);
-    ASSERT_EQ(finals.size(), threads);
-    for (const tm_task_record& final : finals) {
-      EXPECT_EQ((final.flags & TM_TASK_GROUP_DEAD) != 0, &final == &finals.back()) << final.id.tid;
-    }
-  }
 };
 
 uint64_t CpuNs(const rusage& usage) {

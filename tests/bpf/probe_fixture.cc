@@ -119,6 +119,14 @@ std::vector<tm_task_record> ProbeTest::AwaitFinals(pid_t tgid, size_t count) {
   return finals;
 }
 
+void ProbeTest::ExpectClosedOnce(pid_t tgid, size_t threads) {
+  const auto finals = AwaitFinals(tgid, threads);
+  ASSERT_EQ(finals.size(), threads);
+  for (const tm_task_record& final : finals) {
+    EXPECT_EQ((final.flags & TM_TASK_GROUP_DEAD) != 0, &final == &finals.back()) << final.id.tid;
+  }
+}
+
 tm_task_record ProbeTest::FinalOf(const Child::Body& body) {
   Child child(body);
   child.Go();

@@ -92,6 +92,8 @@ class ProbeTest : public testing::Test {
   std::vector<tm_task_record> Finals(pid_t tgid) { return Of<tm_task_record>(TM_RECORD_FINAL, tgid); }
   // Waits for `count` final records of a process.
   std::vector<tm_task_record> AwaitFinals(pid_t tgid, size_t count);
+  // All threads' final records are there, and exactly one of them, the last, closes the process.
+  void ExpectClosedOnce(pid_t tgid, size_t threads);
   // Runs a child to its end and returns its only final record.
   tm_task_record FinalOf(const Child::Body& body);
 

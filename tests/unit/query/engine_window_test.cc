@@ -73,14 +73,23 @@ TEST_F(WindowEngineTest, AHistoryThatIsCutShortGoesOnWhereItStopped) {
   }
 }
 
+v1::ListTasksRequest Window() {
+  v1::ListTasksRequest request;
+  request.set_begin("35s");
+  return request;
+}
+
+v1::HistoryRequest OneLongStep() {
+  v1::HistoryRequest request;
+  request.set_begin("39s");
+  request.set_step_ns(365 * 86400 * kSecond);
+  return request;
+}
+
 TEST_F(WindowEngineTest, WhatTakesTooLongEndsWithAHint) {
   longest_ = std::chrono::seconds(0);
-  v1::ListTasksRequest window;
-  window.set_begin("35s");
-  EXPECT_THAT(ListError(window), testing::HasSubstr("choose a shorter time"));
-  v1::HistoryRequest history;
-  history.set_begin("39s");
-  history.set_step_ns(365 * 86400 * kSecond);
+  EXPECT_THAT(ListError(Window()), testing::HasSubstr("choose a shorter time"));
+  v1::HistoryRequest history = OneLongStep();
   EXPECT_THAT(HistoryError(history), testing::HasSubstr("shorter time, step"));
   history.set_by("comm");
   EXPECT_THAT(HistoryError(history), testing::HasSubstr("shorter time, step"));
@@ -88,13 +97,8 @@ TEST_F(WindowEngineTest, WhatTakesTooLongEndsWithAHint) {
 
 TEST_F(WindowEngineTest, WhatHasNoRoomEndsWithAHint) {
   answer_bytes_ = 1000;
-  v1::ListTasksRequest window;
-  window.set_begin("35s");
-  EXPECT_THAT(ListError(window), testing::HasSubstr("no room"));
-  v1::HistoryRequest history;
-  history.set_begin("39s");
-  history.set_step_ns(365 * 86400 * kSecond);
-  EXPECT_THAT(HistoryError(history), testing::HasSubstr("no room"));
+  EXPECT_THAT(ListError(Window()), testing::HasSubstr("no room"));
+  EXPECT_THAT(HistoryError(OneLongStep()), testing::HasSubstr("no room"));
 }
 
 TEST(GoOn, AsksOnlyNowAndThenWhetherAnybodyListens) {

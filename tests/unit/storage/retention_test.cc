@@ -108,18 +108,24 @@ TEST(Retention, DropsChunksOlderThanTheAgeLimitWithTheirTasksAndEvents) {
   EXPECT_GE(*db->QueryInt("SELECT min(last_seq) FROM event_block"), first);
 }
 
+// Two ticks in between are of a clock that is a year ahead.
+void RecordOverAJump(RingWriter* writer, FakeWorld* world, int before, int after) {
+  constexpr int64_t kYearNs = 365 * 86400 * kSecondNs;
+  Recorded recorded;
+  Record(writer, world, before, &recorded);
+  world->StepClock(kYearNs);
+  Record(writer, world, 2, &recorded);
+  world->StepClock(-kYearNs);
+  Record(writer, world, after, &recorded);
+}
+
 TEST(Retention, AClockThatJumpsAheadForAMomentCostsLittle) {
   TempDir dir;
   RingOptions options = TestOptions(dir.Path("h.db"));
   options.max_age_ns = 86400 * kSecondNs;
   auto writer = OpenWriter(options);
   FakeWorld world({.seed = 75});
-  Recorded recorded;
-  Record(writer.get(), &world, 200, &recorded);
-  world.StepClock(365 * 86400 * kSecondNs);
-  Record(writer.get(), &world, 2, &recorded);
-  world.StepClock(-365 * 86400 * kSecondNs);
-  Record(writer.get(), &world, 2, &recorded);
+  RecordOverAJump(writer.get(), &world, 200, 2);
   EXPECT_LE(writer->stats().chunks_dropped, 2u);
 }
 
@@ -129,12 +135,7 @@ TEST(Retention, AClockThatJumpedAheadForAMomentLeavesTheAgeLimitInForce) {
   options.max_age_ns = 60 * kSecondNs;
   auto writer = OpenWriter(options);
   FakeWorld world({.seed = 76, .tasks = 6});
-  Recorded recorded;
-  Record(writer.get(), &world, 20, &recorded);
-  world.StepClock(365 * 86400 * kSecondNs);
-  Record(writer.get(), &world, 2, &recorded);
-  world.StepClock(-365 * 86400 * kSecondNs);
-  Record(writer.get(), &world, 400, &recorded);
+  RecordOverAJump(writer.get(), &world, 20, 400);
   EXPECT_LE(ReadAll(options.path).size(), 90u);
 }
 
