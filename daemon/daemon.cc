@@ -325,7 +325,7 @@ Figures Daemon::ReadFigures() const {
                      .refused_streams = service_->refused_streams() + rule_desk_->refused_trials(),
                      .refused_calls = call_gate_->refused(),
                      .refused_connections = peers_->refused(),
-                     .query_memory_turned_away = engine_->memory_turned_away(),
+                     .query_memory_turned_away = engine_->budgets()->turned_away(),
                      .uptime_s = static_cast<double>(BootNowNs() - started_boot_ns_) / 1e9};
   for (int group = 0; group < TM_HOOK_GROUP_MAX; ++group) {
     figures.hook_reasons[group] = demand_.Reason(static_cast<tm_hook_group>(group));

@@ -120,7 +120,7 @@ absl::StatusOr<v1::RuleTrial> RuleAnswers::TestRule(const query::Expression& exp
                  {.range = range,
                   .caller = caller,
                   .ring_bytes = sources_.ring_bytes(),
-                  .budgets = sources_.budgets,
+                  .budgets = sources_.budgets->Of(caller),
                   .go_on = query::GoOn([&cancelled] { return !cancelled(); }, kLongestTrial)},
                  reader->get());
 }

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "daemon/query/memory_budget.h"
+#include "daemon/query/user_budgets.h"
 #include "daemon/rules/admission.h"
 #include "daemon/rules/rule_engine.h"
 #include "daemon/sampler.h"
@@ -28,8 +28,8 @@ class RuleAnswers : public rules::RuleEngine {
     std::function<absl::StatusOr<std::unique_ptr<storage::RingReader>>()> open_ring;
     std::function<uint64_t()> ring_bytes;
     std::function<int64_t()> now_wall_ns;
-    bool keep_untracked = true;  // baseline "all"
-    query::Budgets budgets;      // shared with other questions
+    bool keep_untracked = true;   // baseline "all"
+    query::UserBudgets* budgets;  // shared with other questions
   };
 
   explicit RuleAnswers(Sources sources) : sources_(std::move(sources)) {}

@@ -193,8 +193,9 @@ grpc::Status Service::CutSnapshot(const Call& call, const v1::SnapshotRequest& r
   if (const auto newest = sources_.hub->Newest(); newest != nullptr)
     WaitUntilStored(call.context, newest->tick.wall_ns);
   query::CutPlace place{.directory = sources_.state_dir};
-  // The ring may still grow to its cap.
+  // The ring may still grow to its cap, and each other cut to about what is stored.
   const v1::Status status = sources_.status();
+  place.keep_free_bytes += (cuts_.taken() - 1) * status.db_bytes();
   if (status.db_cap_bytes() > status.db_bytes()) place.keep_free_bytes += status.db_cap_bytes() - status.db_bytes();
   return ToGrpc(sources_.engine->CutSnapshot(request, call.caller, place,
                                              [&](const v1::SnapshotPiece& piece) { return stream->Write(piece); }));

@@ -55,6 +55,10 @@ class Shares {
 
   uint32_t limit() const { return limit_; }
   uint32_t of_one_user() const { return limit_ < 4 ? 1 : limit_ / 4; }
+  uint32_t taken() const {
+    absl::MutexLock lock(&mutex_);
+    return taken_;
+  }
   uint64_t refused() const {
     absl::MutexLock lock(&mutex_);
     return refused_;

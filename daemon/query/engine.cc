@@ -37,9 +37,7 @@ bool SendPages(const Snapshot& snapshot, const std::vector<Row>& rows, const Pla
 }  // namespace
 
 Engine::Engine(EngineOptions options)
-    : options_(std::move(options)),
-      budgets_{.tests = std::make_shared<MemoryBudget>(kRememberedTests),
-               .bytes = std::make_shared<MemoryBudget>(options_.answer_bytes)} {}
+    : options_(std::move(options)), budgets_(std::make_unique<UserBudgets>(kRememberedTests, options_.answer_bytes)) {}
 Engine::~Engine() = default;
 
 absl::StatusOr<std::unique_ptr<storage::RingReader>> Engine::OpenRing() const {
@@ -124,7 +122,7 @@ absl::StatusOr<std::optional<TestMemory>> Engine::Remember(const Snapshot& snaps
   if (options_.wait_until_stored) options_.wait_until_stored(tick.wall_ns - static_cast<int64_t>(tick.elapsed_ns));
   absl::StatusOr<std::unique_ptr<storage::RingReader>> reader = OpenRing();
   std::optional<TestMemory> memory;
-  memory.emplace(plan.expression(), TestMemory::Options{.budget = budgets_.tests});
+  memory.emplace(plan.expression(), TestMemory::Options{.budget = budgets_->Of(caller).tests});
   if (absl::IsNotFound(reader.status())) return memory;
   if (!reader.ok()) return reader.status();
   const LookBack before{.from_wall_ns = tick.wall_ns, .until_wall_ns = tick.wall_ns};

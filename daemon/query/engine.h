@@ -25,10 +25,10 @@
 #include "daemon/query/cut.h"
 #include "daemon/query/event_follower.h"
 #include "daemon/query/go_on.h"
-#include "daemon/query/memory_budget.h"
 #include "daemon/query/plan.h"
 #include "daemon/query/ring_columns.h"
 #include "daemon/query/test_memory.h"
+#include "daemon/query/user_budgets.h"
 #include "storage/ring_reader.h"
 #include "storage/sample.h"
 #include "taskmon/v1/taskmon.pb.h"
@@ -92,10 +92,8 @@ class Engine {
   // For a question that is over when `listening` says false.
   GoOn GoOnWhile(std::function<bool()> listening) const { return GoOn(std::move(listening), options_.longest); }
 
-  // Tasks whose tests with memory stayed unknown because too much is remembered already.
-  uint64_t memory_turned_away() const { return budgets_.tests->turned_away(); }
-  // For who answers questions beside it.
-  const Budgets& budgets() const { return budgets_; }
+  // Of all questions together; for who answers some beside it, too.
+  UserBudgets* budgets() const { return budgets_.get(); }
 
   // One snapshot as a batch for one selection: what watch sends at each tick. `last` is set.
   static absl::StatusOr<v1::TaskBatch> Select(const Snapshot& snapshot, const v1::Selection& selection_untrusted,
@@ -136,7 +134,7 @@ class Engine {
   }
 
   EngineOptions options_;
-  Budgets budgets_;  // of all questions together
+  const std::unique_ptr<UserBudgets> budgets_;
 };
 
 // An event as a client may see it.

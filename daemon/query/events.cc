@@ -203,7 +203,7 @@ absl::StatusOr<EventFollower> Engine::Follow(const v1::EventsRequest& request_un
   absl::StatusOr<EventSelector> selector = EventSelector::Make(request_untrusted);
   if (!selector.ok()) return selector.status();
   const Expression expression = selector->expression();
-  EventFollower follower(*std::move(selector), caller, budgets_.tests);
+  EventFollower follower(*std::move(selector), caller, budgets_->Of(caller).tests);
   if (newest == nullptr || !expression.needs_memory()) return follower;
   absl::StatusOr<std::unique_ptr<storage::RingReader>> reader = OpenRing();
   if (reader.ok()) {
@@ -269,7 +269,7 @@ absl::Status Engine::ReadEvents(const v1::EventsRequest& request_untrusted, cons
   if (absl::Status status = CheckStored(*range, reader->get()); !status.ok()) {
     return may_be_empty && absl::IsOutOfRange(status) ? absl::OkStatus() : status;
   }
-  VerdictLog log(selector->expression(), caller, budgets_);
+  VerdictLog log(selector->expression(), caller, budgets_->Of(caller));
   absl::Status status = FillLog(selector->expression(), *range, reader->get(), GoOnWhile(sink), &log);
   if (!status.ok()) return status;
   storage::EventFilter filter{.types = selector->types()};

@@ -208,8 +208,9 @@ absl::Status Engine::ReadHistory(const v1::HistoryRequest& request_untrusted, co
   }
   absl::StatusOr<std::unique_ptr<storage::RingReader>> reader = OpenRing();
   if (!reader.ok()) return reader.status();
+  const Budgets budgets = budgets_->Of(caller);
   Question question{
-      .plan = *plan, .step_ns = static_cast<int64_t>(request_untrusted.step_ns()), .bytes = budgets_.bytes};
+      .plan = *plan, .step_ns = static_cast<int64_t>(request_untrusted.step_ns()), .bytes = budgets.bytes};
   if (!request_untrusted.resume().empty()) {
     absl::StatusOr<ResumePoint> point = ParseResume(request_untrusted.resume());
     if (!point.ok()) return point.status();
@@ -225,8 +226,8 @@ absl::Status Engine::ReadHistory(const v1::HistoryRequest& request_untrusted, co
   question.stored = stored->value_or(storage::TimeRange());
   const int64_t begin = question.begin_wall_ns();
   const LookBack before{
-      .from_wall_ns = begin, .until_wall_ns = begin, .step_ns = question.step_ns, .bytes = budgets_.bytes};
-  TestMemory memory(plan->expression(), {.budget = budgets_.tests});
+      .from_wall_ns = begin, .until_wall_ns = begin, .step_ns = question.step_ns, .bytes = budgets.bytes};
+  TestMemory memory(plan->expression(), {.budget = budgets.tests});
   absl::Status status = Recall(*plan, caller, before, reader->get(), GoOnWhile(sink), &memory);
   if (!status.ok()) return status;
   TestMemory* remembered = plan->expression().needs_memory() ? &memory : nullptr;

@@ -15,18 +15,33 @@ namespace taskmon::query {
 
 class MemoryBudget {
  public:
-  explicit MemoryBudget(int64_t amount) : left_(amount) {}
+  // `whole`: what it is a part of; of both is taken what is taken of it. Null: it is the whole.
+  explicit MemoryBudget(int64_t amount, std::shared_ptr<MemoryBudget> whole = nullptr)
+      : whole_(std::move(whole)), left_(amount) {}
 
   bool Take(int64_t amount) {
-    if (left_.fetch_sub(amount) >= amount) return true;
+    if (left_.fetch_sub(amount) < amount) {
+      CountTurnedAway();
+    } else if (whole_ == nullptr || whole_->Take(amount)) {
+      return true;
+    }
     left_.fetch_add(amount);
-    turned_away_.fetch_add(1);
     return false;
   }
-  void Return(int64_t amount) { left_.fetch_add(amount); }
+  void Return(int64_t amount) {
+    left_.fetch_add(amount);
+    if (whole_ != nullptr) whole_->Return(amount);
+  }
+  // By it and its parts; a part counts with its whole.
   uint64_t turned_away() const { return turned_away_.load(); }
 
  private:
+  void CountTurnedAway() {
+    if (whole_ != nullptr) return whole_->CountTurnedAway();
+    turned_away_.fetch_add(1);
+  }
+
+  const std::shared_ptr<MemoryBudget> whole_;
   std::atomic<int64_t> left_;
   std::atomic<uint64_t> turned_away_{0};
 };

@@ -123,18 +123,19 @@ absl::Status Engine::ReadTotals(const v1::TotalsRequest& request_untrusted, cons
       StoredRange(request_untrusted.begin(), request_untrusted.end(), reader->get());
   if (!range.ok()) return range.status();
   const auto step_ns = static_cast<int64_t>(request_untrusted.step_ns());
+  const Budgets budgets = budgets_->Of(caller);
   const LookBack before{.from_wall_ns = range->begin_wall_ns,
                         .until_wall_ns = range->begin_wall_ns,
                         .step_ns = step_ns,
-                        .bytes = budgets_.bytes};
-  TestMemory memory(plan->expression(), {.budget = budgets_.tests});
+                        .bytes = budgets.bytes};
+  TestMemory memory(plan->expression(), {.budget = budgets.tests});
   absl::Status status = Recall(*plan, caller, before, reader->get(), GoOnWhile(sink), &memory);
   if (!status.ok()) return status;
   TotalsAnswer answer(*plan, caller, plan->expression().needs_memory() ? &memory : nullptr, GoOnWhile(sink), sink);
   absl::StatusOr<std::optional<storage::TimeRange>> stored = (*reader)->Range();
   if (!stored.ok()) return stored.status();
   if (stored->has_value()) answer.Stored(**stored);
-  const StepLimits limits{.bytes = budgets_.bytes, .go_on = [&answer] { return answer.MayGoOn(); }};
+  const StepLimits limits{.bytes = budgets.bytes, .go_on = [&answer] { return answer.MayGoOn(); }};
   status = ScanSteps(reader->get(), *range, plan->filter(), step_ns, limits,
                      [&](const Snapshot& snapshot, const std::vector<int64_t>&) { return answer.Take(snapshot); });
   return status.ok() ? answer.Finish() : status;

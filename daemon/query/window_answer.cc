@@ -77,7 +77,8 @@ absl::Status Engine::ListWindow(const v1::ListTasksRequest& request_untrusted, c
   if (!order.ok()) return order.status();
   absl::StatusOr<GroupBy> by = ParseGroupBy(request_untrusted.by());
   if (!by.ok()) return by.status();
-  WindowFolder folder(*plan, caller, *by, budgets_.bytes);
+  const Budgets budgets = budgets_->Of(caller);
+  WindowFolder folder(*plan, caller, *by, budgets.bytes);
   if (request_untrusted.begin().empty() && request_untrusted.end().empty()) {
     absl::StatusOr<std::shared_ptr<const Snapshot>> snapshot = SnapshotAt(request_untrusted.at());
     if (!snapshot.ok()) return snapshot.status();
@@ -96,7 +97,7 @@ absl::Status Engine::ListWindow(const v1::ListTasksRequest& request_untrusted, c
   absl::StatusOr<storage::TimeRange> range =
       StoredRange(request_untrusted.begin(), request_untrusted.end(), reader->get());
   if (!range.ok()) return range.status();
-  TestMemory memory(plan->expression(), {.budget = budgets_.tests});
+  TestMemory memory(plan->expression(), {.budget = budgets.tests});
   const LookBack before{.from_wall_ns = range->begin_wall_ns, .until_wall_ns = range->begin_wall_ns};
   if (absl::Status status = Recall(*plan, caller, before, reader->get(), GoOnWhile(sink), &memory); !status.ok())
     return status;

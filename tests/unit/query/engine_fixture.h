@@ -45,9 +45,9 @@ class EngineTest : public testing::Test {
     return rows_;
   }
 
-  std::string ListError(const v1::ListTasksRequest& request) {
+  std::string ListError(const v1::ListTasksRequest& request, const Caller& caller = kRoot) {
     Begin();
-    return MakeEngine().ListTasks(request, kRoot, Sink(false)).ToString();
+    return MakeEngine().ListTasks(request, caller, Sink(false)).ToString();
   }
 
   std::vector<std::string> History(const v1::HistoryRequest& request, const Caller& caller = kRoot) {
@@ -57,9 +57,9 @@ class EngineTest : public testing::Test {
     return rows_;
   }
 
-  std::string HistoryError(const v1::HistoryRequest& request) {
+  std::string HistoryError(const v1::HistoryRequest& request, const Caller& caller = kRoot) {
     Begin();
-    return MakeEngine().ReadHistory(request, kRoot, Sink(true)).ToString();
+    return MakeEngine().ReadHistory(request, caller, Sink(true)).ToString();
   }
 
   static GoOn Patience() {

@@ -101,6 +101,17 @@ TEST_F(WindowEngineTest, WhatHasNoRoomEndsWithAHint) {
   EXPECT_THAT(HistoryError(OneLongStep()), testing::HasSubstr("no room"));
 }
 
+TEST_F(WindowEngineTest, OneUserHasHalfOfTheRoom) {
+  const Caller user{.uid = 1000};
+  answer_bytes_ = 1000;
+  while (ListError(Window()) != "OK" || HistoryError(OneLongStep()) != "OK") answer_bytes_ *= 2;
+  const bool either = ListError(Window(), user) != "OK" || HistoryError(OneLongStep(), user) != "OK";
+  EXPECT_TRUE(either) << "root has all of it";
+  answer_bytes_ *= 2;
+  EXPECT_EQ(ListError(Window(), user), "OK");
+  EXPECT_EQ(HistoryError(OneLongStep(), user), "OK");
+}
+
 TEST(GoOn, AsksOnlyNowAndThenWhetherAnybodyListens) {
   int asked = 0;
   GoOn patient([&asked] { return ++asked == 0; }, std::chrono::hours(1));
