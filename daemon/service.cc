@@ -43,15 +43,15 @@ void AddMatches(const std::vector<Event>& events, const query::EventFollower& fo
 }  // namespace
 
 Service::Service(Sources sources) : sources_(std::move(sources)), streams_(sources_.max_streams) {
-  Handle("GetStatus", nullptr, &Service::GetStatus);
-  Handle("GetDoctor", nullptr, &Service::GetDoctor);
-  Handle("ListTasks", &streams_, &Service::ListTasks);
-  Handle("GetLife", &streams_, &Service::GetLife);
-  Handle("ReadHistory", &streams_, &Service::ReadHistory);
-  Handle("ReadTotals", &streams_, &Service::ReadTotals);
-  Handle("WatchTasks", &streams_, &Service::WatchTasks);
-  Handle("ReadEvents", &streams_, &Service::ReadEvents);
-  Handle("CutSnapshot", &cuts_, &Service::CutSnapshot);
+  Handle("GetStatus", nullptr, &Service::AnswerGetStatus);
+  Handle("GetDoctor", nullptr, &Service::AnswerGetDoctor);
+  Handle("ListTasks", &streams_, &Service::AnswerListTasks);
+  Handle("GetLife", &streams_, &Service::AnswerGetLife);
+  Handle("ReadHistory", &streams_, &Service::AnswerReadHistory);
+  Handle("ReadTotals", &streams_, &Service::AnswerReadTotals);
+  Handle("WatchTasks", &streams_, &Service::AnswerWatchTasks);
+  Handle("ReadEvents", &streams_, &Service::AnswerReadEvents);
+  Handle("CutSnapshot", &cuts_, &Service::AnswerCutSnapshot);
 }
 
 template <typename Request, typename Reply>
@@ -82,48 +82,48 @@ grpc::Status Service::TooMany(const Shares& shares) const {
                       shares.limit(), shares.of_one_user())};
 }
 
-grpc::Status Service::GetStatus(const Call&, const v1::StatusRequest&,
-                                EarlyCall<v1::StatusRequest, v1::Status>* stream) {
+grpc::Status Service::AnswerGetStatus(const Call&, const v1::StatusRequest&,
+                                      EarlyCall<v1::StatusRequest, v1::Status>* stream) {
   stream->Write(sources_.status());
   return grpc::Status::OK;
 }
 
-grpc::Status Service::GetDoctor(const Call&, const v1::DoctorRequest&,
-                                EarlyCall<v1::DoctorRequest, v1::Doctor>* stream) {
+grpc::Status Service::AnswerGetDoctor(const Call&, const v1::DoctorRequest&,
+                                      EarlyCall<v1::DoctorRequest, v1::Doctor>* stream) {
   stream->Write(sources_.doctor());
   return grpc::Status::OK;
 }
 
-grpc::Status Service::ListTasks(const Call& call, const v1::ListTasksRequest& request,
-                                EarlyCall<v1::ListTasksRequest, v1::TaskBatch>* stream) {
+grpc::Status Service::AnswerListTasks(const Call& call, const v1::ListTasksRequest& request,
+                                      EarlyCall<v1::ListTasksRequest, v1::TaskBatch>* stream) {
   return ToGrpc(sources_.engine->ListTasks(request, call.caller, [&](const v1::TaskBatch& batch) {
     if (request.at().empty()) sources_.smaps_wanted->MarkAnswer(request.selection(), batch, BootNowNs());
     return stream->Write(batch);
   }));
 }
 
-grpc::Status Service::GetLife(const Call& call, const v1::LifeRequest& request,
-                              EarlyCall<v1::LifeRequest, v1::Life>* stream) {
+grpc::Status Service::AnswerGetLife(const Call& call, const v1::LifeRequest& request,
+                                    EarlyCall<v1::LifeRequest, v1::Life>* stream) {
   auto life = sources_.engine->GetLife(request, call.caller);
   if (!life.ok()) return ToGrpc(life.status());
   stream->Write(*life);
   return grpc::Status::OK;
 }
 
-grpc::Status Service::ReadHistory(const Call& call, const v1::HistoryRequest& request,
-                                  EarlyCall<v1::HistoryRequest, v1::TaskBatch>* stream) {
+grpc::Status Service::AnswerReadHistory(const Call& call, const v1::HistoryRequest& request,
+                                        EarlyCall<v1::HistoryRequest, v1::TaskBatch>* stream) {
   return ToGrpc(sources_.engine->ReadHistory(request, call.caller,
                                              [&](const v1::TaskBatch& batch) { return stream->Write(batch); }));
 }
 
-grpc::Status Service::ReadTotals(const Call& call, const v1::TotalsRequest& request,
-                                 EarlyCall<v1::TotalsRequest, v1::Totals>* stream) {
+grpc::Status Service::AnswerReadTotals(const Call& call, const v1::TotalsRequest& request,
+                                       EarlyCall<v1::TotalsRequest, v1::Totals>* stream) {
   return ToGrpc(sources_.engine->ReadTotals(request, call.caller,
                                             [&](const v1::Totals& totals) { return stream->Write(totals); }));
 }
 
-grpc::Status Service::WatchTasks(const Call& call, const v1::WatchTasksRequest& request,
-                                 EarlyCall<v1::WatchTasksRequest, grpc::ByteBuffer>* stream) {
+grpc::Status Service::AnswerWatchTasks(const Call& call, const v1::WatchTasksRequest& request,
+                                       EarlyCall<v1::WatchTasksRequest, grpc::ByteBuffer>* stream) {
   const auto plan = query::Plan::Make(request.selection());
   if (!plan.ok()) return ToGrpc(plan.status());
   const HookDemand::Claim claim = sources_.demand->Watch(NamedMetrics(request.selection(), *plan));
@@ -170,8 +170,8 @@ grpc::Status Service::WatchTasks(const Call& call, const v1::WatchTasksRequest& 
   return grpc::Status::OK;
 }
 
-grpc::Status Service::ReadEvents(const Call& call, const v1::EventsRequest& request,
-                                 EarlyCall<v1::EventsRequest, v1::EventBatch>* stream) {
+grpc::Status Service::AnswerReadEvents(const Call& call, const v1::EventsRequest& request,
+                                       EarlyCall<v1::EventsRequest, v1::EventBatch>* stream) {
   const auto write = [stream](const v1::EventBatch& batch) { return stream->Write(batch); };
   if (!request.follow()) return ToGrpc(sources_.engine->ReadEvents(request, call.caller, write));
   // Stored events up to a tick, then those of the ticks after it: nothing falls between, nothing comes twice.
@@ -187,8 +187,8 @@ grpc::Status Service::ReadEvents(const Call& call, const v1::EventsRequest& requ
   return FollowEvents(call, request, newest.get(), after_seq, stream);
 }
 
-grpc::Status Service::CutSnapshot(const Call& call, const v1::SnapshotRequest& request,
-                                  EarlyCall<v1::SnapshotRequest, v1::SnapshotPiece>* stream) {
+grpc::Status Service::AnswerCutSnapshot(const Call& call, const v1::SnapshotRequest& request,
+                                        EarlyCall<v1::SnapshotRequest, v1::SnapshotPiece>* stream) {
   // Who waits for the newest tick gets it.
   if (const auto newest = sources_.hub->Newest(); newest != nullptr)
     WaitUntilStored(call.context, newest->tick.wall_ns);

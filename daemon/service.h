@@ -55,16 +55,17 @@ class Service final : public v1::Taskmon::Service {
   void Handle(const char* method, Shares* shares,
               Status (Service::*answer)(const Call&, const Request&, EarlyCall<Request, Reply>*));
 
-  Status GetStatus(const Call&, const v1::StatusRequest&, EarlyCall<v1::StatusRequest, v1::Status>*);
-  Status GetDoctor(const Call&, const v1::DoctorRequest&, EarlyCall<v1::DoctorRequest, v1::Doctor>*);
-  Status ListTasks(const Call&, const v1::ListTasksRequest&, EarlyCall<v1::ListTasksRequest, v1::TaskBatch>*);
-  Status GetLife(const Call&, const v1::LifeRequest&, EarlyCall<v1::LifeRequest, v1::Life>*);
-  Status ReadHistory(const Call&, const v1::HistoryRequest&, EarlyCall<v1::HistoryRequest, v1::TaskBatch>*);
-  Status ReadTotals(const Call&, const v1::TotalsRequest&, EarlyCall<v1::TotalsRequest, v1::Totals>*);
+  Status AnswerGetStatus(const Call&, const v1::StatusRequest&, EarlyCall<v1::StatusRequest, v1::Status>*);
+  Status AnswerGetDoctor(const Call&, const v1::DoctorRequest&, EarlyCall<v1::DoctorRequest, v1::Doctor>*);
+  Status AnswerListTasks(const Call&, const v1::ListTasksRequest&, EarlyCall<v1::ListTasksRequest, v1::TaskBatch>*);
+  Status AnswerGetLife(const Call&, const v1::LifeRequest&, EarlyCall<v1::LifeRequest, v1::Life>*);
+  Status AnswerReadHistory(const Call&, const v1::HistoryRequest&, EarlyCall<v1::HistoryRequest, v1::TaskBatch>*);
+  Status AnswerReadTotals(const Call&, const v1::TotalsRequest&, EarlyCall<v1::TotalsRequest, v1::Totals>*);
   // With messages that are bytes already: answers that many share are encoded by us, once.
-  Status WatchTasks(const Call&, const v1::WatchTasksRequest&, EarlyCall<v1::WatchTasksRequest, grpc::ByteBuffer>*);
-  Status ReadEvents(const Call&, const v1::EventsRequest&, EarlyCall<v1::EventsRequest, v1::EventBatch>*);
-  Status CutSnapshot(const Call&, const v1::SnapshotRequest&, EarlyCall<v1::SnapshotRequest, v1::SnapshotPiece>*);
+  Status AnswerWatchTasks(const Call&, const v1::WatchTasksRequest&,
+                          EarlyCall<v1::WatchTasksRequest, grpc::ByteBuffer>*);
+  Status AnswerReadEvents(const Call&, const v1::EventsRequest&, EarlyCall<v1::EventsRequest, v1::EventBatch>*);
+  Status AnswerCutSnapshot(const Call&, const v1::SnapshotRequest&, EarlyCall<v1::SnapshotRequest, v1::SnapshotPiece>*);
 
   Status TooMany(const Shares& shares) const;
   void WaitUntilStored(grpc::ServerContext* context, int64_t wall_ns) const;
