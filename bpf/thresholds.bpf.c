@@ -33,11 +33,12 @@ static __always_inline void tm_look_at_process(struct tm_look *look, struct tm_t
 	}
 }
 
-/* A rate is not judged over less than the time between two passes. */
+/* A rate is not judged over less than the time between two passes. Limits are whole numbers that it must exceed: what is
+ * more than one by a fraction counts as the next. */
 static __always_inline void tm_look_at_rates(struct tm_look *look, u64 us)
 {
 	for (int i = 0; i < TM_HOOKED_COUNTERS; i++)
-		look->values[TM_VALUE_RATE + i] = us ? look->values[TM_VALUE_RATE + i] * 1000000 / us : 0;
+		look->values[TM_VALUE_RATE + i] = us ? (look->values[TM_VALUE_RATE + i] * 1000000 + us - 1) / us : 0;
 }
 
 static __always_inline void tm_look_at_window(struct tm_look *look, struct tm_task *st, struct tm_io_entry *io,

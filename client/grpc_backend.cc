@@ -22,6 +22,7 @@ namespace taskmon::client {
 namespace {
 
 constexpr int kMaxMessageBytes = 64 << 20;
+constexpr int kReconnectMs = 1000;
 constexpr std::chrono::seconds kUnaryDeadline{10};
 constexpr std::chrono::seconds kEditDeadline{60};    // thousands of rules
 constexpr std::chrono::seconds kTrialDeadline{600};  // reads history
@@ -88,6 +89,11 @@ class GrpcBackend : public Backend {
     grpc::ChannelArguments arguments;
     arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
     arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+    // A socket of this machine costs nothing to try: who waits for taskmond sees it soon after it is back.
+    for (const char* backoff : {GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, GRPC_ARG_MIN_RECONNECT_BACKOFF_MS,
+                                GRPC_ARG_MAX_RECONNECT_BACKOFF_MS}) {
+      arguments.SetInt(backoff, kReconnectMs);
+    }
     const auto channel = grpc::CreateCustomChannel("unix:" + path, grpc::InsecureChannelCredentials(), arguments);
     stub_ = v1::Taskmon::NewStub(channel);
     rules_ = v1::Rules::NewStub(channel);

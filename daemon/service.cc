@@ -33,11 +33,18 @@ grpc::ByteBuffer WithMissed(const grpc::Slice& page, uint64_t missed_ticks) {
   return grpc::ByteBuffer(parts, 2);
 }
 
-void AddMatches(const std::vector<Event>& events, const query::EventFollower& follower, const query::Caller& caller,
-                v1::EventBatch* batch) {
+constexpr int kEventsPerBatch = 500;
+
+// False: nobody listens any more.
+bool SendMatches(const std::vector<Event>& events, const query::EventFollower& follower, const query::Caller& caller,
+                 v1::EventBatch* batch, EarlyCall<v1::EventsRequest, v1::EventBatch>* stream) {
   for (const Event& event : events) {
     if (follower.Matches(event)) *batch->add_events() = query::EncodeEvent(event, caller);
+    if (batch->events_size() < kEventsPerBatch) continue;
+    if (!stream->Write(*batch)) return false;
+    batch->Clear();
   }
+  return true;
 }
 
 }  // namespace
@@ -227,17 +234,20 @@ grpc::Status Service::FollowEvents(const Call& call, const v1::EventsRequest& re
     uint64_t missed_ticks = 0;
     const std::vector<EventsOfTick> ticks = sources_.hub->EventsAfter(&after_seq, &missed_ticks);
     v1::EventBatch batch;
+    batch.set_missed(missed_ticks);
     auto next = ticks.begin();
+    bool listening = true;
     const auto take_until = [&](uint64_t seq) {
-      for (; next != ticks.end() && next->seq <= seq; ++next) AddMatches(*next->events, *follower, call.caller, &batch);
+      for (; listening && next != ticks.end() && next->seq <= seq; ++next)
+        listening = SendMatches(*next->events, *follower, call.caller, &batch, stream);
     };
     const absl::Status caught_up = sources_.engine->CatchUp(*current.snapshot, GoOnFor(*call.context), &*follower,
                                                             [&](const Tick& tick) { take_until(tick.seq); });
     if (!caught_up.ok()) return ToGrpc(caught_up);
     follower->Observe(*current.snapshot);
     take_until(UINT64_MAX);
-    batch.set_missed(missed_ticks);
-    if ((batch.events_size() != 0 || missed_ticks != 0) && !stream->Write(batch)) break;
+    if (listening && (batch.events_size() != 0 || batch.missed() != 0)) listening = stream->Write(batch);
+    if (!listening) break;
   }
   return grpc::Status::OK;
 }

@@ -49,7 +49,6 @@ std::shared_ptr<const TaskInfo> Anonymizer::Info(const std::shared_ptr<const Tas
 }
 
 void Anonymizer::Hide(Event* event) {
-  event->task = Info(event->task);
   event->rule = StandIn("rule", event->rule);
   const bool of_taskmon = event->type == EventType::kGap || event->type == EventType::kDegraded;
   if (!of_taskmon) event->detail.clear();

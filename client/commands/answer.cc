@@ -112,6 +112,20 @@ Coverage LookForGaps(const std::string& begin, const std::string& end, const Opt
   return *coverage;
 }
 
+absl::StatusOr<int64_t> NowOf(const Options& options, Backend* backend, const Context& context) {
+  if (options.file.empty()) return context.now_wall_ns();
+  v1::ListTasksRequest request;
+  request.mutable_selection()->add_metrics(v1::TASK_STATE);
+  request.set_top(1);
+  int64_t newest_ns = 0;
+  const absl::Status status = backend->ListTasks(request, [&](const v1::TaskBatch& batch) {
+    if (batch.ticks_size() > 0) newest_ns = batch.ticks(0).time_ns();
+    return true;
+  });
+  if (!status.ok()) return status;
+  return newest_ns;
+}
+
 void Note(const std::string& text, Context* context) {
   context->out->Flush();
   context->err->Write(ErrorLine(text));

@@ -51,6 +51,9 @@ bool NoteHiddenFields(const std::string& expression, Backend* backend, Context* 
 Coverage LookForGaps(const std::string& begin, const std::string& end, const Options& options, Backend* backend,
                      Context* context, Tally* tally);
 
+// The clock; with a file its newest stored time. Errors as ListTasks.
+absl::StatusOr<int64_t> NowOf(const Options& options, Backend* backend, const Context& context);
+
 // One line on standard error that is no failure.
 void Note(const std::string& text, Context* context);
 

@@ -57,6 +57,7 @@ struct Curve {
 };
 
 std::string Labelled(const MetricDesc& metric, double value, bool raw) {
+  if (std::isnan(value)) return "-";
   const auto held = static_cast<int64_t>(std::llround(value * static_cast<double>(metric.scale)));
   if (raw) return fmt::format("{:.6g}", value);
   if (metric.unit == v1::COUNT && value != 0 && std::abs(value) < 9.95) return fmt::format("{:.1f}", value);
@@ -69,9 +70,8 @@ std::string UnitText(const MetricDesc& metric) {
 }
 
 // For two readings in every cell.
-uint64_t StepFor(const v1::HistoryRequest& request, const Context& context, int width) {
+uint64_t StepFor(const v1::HistoryRequest& request, int64_t now_ns, int width) {
   if (request.step_ns() != 0) return request.step_ns();
-  const int64_t now_ns = context.now_wall_ns();
   const absl::StatusOr<int64_t> begin = query::ParseTime(request.begin().empty() ? "10m" : request.begin(), now_ns);
   const absl::StatusOr<int64_t> end = query::ParseTime(request.end().empty() ? "now" : request.end(), now_ns);
   if (!begin.ok() || !end.ok()) return 0;
@@ -99,6 +99,7 @@ struct Drawn {
   int64_t begin_ns = 0;
   int64_t end_ns = 0;
   uint32_t most_tasks = 0;
+  bool any = false;  // lives within a step are at no end of one
 };
 
 void Take(const v1::Totals& totals, Drawn* drawn) {
@@ -114,7 +115,8 @@ void Take(const v1::Totals& totals, Drawn* drawn) {
       const bool unavailable =
           std::find(point.unavailable().begin(), point.unavailable().end(), id) != point.unavailable().end();
       curve.redacted |= std::find(point.redacted().begin(), point.redacted().end(), id) != point.redacted().end();
-      const bool known = index < point.values_size() && !unavailable && point.tasks() > 0;
+      const bool known = index < point.values_size() && !unavailable;
+      drawn->any |= known || point.tasks() > 0;
       curve.points.push_back({time_ns, known ? point.values(index) : std::nan("")});
     }
   }
@@ -249,6 +251,12 @@ std::string DrawTypes(const Counted& counted, int width) {
 }  // namespace
 
 int PlotHistory(const Options& options, const v1::HistoryRequest& request, Backend* backend, Context* context) {
+  if (!options.by.empty()) {
+    return Fail(
+        absl::InvalidArgumentError("--plot draws all tasks together, not by group; leave out --by or --plot, or "
+                                   "draw one group with an expression like 'unit == nginx.service'"),
+        context);
+  }
   const absl::StatusOr<std::vector<Curve>> curves = CurvesFor(options);
   if (!curves.ok()) return Fail(curves.status(), context);
   Tally tally{.redacted = NoteHiddenFields(options.expression, backend, context)};
@@ -261,24 +269,26 @@ int PlotHistory(const Options& options, const v1::HistoryRequest& request, Backe
   for (const Curve& curve : *curves) totals.mutable_selection()->add_metrics(curve.metric->id);
   totals.set_begin(request.begin());
   totals.set_end(request.end());
-  totals.set_step_ns(StepFor(request, *context, width));
   Waiting waiting("reading the history", backend, context);
+  const absl::StatusOr<int64_t> now_ns = NowOf(options, backend, *context);
+  if (now_ns.ok()) totals.set_step_ns(StepFor(request, *now_ns, width));
   const absl::Status status = backend->ReadTotals(totals, [&](const v1::Totals& some) {
     Take(some, &drawn);
     return true;
   });
   waiting.End();
   if (status.ok()) LookForGaps(request.begin(), request.end(), options, backend, context, &tally);
-  tally.rows = drawn.most_tasks;
+  tally.rows = drawn.any ? std::max(drawn.most_tasks, 1u) : 0;
   for (const Curve& curve : drawn.curves) tally.redacted |= curve.redacted;
-  if (status.ok() && drawn.most_tasks > 0) {
+  if (status.ok() && drawn.any) {
     if (drawn.most_tasks > 1) {
       context->out->Write(
           fmt::format("up to {} {} together\n", Thousands(drawn.most_tasks),
                       options.threads ? "threads, or processes whose threads are not stored," : "processes"));
     }
     for (const Curve& curve : drawn.curves) context->out->Write(Draw(curve, drawn, options, width));
-    context->out->Write(fmt::format("{} {}\n", LocalTime(drawn.begin_ns, false).substr(0, 10), LocalZone()));
+    context->out->Write(
+        fmt::format("{} {}\n", LocalTime(drawn.begin_ns, false).substr(0, 10), LocalZone(drawn.begin_ns)));
     if (tally.redacted && !hidden)
       Note("without the tasks whose values this user may not see; membership of group taskmon shows them", context);
   }
@@ -304,7 +314,8 @@ int CountEvents(const Options& options, const v1::EventsRequest& request, Backen
     FindRange(coverage, &counted);
     const int width = WidthOf(*context);
     context->out->Write(DrawTotal(counted, width) + DrawTypes(counted, width));
-    context->out->Write(fmt::format("{} {}\n", LocalTime(counted.begin_ns, false).substr(0, 10), LocalZone()));
+    context->out->Write(
+        fmt::format("{} {}\n", LocalTime(counted.begin_ns, false).substr(0, 10), LocalZone(counted.begin_ns)));
   }
   return Conclude(status, tally, options, context);
 }

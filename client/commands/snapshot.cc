@@ -17,12 +17,12 @@
 namespace taskmon::client {
 namespace {
 
-// The file as it comes in. What is not kept is removed.
+// The file as it comes in, for its owner alone: it can hold what others may not see. What is not kept is removed.
 class Target {
  public:
   explicit Target(const std::string& path)
       : path_(path),
-        fd_(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)),
+        fd_(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)),
         error_(fd_ < 0 ? errno : 0) {}
   ~Target() {
     if (fd_ < 0) return;
@@ -124,8 +124,8 @@ int RunSnapshot(const Options& options, Context* context) {
   if (const absl::Status kept = target.Keep(); !kept.ok()) return Fail(kept, context);
   context->out->Write(fmt::format("{}: {} to {} {}, {} ticks, {} events, {}\n", TerminalSafe(options.output),
                                   LocalTime(summary->begin_time_ns(), false), LocalTime(summary->end_time_ns(), false),
-                                  LocalZone(), Thousands(summary->ticks()), Thousands(summary->events()),
-                                  HumanBytes(static_cast<double>(summary->bytes()))));
+                                  LocalZone(summary->end_time_ns()), Thousands(summary->ticks()),
+                                  Thousands(summary->events()), HumanBytes(static_cast<double>(summary->bytes()))));
   return kMatched;
 }
 

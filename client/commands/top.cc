@@ -33,23 +33,9 @@ absl::Status CheckAnswers(const Options& options, const absl::StatusOr<std::uniq
   return (*backend)->ListTasks(request, [](const v1::TaskBatch&) { return true; });
 }
 
-// With a file, the newest stored time stands for now.
-absl::StatusOr<int64_t> Newest(Backend* backend) {
-  v1::ListTasksRequest request;
-  request.mutable_selection()->add_metrics(v1::TASK_STATE);
-  request.set_top(1);
-  int64_t newest_ns = 0;
-  const absl::Status status = backend->ListTasks(request, [&](const v1::TaskBatch& batch) {
-    if (batch.ticks_size() > 0) newest_ns = batch.ticks(0).time_ns();
-    return true;
-  });
-  if (!status.ok()) return status;
-  return newest_ns;
-}
-
 absl::StatusOr<std::optional<int64_t>> StartTime(const Options& options, Backend* backend, const Context& context) {
   if (options.at.empty()) return std::optional<int64_t>();
-  const absl::StatusOr<int64_t> now = options.file.empty() ? context.now_wall_ns() : Newest(backend);
+  const absl::StatusOr<int64_t> now = NowOf(options, backend, context);
   if (!now.ok()) return now.status();
   const absl::StatusOr<int64_t> at = query::ParseTime(options.at, *now);
   if (!at.ok()) return at.status();

@@ -92,8 +92,8 @@ class TickPrinter {
     if (options_.header) {
       const v1::TaskBatch& batch = held_.back().batch;
       const int64_t time_ns = batch.ticks_size() > 0 ? batch.ticks(0).time_ns() : context_->now_wall_ns();
-      context_->out->Write(fmt::format("{}{} {}  {} {}\n", any_tick_ ? "\n" : "", LocalTime(time_ns, true), LocalZone(),
-                                       rows, options_.threads ? "threads" : "processes"));
+      context_->out->Write(fmt::format("{}{} {}  {} {}\n", any_tick_ ? "\n" : "", LocalTime(time_ns, true),
+                                       LocalZone(time_ns), rows, options_.threads ? "threads" : "processes"));
     }
     any_tick_ = true;
     last_table_ = MakePrinter();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "client/export/status_metrics.h"
 
+#include <algorithm>
 #include <map>
 #include <string>
 
@@ -45,12 +46,14 @@ void WriteStatusMetrics(const v1::Status& status, Exposition* page) {
   page->Begin({.name = "taskmon_build_info", .help = "The version of taskmond."});
   page->Add({{"version", status.version()}}, 1);
   Gauge("taskmon_uptime_seconds", "seconds", "How long taskmond has been running.", status.uptime_s(), page);
-  Gauge("taskmon_interval_seconds", "seconds", "Time between two ticks.",
-        static_cast<double>(status.interval_ms()) / 1e3, page);
+  // As long as the budget has it longer, that one is in force.
+  const uint64_t interval_ms = std::max(status.interval_ms(), status.budget().interval_ms());
+  Gauge("taskmon_interval_seconds", "seconds", "Time between two ticks.", static_cast<double>(interval_ms) / 1e3, page);
   Gauge("taskmon_threads", "", "Threads alive, as the sampler sees them.", static_cast<double>(status.tasks()), page);
   Gauge("taskmon_processes", "", "Processes alive, as the sampler sees them.", static_cast<double>(status.processes()),
         page);
-  Gauge("taskmon_tracked", "", "Processes that a rule keeps in detail.", static_cast<double>(status.tracked()), page);
+  Gauge("taskmon_tracked", "", "Threads of processes that a rule keeps in detail, or may.",
+        static_cast<double>(status.tracked()), page);
   Counter("taskmon_ticks", "Ticks taken.", static_cast<double>(status.ticks()), page);
   Counter("taskmon_late_ticks", "Ticks that came too late.", static_cast<double>(status.late_ticks()), page);
   Counter("taskmon_early_ticks", "Ticks that did not wait for their time, because many events did.",

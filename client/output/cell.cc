@@ -60,6 +60,12 @@ int64_t NumberOf(Attribute attribute, const TaskRow& row) {
   }
 }
 
+// One for all rows of a run.
+const std::string& ZoneToday() {
+  static const std::string zone = LocalZone(std::time(nullptr) * kNsPerSecond);
+  return zone;
+}
+
 // Attributes that are free text, unescaped.
 std::string FreeText(Attribute attribute, const v1::TaskInfo& info) {
   switch (attribute) {
@@ -75,6 +81,12 @@ std::string FreeText(Attribute attribute, const v1::TaskInfo& info) {
     case Attribute::kRules: return Joined(info.rules());
     default: return "";
   }
+}
+
+// A group of users without a name is told by their number: nothing else in its row tells it from others.
+std::string PlainText(Attribute attribute, const TaskRow& row) {
+  const bool nameless = attribute == Attribute::kUser && row.info->user().empty() && row.sample->group_tasks() > 0;
+  return nameless ? std::to_string(row.info->uid()) : FreeText(attribute, *row.info);
 }
 
 int64_t WallTime(Attribute attribute, const TaskRow& row) {
@@ -119,7 +131,7 @@ std::string AttributeText(Attribute attribute, const TaskRow& row, bool raw) {
     case Shape::kTime: {
       const int64_t time_ns = WallTime(attribute, row);
       if (raw) return query::FormatRfc3339(time_ns);
-      return LocalTime(time_ns, attribute == Attribute::kTime && HasSubsecondTicks(*row.tick));
+      return ColumnTime(time_ns, attribute == Attribute::kTime && HasSubsecondTicks(*row.tick));
     }
     default: break;
   }
@@ -145,7 +157,7 @@ void ValueKey(const Field& field, const TaskRow& row, JsonObject* object) {
     case Shape::kState:
       return object->String(key, PlainNumber(Describe(v1::TASK_STATE), row.Get(v1::TASK_STATE).value));
     case Shape::kList: return object->Strings(key, row.info->rules());
-    case Shape::kText: return object->String(key, FreeText(field.attribute, *row.info));
+    case Shape::kText: return object->String(key, PlainText(field.attribute, row));
   }
 }
 
@@ -181,7 +193,7 @@ std::string CellCsv(const Field& field, const TaskRow& row) {
     case Shape::kFlag: return Flag(field.attribute, *row.info) ? "1" : "0";
     case Shape::kTime: return query::FormatRfc3339(WallTime(field.attribute, row));
     case Shape::kState: return PlainNumber(Describe(v1::TASK_STATE), row.Get(v1::TASK_STATE).value);
-    default: return CsvField(FreeText(field.attribute, *row.info));
+    default: return CsvField(PlainText(field.attribute, row));
   }
 }
 
@@ -207,11 +219,18 @@ std::string LocalTime(int64_t wall_ns, bool fraction) {
   return fraction ? text + fmt::format(".{:03}", ns / kNsPerMs) : text;
 }
 
-std::string LocalZone() {
-  const std::time_t now = std::time(nullptr);
+std::string LocalZone(int64_t wall_ns) {
+  const std::time_t seconds = wall_ns / kNsPerSecond - (wall_ns % kNsPerSecond < 0 ? 1 : 0);
   std::tm local{};
-  localtime_r(&now, &local);
+  localtime_r(&seconds, &local);
   return local.tm_zone == nullptr ? "local" : local.tm_zone;
+}
+
+std::string TimeHeader(const std::string& name) { return fmt::format("{} ({})", name, ZoneToday()); }
+
+std::string ColumnTime(int64_t wall_ns, bool fraction) {
+  const std::string zone = LocalZone(wall_ns);
+  return zone == ZoneToday() ? LocalTime(wall_ns, fraction) : LocalTime(wall_ns, fraction) + " " + zone;
 }
 
 }  // namespace taskmon::client

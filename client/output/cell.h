@@ -38,7 +38,10 @@ std::string CommandText(const v1::TaskInfo& info);
 
 // "2026-11-22 08:15:30" in local time, with milliseconds when `fraction`.
 std::string LocalTime(int64_t wall_ns, bool fraction);
-// The zone of local times now: "UTC", "CET".
-std::string LocalZone();
+// The zone of local times then: "UTC", "CET", "CEST".
+std::string LocalZone(int64_t wall_ns);
+// For columns: today's zone is in the header, and a time of another zone has it behind.
+std::string TimeHeader(const std::string& name);
+std::string ColumnTime(int64_t wall_ns, bool fraction);
 
 }  // namespace taskmon::client

@@ -28,7 +28,7 @@ bool SameLocalDay(int64_t a_ns, int64_t b_ns) {
 
 // "08:15:30.123" today, "11-21 08:15:30.123" on other days.
 std::string EventTime(int64_t time_ns, int64_t now_ns) {
-  const std::string full = LocalTime(time_ns, /*fraction=*/true);
+  const std::string full = ColumnTime(time_ns, /*fraction=*/true);
   return full.substr(SameLocalDay(time_ns, now_ns) ? 11 : 5);
 }
 
@@ -228,7 +228,7 @@ class TablePrinter : public EventPrinter {
   static std::vector<Column> Columns(const EventLayout& layout) {
     // While following, what comes later must fit too.
     const auto later = [&](size_t width) { return layout.following ? width : 0; };
-    std::vector<Column> columns = {{.header = fmt::format("TIME ({})", LocalZone()), .align = Align::kRight},
+    std::vector<Column> columns = {{.header = TimeHeader("TIME"), .align = Align::kRight},
                                    {.header = "TYPE", .min_width = later(6)},
                                    {.header = "TID", .align = Align::kRight, .min_width = later(7)}};
     if (layout.format == Format::kWide) {

@@ -77,10 +77,9 @@ void PrintVerdicts(const v1::TaskExplanation& explanation, const Terminal& termi
 void PrintEarlier(const v1::TaskExplanation& explanation, const Terminal& terminal, Output* out) {
   if (explanation.before().empty()) return;
   out->Write("\nBefore:\n");
-  Table table({{.header = fmt::format("TIME ({})", LocalZone())}, {.header = "OUTCOME"}, {.header = "AT"}},
-              StyleOf(terminal), out);
+  Table table({{.header = TimeHeader("TIME")}, {.header = "OUTCOME"}, {.header = "AT"}}, StyleOf(terminal), out);
   for (const v1::Decision& decision : explanation.before()) {
-    table.Add({Time(decision.time_ns()), OutcomeText(decision), OccasionText(decision)});
+    table.Add({ColumnTime(decision.time_ns(), /*fraction=*/true), OutcomeText(decision), OccasionText(decision)});
   }
   table.Flush();
   if (explanation.forgotten() > 0) {
@@ -221,8 +220,8 @@ std::string_view VerdictName(v1::Verdict verdict) {
 void PrintTaskExplanation(const v1::TaskExplanation& explanation, const Terminal& terminal, Output* out) {
   const v1::Decision& now = explanation.now();
   out->Write(fmt::format("Process {}  {}\n{} since {} {}\n  decided at: {}\n", explanation.task().tid(),
-                         TerminalSafe(explanation.task().comm()), OutcomeText(now), Time(now.time_ns()), LocalZone(),
-                         OccasionText(now)));
+                         TerminalSafe(explanation.task().comm()), OutcomeText(now), Time(now.time_ns()),
+                         LocalZone(now.time_ns()), OccasionText(now)));
   if (explanation.hold_until_ns() != 0) {
     out->Write(fmt::format("  matches no more; held until {}\n", Time(explanation.hold_until_ns())));
   }
@@ -261,8 +260,8 @@ std::string ExpressionExplanationJson(const v1::ExpressionExplanation& explanati
 
 void PrintRuleTrial(const v1::RuleTrial& trial, const Terminal& terminal, Output* out) {
   out->Write(fmt::format("{}\n  from {} to {} {}, {} ticks\n", TerminalSafe(trial.expression()),
-                         LocalTime(trial.begin_ns(), false), LocalTime(trial.end_ns(), false), LocalZone(),
-                         Thousands(trial.ticks())));
+                         LocalTime(trial.begin_ns(), false), LocalTime(trial.end_ns(), false),
+                         LocalZone(trial.end_ns()), Thousands(trial.ticks())));
   out->Write(fmt::format("  processes  {} of {} matched\n  rows       {}\n", Thousands(trial.tasks()),
                          Thousands(trial.tasks_seen()), Thousands(trial.rows())));
   out->Write(fmt::format("  a day      {}\n",

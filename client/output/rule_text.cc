@@ -84,13 +84,13 @@ void VersionKeys(const v1::RuleVersion& version, JsonObject* object) {
 void PrintVersionsTable(const v1::RuleVersionList& list, const Options& options, const Terminal& terminal,
                         Output* out) {
   Table table({{.header = "VERSION", .align = Align::kRight},
-               {.header = fmt::format("TIME ({})", LocalZone())},
+               {.header = TimeHeader("TIME")},
                {.header = "UID", .align = Align::kRight},
                {.header = "RULES", .align = Align::kRight},
                {.header = "WHAT"}},
               StyleOf(options, terminal), out);
   for (const v1::RuleVersion& version : list.versions()) {
-    table.Add({std::to_string(version.version()), LocalTime(version.time_ns(), false), std::to_string(version.uid()),
+    table.Add({std::to_string(version.version()), ColumnTime(version.time_ns(), false), std::to_string(version.uid()),
                std::to_string(version.rules()), TerminalSafe(version.what())});
   }
   if (list.versions_size() > 0) table.Flush();

@@ -56,7 +56,7 @@ std::string HistoryText(const v1::Status& status, bool raw) {
 std::string SinceText(const v1::Status& status) {
   if (status.oldest_time_ns() == 0) return "nothing stored yet";
   const double span_ns = static_cast<double>(status.newest_time_ns() - status.oldest_time_ns());
-  return fmt::format("{} {} ({} kept)", LocalTime(status.oldest_time_ns(), false), LocalZone(),
+  return fmt::format("{} {} ({} kept)", LocalTime(status.oldest_time_ns(), false), LocalZone(status.oldest_time_ns()),
                      HumanDuration(std::max(span_ns, 0.0)));
 }
 

@@ -26,10 +26,15 @@ std::string Owner(const v1::TaskInfo& info) {
   return info.user().empty() ? numbers : fmt::format("{} ({})", TerminalSafe(info.user()), numbers);
 }
 
+// Nobody saw its end, so that nothing is known of a time at which it was as the rest says.
+bool AtUnknownTime(const TaskRow& row) { return row.tick->time_ns() == 0; }
+
 std::string Started(const TaskRow& row) {
+  const int64_t start_ns = row.info->start_time_ns();
+  const std::string start = LocalTime(start_ns, false) + " " + LocalZone(start_ns);
+  if (AtUnknownTime(row)) return start;
   const double age_ns = static_cast<double>(row.tick->time_ns() - row.info->start_time_ns());
-  return fmt::format("{} {} ({} before)", LocalTime(row.info->start_time_ns(), false), LocalZone(),
-                     HumanDuration(std::max(age_ns, 0.0)));
+  return fmt::format("{} ({} before)", start, HumanDuration(std::max(age_ns, 0.0)));
 }
 
 std::string Tracked(const v1::TaskInfo& info) {
@@ -42,7 +47,8 @@ std::string Identity(const TaskRow& row) {
   const v1::TaskInfo& info = *row.info;
   const char* what = info.thread() ? "Thread" : info.kthread() ? "Kernel thread" : "Process";
   std::string text = fmt::format("{} {}  {}\n", what, info.tid(), TerminalSafe(info.comm()));
-  text += Line("at", LocalTime(row.tick->time_ns(), true) + " " + LocalZone());
+  const int64_t time_ns = row.tick->time_ns();
+  if (!AtUnknownTime(row)) text += Line("at", LocalTime(time_ns, true) + " " + LocalZone(time_ns));
   if (row.sample->ended_time_ns() != 0) text += Line("ended", LocalTime(row.sample->ended_time_ns(), true));
   text += Line("started", Started(row));
   if (info.thread()) text += Line("process", std::to_string(info.tgid()));
@@ -147,7 +153,9 @@ std::string TaskBlock(const TaskRow& row, const std::map<v1::Metric, CounterRate
   }
   const std::vector<std::string> witnesses = WitnessLines(row);
   if (!witnesses.empty()) text += fmt::format("\nLongest waits of the tick\n  {}\n", fmt::join(witnesses, "\n  "));
-  text += MissingLine("Not available (taskmonctl doctor says why)", missing.unavailable, terminal);
+  const char* why =
+      AtUnknownTime(row) ? "Not recorded, for nobody saw its end" : "Not available (taskmonctl doctor says why)";
+  text += MissingLine(why, missing.unavailable, terminal);
   text += MissingLine("Hidden from this user (group taskmon sees them)", missing.redacted, terminal);
   return text;
 }

@@ -161,7 +161,7 @@ class TablePrinter : public TaskPrinter {
   }
   void AddGap(const v1::Gap& gap) override {
     // Where somebody put another column first, the time is part of the text.
-    const std::string time = LocalTime(gap.begin_time_ns(), false);
+    const std::string time = ColumnTime(gap.begin_time_ns(), false);
     const bool time_first = layout_.fields.front().attribute == Attribute::kTime;
     table_.AddNote(time_first ? time : "", time_first ? GapText(gap) : time + " " + GapText(gap));
     any_ = true;
@@ -212,7 +212,7 @@ std::vector<Column> ColumnsFor(const std::vector<Field>& fields) {
   for (const Field& field : fields) {
     Column column{.header = FieldHeader(field), .align = IsNumeric(field) ? Align::kRight : Align::kLeft};
     if (field.attribute == Attribute::kTime || field.attribute == Attribute::kStartTime) {
-      column.header += " (" + LocalZone() + ")";
+      column.header = TimeHeader(column.header);
     }
     column.max_width = MaxWidth(field.attribute);
     columns.push_back(std::move(column));

@@ -83,6 +83,8 @@ struct State {
   int64_t stored_begin_ns = 0;  // 0: not known
   int64_t stored_end_ns = 0;
 
+  // The page of details has no graphs above the time bar.
+  int bar_y() const { return page == Page::kDetails ? layout.graphs_y : layout.bar_y; }
   int64_t shown_ns() const { return frame == nullptr ? 0 : frame->tick.time_ns(); }
 };
 

@@ -347,7 +347,7 @@ void Model::OpenDetails() {
 
 void Model::MouseAt(const Key& key) {
   const Layout& layout = state_.layout;
-  if (layout.has_bar && (key.y == layout.bar_y || key.y == layout.bar_y + 1)) {
+  if (layout.has_bar && (key.y == state_.bar_y() || key.y == state_.bar_y() + 1)) {
     const TimeBar& bar = state_.bar;
     const double share = (key.x + 0.5) / std::max(1, layout.width);
     Pause();

@@ -14,7 +14,7 @@ namespace {
 
 std::string ModeText(const State& state, int64_t now_ns) {
   const int64_t shown_ns = state.shown_ns();
-  const std::string when = shown_ns == 0 ? "" : " " + LocalTime(shown_ns, false) + " " + LocalZone();
+  const std::string when = shown_ns == 0 ? "" : " " + LocalTime(shown_ns, false) + " " + LocalZone(shown_ns);
   switch (state.mode) {
     case Mode::kLive: return "LIVE" + when;
     case Mode::kPlaying: return fmt::format("PLAY {}x{}", state.speed, when);
@@ -141,7 +141,7 @@ CellBuffer Draw(const State& state, int64_t now_ns) {
     case Page::kDetails: DrawDetails(state, now_ns, &cells); break;
     case Page::kList:
       DrawGraphs(state, &cells);
-      if (state.layout.has_bar) DrawTimeBar(state, now_ns, state.layout.bar_y, &cells);
+      if (state.layout.has_bar) DrawTimeBar(state, now_ns, state.bar_y(), &cells);
       DrawList(state, &cells);
       break;
   }

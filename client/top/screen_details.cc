@@ -233,7 +233,7 @@ class Sheet {
 }  // namespace
 
 void DrawDetails(const State& state, int64_t now_ns, CellBuffer* cells) {
-  int y = 1;
+  int y = state.bar_y();
   if (state.layout.has_bar) {
     DrawTimeBar(state, now_ns, y, cells);
     y += 2;

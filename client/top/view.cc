@@ -23,7 +23,8 @@ constexpr size_t kWidestLines = 200;  // bytes
 
 bool SortsByNumber(const Column& column) {
   return column.is_metric() || column.attribute == Attribute::kTid || column.attribute == Attribute::kTgid ||
-         column.attribute == Attribute::kPpid || column.attribute == Attribute::kUid;
+         column.attribute == Attribute::kPpid || column.attribute == Attribute::kUid ||
+         column.attribute == Attribute::kGid || column.attribute == Attribute::kStartNs;
 }
 
 double NumberOf(const Column& column, const v1::TaskInfo& info) {
@@ -31,6 +32,8 @@ double NumberOf(const Column& column, const v1::TaskInfo& info) {
     case Attribute::kTgid: return info.tgid();
     case Attribute::kPpid: return info.ppid();
     case Attribute::kUid: return info.uid();
+    case Attribute::kGid: return info.gid();
+    case Attribute::kStartNs: return static_cast<double>(info.start_ns());
     default: return info.tid();
   }
 }

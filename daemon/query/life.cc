@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -46,6 +47,13 @@ void EncodeRelative(const storage::Life& life, const Caller& caller, v1::Relativ
   const Snapshot moment;
   EncodeTaskInfo(*life.info, life.info->boot_id, MakeRow(moment, sample, caller).names_visible(), out->mutable_task());
   EncodeEnd(life, out);
+}
+
+// Whether it is the leading thread of a process that is there too.
+bool LeadsOneOf(const storage::Life& life, const std::vector<storage::Life>& lives) {
+  return life.info->key.thread && std::any_of(lives.begin(), lives.end(), [&](const storage::Life& other) {
+           return !other.info->key.thread && other.info->key.start_ns == life.info->key.start_ns;
+         });
 }
 
 // The one that was there at the time; without a time the newest.
@@ -102,7 +110,8 @@ absl::StatusOr<v1::Life> Engine::GetLife(const v1::LifeRequest& request_untruste
   life.set_totals_known(chosen->final_sample != nullptr);
   *life.mutable_task() = LastRow(*chosen, caller);
   for (const storage::Life& each : *lives) {
-    if (each.info->key.start_ns != chosen->info->key.start_ns) life.set_other_lives(life.other_lives() + 1);
+    if (each.info->key.start_ns != chosen->info->key.start_ns && !LeadsOneOf(each, *lives))
+      life.set_other_lives(life.other_lives() + 1);
   }
   absl::StatusOr<storage::Life> process = ProcessOf(*chosen, reader->get());
   if (absl::IsNotFound(process.status())) return life;

@@ -19,7 +19,9 @@ constexpr uint64_t kRowsBetweenSigns = 100'000;  // rows added up before we ask 
 // What one metric of all tasks comes to.
 class Sum {
  public:
-  void Add(const Row& row, v1::Metric metric) {
+  // What has `ended` holds nothing any more; what it did is as good as others'.
+  void Add(const Row& row, v1::Metric metric, bool ended) {
+    if (ended && IsHeld(metric)) return;
     if (IsRedacted(row, metric)) {
       redacted_ = true;
       return;
@@ -43,6 +45,12 @@ class Sum {
     known_ = true;
   }
 
+  // CPU and hits are of the time, as counters are.
+  static bool IsHeld(v1::Metric metric) {
+    return Describe(metric).kind == v1::GAUGE && metric != v1::TASK_CPU_PERCENT &&
+           metric != v1::TASK_PAGE_CACHE_HIT_PERCENT;
+  }
+
   double value_ = 0;
   bool known_ = false;
   bool redacted_ = false;
@@ -60,15 +68,17 @@ class TotalsAnswer {
     message_.set_stored_end_ns(stored.end_wall_ns);
   }
 
-  bool Take(const Snapshot& snapshot) {
+  // `ended_wall_ns` as StepFolder has it. Tasks that ended in a step are no part of how many there are at its end.
+  bool Take(const Snapshot& snapshot, const std::vector<int64_t>& ended_wall_ns) {
     std::vector<Sum> sums(plan_.metrics().size());
     uint32_t tasks = 0;
     for (size_t i = 0; i < snapshot.tasks.size(); ++i) {
       if (!plan_.Includes(snapshot, i)) continue;
       const Row row = MakeRow(snapshot, *snapshot.tasks[i], caller_);
       if (!plan_.expression().Matches(row, memory_)) continue;
-      ++tasks;
-      for (size_t m = 0; m < sums.size(); ++m) sums[m].Add(row, plan_.metrics()[m]);
+      const bool ended = !ended_wall_ns.empty() && ended_wall_ns[i] != 0;
+      tasks += !ended;
+      for (size_t m = 0; m < sums.size(); ++m) sums[m].Add(row, plan_.metrics()[m], ended);
     }
     v1::TotalsPoint* point = message_.add_points();
     EncodeTick(snapshot.tick, point->mutable_tick());
@@ -137,7 +147,9 @@ absl::Status Engine::ReadTotals(const v1::TotalsRequest& request_untrusted, cons
   if (stored->has_value()) answer.Stored(**stored);
   const StepLimits limits{.bytes = budgets.bytes, .go_on = [&answer] { return answer.MayGoOn(); }};
   status = ScanSteps(reader->get(), *range, plan->filter(), step_ns, limits,
-                     [&](const Snapshot& snapshot, const std::vector<int64_t>&) { return answer.Take(snapshot); });
+                     [&](const Snapshot& snapshot, const std::vector<int64_t>& ended_wall_ns) {
+                       return answer.Take(snapshot, ended_wall_ns);
+                     });
   return status.ok() ? answer.Finish() : status;
 }
 

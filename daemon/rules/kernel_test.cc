@@ -138,7 +138,11 @@ KernelTest ReadTest(const query::Test& test, const HookedMetrics& hooked, const 
     case Attribute::kCgroup:
     case Attribute::kUnit:
     case Attribute::kContainer: ReadCgroup(test, op, facts, &out); break;
-    case Attribute::kKthread: Decide(Kind::kKthread, v1::KERNEL, "a flag of the task", &out); break;
+    case Attribute::kKthread:
+      // "kthread == false" is "!kthread".
+      out.negated = negated != (test.op != Operator::kIsTrue && test.numbers.front() == 0);
+      Decide(Kind::kKthread, v1::KERNEL, "a flag of the task", &out);
+      break;
     case Attribute::kCmdline: Decide(Kind::kNone, v1::USER, "command line: taskmond, once after exec", &out); break;
     case Attribute::kExe: Decide(Kind::kNone, v1::USER, "executable: taskmond, once after exec", &out); break;
     case Attribute::kApp:

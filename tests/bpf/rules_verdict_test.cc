@@ -52,6 +52,17 @@ TEST_F(RulesTest, ARateAboveTheLimitIsSeen) {
   ExpectWanted(actor.tid(), TM_DECIDED_THRESHOLD);
 }
 
+TEST_F(RulesTest, OneInALongTimeIsMoreThanNone) {
+  Actor actor({[] { Fork(1); }}), idle({});
+  SetRules(FilterByThreshold(KernelThreshold::Of::kRate, TM_C_FORKS, 0));
+  Pass();
+  Pass();
+  usleep(1'200'000);
+  actor.Act();  // 0.8 a second
+  ExpectWanted(actor.tid(), TM_DECIDED_THRESHOLD);
+  EXPECT_TRUE(IsLeftOut(idle.tid()));
+}
+
 TEST_F(RulesTest, AMaximumOfTheClosedWindowIsSeen) {
   AttachOrSkip(TM_HOOKS_SCHED);
   if (IsSkipped()) return;

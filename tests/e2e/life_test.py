@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 import time
 import unittest
 
@@ -114,29 +115,33 @@ class Lives(RecorderCase):
             follower.wait()
             follower.stdout.close()
 
-    def follow(self, *args):
+    def follow(self, out, test):
         return subprocess.Popen([f"{BIN}/taskmonctl", "--socket", self.recorder.socket, "events", "-F", "-b", "2s",
-                                 "--type", "exit", *args, "-o", "jsonl"], stdout=subprocess.PIPE, text=True)
+                                 "--type", "exit", test, "-o", "jsonl"], stdout=out)
 
     def test_a_follower_is_told_of_each_event_once(self):
         shell = subprocess.Popen(["sh", "-c", "while :; do /bin/true; done"])
-        followers = []
+        files, followers = [], []
         try:
             for i in range(24):
+                files.append(tempfile.TemporaryFile("w+"))
+                self.addCleanup(files[-1].close)
                 # Every other one looks back over the stored part first, which takes a while.
                 test = f"ppid == {shell.pid}"
-                followers.append(self.follow(test if i % 2 else f"{test} && (tid > 0 || tid > 0 for 1h)"))
+                followers.append(self.follow(files[-1], test if i % 2 else f"{test} && (tid > 0 || tid > 0 for 1h)"))
                 time.sleep(0.11)
-            self.recorder.ticks(8)
+            wait_for(lambda: all(os.fstat(file.fileno()).st_size > 0 for file in files), "events for all of them")
+            self.recorder.ticks(4)
         finally:
             for follower in followers:
                 follower.terminate()
+                follower.wait()
             shell.kill()
             shell.wait()
         told = []
-        for follower in followers:
-            text, _ = follower.communicate()
-            told.append([event["tid"] for event in map(json.loads, text.splitlines())])
+        for file in files:
+            file.seek(0)
+            told.append([event["tid"] for event in map(json.loads, file)])
         all_of_them = [event["tid"] for event in self.events(f"ppid == {shell.pid}", "--type", "exit")]
         for tids in told:
             self.assertEqual(len(tids), len(set(tids)), "told twice")

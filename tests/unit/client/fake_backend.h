@@ -33,7 +33,7 @@ struct FakeAnswers {
   v1::SnapshotRequest snapshot_request;
   v1::LifeRequest life_request;
   absl::StatusOr<v1::Life> life = absl::NotFoundError("no such task is stored");
-  v1::TotalsRequest totals_request;
+  std::vector<v1::TotalsRequest> totals_requests;
   v1::RuleList rules;
   v1::RuleFile rule_file;
   std::vector<v1::RuleEdit> rule_edits;  // one for each call of EditRules, the last one again and again
@@ -81,7 +81,7 @@ class FakeBackend : public Backend {
     return Send(answers_->pieces, sink);
   }
   absl::Status ReadTotals(const v1::TotalsRequest& request, const TotalsSink& sink) override {
-    answers_->totals_request = request;
+    answers_->totals_requests.push_back(request);
     return Send(answers_->totals, sink);
   }
   absl::StatusOr<v1::RuleList> ListRules(const v1::ListRulesRequest& request) override {

@@ -48,6 +48,70 @@ TEST(Gaps, SayWhatIsMissing) {
   }
 }
 
+class PlotTest : public testing::Test {
+ protected:
+  void Point(double cpu, uint32_t tasks) {
+    v1::TotalsPoint* point = totals_.add_points();
+    point->mutable_tick()->set_time_ns(kNow + totals_.points_size() * 1'000'000'000);
+    point->mutable_tick()->set_elapsed_ns(1'000'000'000);
+    point->set_tasks(tasks);
+    point->add_values(cpu);
+    if (cpu < 0) point->add_unavailable(v1::TASK_CPU_PERCENT);
+  }
+  Outcome Plot(std::vector<std::string> more = {}) {
+    totals_.clear_metrics();
+    totals_.add_metrics(v1::TASK_CPU_PERCENT);
+    answers_.totals = {totals_};
+    more.insert(more.begin(), {"history", "--plot", "-f", "cpu"});
+    return Invoke(more, &answers_, {.width = 80});
+  }
+  v1::Totals totals_;
+  FakeAnswers answers_;
+};
+
+TEST_F(PlotTest, ATaskThatIsGoneHasNoLastValue) {
+  Point(20, 1);
+  Point(-1, 0);
+  EXPECT_THAT(Plot().out, testing::HasSubstr("last -  mean 20.0  max 20.0"));
+}
+
+TEST_F(PlotTest, LivesBetweenTheEndsOfStepsAreDrawn) {
+  Point(20, 0);
+  const Outcome outcome = Plot();
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_THAT(outcome.out, testing::HasSubstr("max 20.0"));
+}
+
+TEST_F(PlotTest, OfAFileTheNewestTimeStandsForNow) {
+  Point(20, 1);
+  v1::TaskBatch batch = MakeBatch();
+  batch.mutable_ticks(0)->set_time_ns(kNow - 30 * 86'400'000'000'000);
+  AddTask(10, "one", &batch);
+  answers_.batches = {batch};
+  Plot({"--file", "old.db", "-b", "30m"});
+  const uint64_t step_ns = answers_.totals_requests[0].step_ns();
+  answers_.totals_requests.clear();
+  Plot({"--file", "old.db", "-b", "2026-10-23T07:45:30Z"});  // the same
+  EXPECT_EQ(answers_.totals_requests[0].step_ns(), step_ns);
+}
+
+TEST_F(PlotTest, GroupsAreNotDrawn) {
+  const Outcome outcome = Plot({"--by", "comm"});
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_THAT(outcome.err, testing::HasSubstr("leave out --by"));
+}
+
+TEST(Groups, OfUsersWithoutANameAreToldByNumber) {
+  FakeAnswers answers;
+  v1::TaskBatch batch = MakeBatch();
+  AddTask(0, "", &batch)->set_group_tasks(3);
+  batch.mutable_tasks(0)->set_uid(999);
+  batch.mutable_tasks(0)->clear_user();
+  answers.batches.push_back(batch);
+  EXPECT_THAT(Invoke({"ps", "--by", "user", "-o", "json"}, &answers).out, testing::HasSubstr("\"user\":\"999\""));
+  EXPECT_THAT(Invoke({"ps", "--by", "user", "-o", "csv", "-f", "cpu"}, &answers).out, testing::HasSubstr("\n999,"));
+}
+
 TEST(Groups, HaveANameAndANumberOfTasks) {
   FakeAnswers answers;
   v1::TaskBatch batch = MakeBatch();

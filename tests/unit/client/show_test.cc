@@ -42,6 +42,25 @@ TEST(ShowTheDead, TellsTheWholeLifeWithParentAndChildren) {
   EXPECT_THAT(json, testing::HasSubstr("\"children\":[{\"tid\":100,"));
 }
 
+TEST(ShowTheDead, KnowsNoTimeOfOneWhoseEndNobodySaw) {
+  setenv("TZ", "Europe/Berlin", 1);
+  tzset();
+  FakeAnswers answers;
+  answers.life = DeadTask();
+  answers.life->clear_ended_time_ns();
+  v1::TaskBatch* batch = answers.life->mutable_task();
+  batch->mutable_samples(0)->clear_ended_time_ns();
+  batch->mutable_samples(0)->add_unavailable(v1::TASK_RUNTIME_NS);
+  batch->mutable_ticks(0)->set_time_ns(0);
+  batch->mutable_tasks(0)->set_start_time_ns(1'782'900'000'000'000'000);  // 2026-07-01
+  const std::string out = Invoke({"show", "10"}, &answers).out;
+  EXPECT_THAT(out, testing::Not(testing::HasSubstr("\n  at  ")));
+  EXPECT_THAT(out, testing::HasSubstr("started    2026-07-01 12:00:00 CEST\n"));
+  EXPECT_THAT(out, testing::HasSubstr("Not recorded, for nobody saw its end"));
+  setenv("TZ", "UTC", 1);
+  tzset();
+}
+
 TEST(ShowTheDead, SaysSoWhenNothingIsStored) {
   FakeAnswers answers;
   EXPECT_EQ(Invoke({"show", "10"}, &answers).code, 1);

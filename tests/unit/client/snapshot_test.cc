@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <sys/stat.h>
+
 #include <filesystem>
 #include <fstream>
 
@@ -40,6 +42,14 @@ TEST_F(Snapshot, WritesTheFileAndSaysWhatIsInIt) {
   EXPECT_EQ(outcome.err, "") << "progress is for terminals";
   EXPECT_EQ(answers_.snapshot_request.begin(), "1h");
   EXPECT_TRUE(answers_.snapshot_request.anonymize());
+}
+
+TEST_F(Snapshot, IsForItsOwnerAlone) {
+  const mode_t mask = umask(0);
+  EXPECT_EQ(Cut().code, 0);
+  umask(mask);
+  EXPECT_EQ(std::filesystem::status(path_).permissions(),
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
 }
 
 TEST_F(Snapshot, LeavesAFileThatIsThereAlone) {

@@ -91,6 +91,25 @@ TEST_F(ReadTotalsTest, AStepIsOnePoint) {
   EXPECT_THAT(points.back().values(1), DoubleEq(53)) << "a mean over the step, not a sum";
 }
 
+TEST_F(ReadTotalsTest, WhatHasEndedInAStepHoldsNothingAtItsEnd) {
+  // One of 500 after the other, a second each: never two of them at once.
+  for (uint64_t seq = 1; seq <= 4; ++seq) {
+    Snapshot& tick = ring_.ticks[seq - 1];
+    tick = World(seq, {TaskBuilder(100 + static_cast<int32_t>(seq), "cc1plus")
+                           .Set(v1::TASK_PM_SIZE, 500)
+                           .Set(v1::TASK_READ_BYTES, 40, 40)
+                           .Set(v1::TASK_RUNQ_WAIT_TIME_MAX, static_cast<int64_t>(10 - seq))});
+  }
+  request_.set_step_ns(100 * kSecond);
+  const auto points = Totals();
+  ASSERT_TRUE(status_.ok()) << status_;
+  ASSERT_EQ(points.size(), 1u);
+  EXPECT_EQ(points[0].tasks(), 1u);
+  EXPECT_THAT(points[0].values(0), DoubleEq(500));
+  EXPECT_THAT(points[0].values(1), DoubleEq(40)) << "all of them read, one after the other";
+  EXPECT_THAT(points[0].values(2), DoubleEq(9)) << "the first waited longest";
+}
+
 TEST_F(ReadTotalsTest, ErrorsAreThoseOfHistory) {
   request_.mutable_selection()->set_expression("comm ==");
   Totals();

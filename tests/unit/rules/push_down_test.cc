@@ -92,6 +92,17 @@ TEST(PushDownTest, RuleThatIsSwitchedOffHasNoPlace) {
   EXPECT_EQ(Find(rules.comms, std::string("b"))->rule, MakeRuleRef(0, false));
 }
 
+TEST(PushDownTest, AFlagMayBeComparedWithTrueAndFalse) {
+  for (const char* yes : {"kthread", "kthread == true", "kthread != false", "kthread == 1", "!(kthread == false)"}) {
+    EXPECT_TRUE(KernelTakes(yes, {.kthread = true})) << yes;
+    EXPECT_FALSE(KernelTakes(yes, {})) << yes;
+  }
+  for (const char* no : {"!kthread", "kthread == false", "kthread != true", "kthread != 1", "!(kthread != false)"}) {
+    EXPECT_FALSE(KernelTakes(no, {.kthread = true})) << no;
+    EXPECT_TRUE(KernelTakes(no, {})) << no;
+  }
+}
+
 TEST(PushDownTest, NegationsReachThroughParentheses) {
   EXPECT_TRUE(KernelTakes("!(comm == a || kthread)", {.comm = "b"}));
   EXPECT_FALSE(KernelTakes("!(comm == a || kthread)", {.comm = "a"}));

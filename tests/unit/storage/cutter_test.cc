@@ -128,6 +128,17 @@ TEST_F(Cutting, AnAnonymousCutHasNoNameInItButKeepsThemApart) {
       EXPECT_EQ(is_new, used.insert(shown.comm).second);
     }
   }
+  const std::vector<Event> real = EventsOf(options_.source), shown = EventsOf(options_.output);
+  ASSERT_EQ(shown.size(), real.size());
+  size_t compared = 0;
+  for (size_t i = 0; i < shown.size(); ++i) {
+    if (real[i].task == nullptr) continue;
+    EXPECT_EQ(real[i].task->key, shown[i].task->key);
+    const auto [at, is_new] = stand_ins.try_emplace(real[i].task->comm, shown[i].task->comm);
+    EXPECT_EQ(at->second, shown[i].task->comm) << "of the same name in rows";
+    compared += !is_new;
+  }
+  EXPECT_GT(compared, 10u);
 }
 
 TEST_F(Cutting, RefusesWhatIsNotThereOrThereAlready) {

@@ -378,6 +378,17 @@ TEST_F(ModelTest, ClicksChooseRowsColumnsAndTimes) {
   Press({.code = KeyCode::kWheelDown});
 }
 
+TEST_F(ModelTest, TheTimeBarOfDetailsIsWhereItIsDrawn) {
+  Begin();
+  Live();
+  Press(KeyCode::kEnter);
+  ASSERT_EQ(state().page, Page::kDetails);
+  Press({.code = KeyCode::kClick, .x = 40, .y = state().layout.bar_y});
+  EXPECT_EQ(state().mode, Mode::kLive) << "text is there";
+  Press({.code = KeyCode::kClick, .x = 40, .y = 1});
+  EXPECT_EQ(state().mode, Mode::kPaused);
+}
+
 TEST_F(ModelTest, SurvivesEverySizeAndKeysBeforeTheFirstTick) {
   Begin();
   for (const int size : {0, 1, 2, 7, 30, 500}) {
