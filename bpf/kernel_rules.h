@@ -36,12 +36,16 @@ inline constexpr uint32_t kMaxUserVerdicts = 16384;  // between two passes
 struct KeyVerdict {
   RuleRef rule = kNoRule;
   uint64_t tests = 0;
+
+  bool operator==(const KeyVerdict&) const = default;
 };
 
 struct KernelTerm {
   uint64_t yes = 0;  // all of these tests hold
   uint64_t no = 0;   // and none of these
   RuleRef rule = kNoRule;
+
+  bool operator==(const KernelTerm&) const = default;
 };
 
 // A fixed threshold over what hooks keep. Asked in each pass of the iterator.
@@ -51,6 +55,8 @@ struct KernelThreshold {
   uint32_t index = 0;  // enum tm_counter (hook-kept ones) or enum tm_maximum
   uint64_t limit = 0;  // crossed above it; kRate: per second
   KeyVerdict verdict;
+
+  bool operator==(const KernelThreshold&) const = default;
 };
 
 struct KernelRules {
@@ -68,6 +74,8 @@ struct KernelRules {
   KeyVerdict udp_used;
   std::vector<KernelThreshold> thresholds;
   std::vector<KernelTerm> terms;
+
+  bool operator==(const KernelRules&) const = default;
 };
 
 // What user space decided of a process that was pending. Holds for the decision it answers, and may be changed while

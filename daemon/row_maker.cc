@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "bpf/kernel_rules.h"
 #include "proto/catalogue.h"
 
 namespace taskmon::daemon {
@@ -103,6 +104,18 @@ bool RowMaker::Judge(Process* process) {
   const bool other_tracked = process->info.Set(&TaskInfo::tracked, standing.tracked());
   const bool other_rules = process->info.Set(&TaskInfo::rules, rules);
   return other_tracked || other_rules;
+}
+
+bool RowMaker::BelieveKernel(uint64_t boot_ns, const query::Row* row, Process* process) {
+  const tm_decision& decision = process->decision;
+  const bool crossed = decision.at == TM_DECIDED_THRESHOLD && decision.verdict == TM_VERDICT_WANTED;
+  if (options_.admission == nullptr || !crossed || process->believed_seq == decision.seq) return false;
+  if (process->standing.names_pending) return false;  // not yet
+  process->believed_seq = decision.seq;
+  const bool changed = options_.admission->BelieveKernel(bpf::PlaceOf(decision.rule), decision.rules_version, boot_ns,
+                                                         row, &process->standing);
+  process->info_changed |= changed;
+  return changed;
 }
 
 std::shared_ptr<const TaskInfo> RowMaker::ProcessInfo(Process* process) {

@@ -37,6 +37,9 @@ class RowMaker {
 
   // Asks the rules about a process by who it is. True when what its info says of them changed.
   bool Judge(Process* process);
+  // Has the rules believe what the kernel side decided of it by a threshold, once for each decision. `row` as for
+  // Admission::BelieveKernel. True as for Judge.
+  bool BelieveKernel(uint64_t boot_ns, const query::Row* row, Process* process);
   KnownNames& names() { return names_; }
 
   // The info as of now; the one before when nothing changed.

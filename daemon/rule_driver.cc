@@ -57,7 +57,11 @@ void RuleDriver::TellKernel(const KnownNames& names, bpf::Probe* probe) {
   users_version_ = names.users_version();
   rules::Plan plan = rules::PushDown(parts_.admission->enabled(), MakeHookedMetrics(),
                                      needs_facts ? names.Facts() : rules::MachineFacts(), send_unwanted_);
+  // To be told is to decide anew about everybody: not for a cgroup or user that no rule speaks of.
+  plan.kernel.version = kernel_version_;
+  if (told_ && !failing_ && plan.kernel == plan_) return;
   plan.kernel.version = ++kernel_version_;
+  plan_ = plan.kernel;
   absl::Status status = probe->SetRules(plan.kernel);
   if (!status.ok()) {
     // Everybody is then sent up, and taskmond decides alone.
@@ -72,7 +76,7 @@ void RuleDriver::TellKernel(const KnownNames& names, bpf::Probe* probe) {
     failing_ = false;
   }
   if (!status.ok()) spdlog::error("old rules stay in force in the kernel: {}", status.ToString());
-  parts_.admission->SetKernelAlone(std::move(plan.kernel_alone));
+  parts_.admission->SetKernel(kernel_version_, std::move(plan.kernel_alone));
 }
 
 }  // namespace taskmon::daemon

@@ -48,8 +48,9 @@ class RuleDriver {
   uint64_t users_version_ = 0;
   uint32_t kernel_version_ = 0;
   uint64_t told_boot_ns_ = 0;
-  bool told_ = false;     // the kernel side has the newest rules
-  bool failing_ = false;  // told once
+  bpf::KernelRules plan_;  // that the kernel side was told last
+  bool told_ = false;      // it has the newest rules
+  bool failing_ = false;   // told once
 };
 
 }  // namespace taskmon::daemon

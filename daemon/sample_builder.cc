@@ -143,7 +143,9 @@ void SampleBuilder::AskNames(Process* process, uint64_t tick_seq, std::vector<Na
 // Asks the rules about the process's metrics. A row whose info says something else of them is exchanged.
 void SampleBuilder::AskRules(Process* process, const Snapshot& snapshot) {
   if (options_.admission == nullptr || process->exited) return;
-  if (!options_.admission->Tick({.snapshot = &snapshot, .sample = process->sample.get()}, &process->standing)) return;
+  const query::Row row{.snapshot = &snapshot, .sample = process->sample.get()};
+  const bool believed = keeper_.rows().BelieveKernel(snapshot.tick.boot_ns, &row, process);
+  if (!options_.admission->Tick(row, &process->standing) && !believed) return;
   process->info_changed = true;
   process->occasion_boot_ns = snapshot.tick.boot_ns;
   auto sample = std::make_shared<TaskSample>(*process->sample);

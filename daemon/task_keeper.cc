@@ -380,6 +380,7 @@ void TaskKeeper::FinishProcess(Process* process, const tm_task_record& record) {
     }
   }
   rows_.ProcessInfo(process);  // while the rules can still be asked
+  if (rows_.BelieveKernel(record.header.time_ns, nullptr, process)) rows_.ProcessInfo(process);
   End(process);
   process->valid = record.valid;  // before 6.16 without memory: what the last pass saw is not what it ended with
   rows_.MakeProcessSample(process, 0);

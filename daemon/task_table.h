@@ -114,6 +114,7 @@ struct Process {
   uint64_t zombie_pass = 0;   // the last pass that showed it as a zombie
   tm_decision decision = {};  // the kernel side's latest
   uint32_t answered_seq = 0;  // the decision that was answered last
+  uint32_t believed_seq = 0;  // … and by a threshold, that the rules were told of
   uint32_t cpu = 0;           // the leader's
   EditableInfo info;          // of the process row; its identity from the beginning
   uint64_t cgroup_id = 0;

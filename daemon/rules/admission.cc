@@ -72,10 +72,16 @@ void Admission::SetRules(std::shared_ptr<const RuleSet> rules) {
   watches_ = std::move(watches);
   index_ = std::move(index);
   kernel_alone_.clear();
+  kernel_since_.reset();
   rules_ = std::move(rules);
   ++generation_;
   matched_.assign(index_.enabled().size(), 0);
   tracked_ = 0;
+}
+
+void Admission::SetKernel(uint32_t version, std::vector<bool> kernel_alone) {
+  if (!kernel_since_) kernel_since_ = version;
+  kernel_alone_ = std::move(kernel_alone);
 }
 
 Outcome Admission::OutcomeOf(uint32_t place) const {
@@ -118,6 +124,9 @@ Admission::IdentityVerdict Admission::AskIdentity(const Subject& subject, uint64
     // Rules after one that drops have no say; after one that tracks their thresholds are still watched.
     if (OutcomeOf(verdict.place) == Outcome::kDropped) break;
   }
+  // What drops it by metrics does so only as long as they match.
+  verdict.may_match |= OutcomeOf(verdict.place) == Outcome::kTracked && !verdict.watched.empty() &&
+                       verdict.watched.front() < verdict.place;
   scratch_sample_.info.reset();
   return verdict;
 }
@@ -225,6 +234,18 @@ bool Admission::Tick(const query::Row& row, Standing* standing) {
     changed = Settle(place, Occasion::kThreshold, now, std::move(verdict.detail), standing);
   }
   if (changed) TellRule(row, before, *standing);
+  return changed;
+}
+
+bool Admission::BelieveKernel(uint32_t place, uint32_t version, uint64_t boot_ns, const query::Row* row,
+                              Standing* standing) {
+  if (IsOutdated(*standing) || standing->names_pending || !kernel_since_ || version < *kernel_since_) return false;
+  if (place >= standing->place || !std::binary_search(standing->watched.begin(), standing->watched.end(), place)) {
+    return false;
+  }
+  const RulePtr before = standing->now.rule;
+  const bool changed = Settle(place, Occasion::kThreshold, boot_ns, "seen by the kernel side", standing);
+  if (changed && row != nullptr) TellRule(*row, before, *standing);
   return changed;
 }
 

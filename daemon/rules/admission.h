@@ -40,8 +40,9 @@ class Admission {
  public:
   // Until rules are set, everything is pending.
   void SetRules(std::shared_ptr<const RuleSet> rules);
-  // Which rules the kernel side watches by itself, by place; to be set after SetRules.
-  void SetKernelAlone(std::vector<bool> kernel_alone) { kernel_alone_ = std::move(kernel_alone); }
+  // What the kernel side has of the rules that SetRules was given: the version of what it was told, and which rules it
+  // watches by itself, by place.
+  void SetKernel(uint32_t version, std::vector<bool> kernel_alone);
   const RuleSet* rules() const { return rules_.get(); }
   const std::vector<RulePtr>& enabled() const { return index_.enabled(); }
 
@@ -52,6 +53,9 @@ class Admission {
   bool asks_kinship() const { return index_.asks_kinship(); }
   // Decided by other rules than those of now, or not at all.
   bool IsOutdated(const Standing& standing) const { return standing.generation != generation_; }
+  // The kernel side saw metrics bring the process under the rule at a place of its version: it looks at all times, ends
+  // and tasks that it left out included, of which there is no increase here. True as for Decide. `row`: null at an end.
+  bool BelieveKernel(uint32_t place, uint32_t version, uint64_t boot_ns, const query::Row* row, Standing* standing);
   // Before the processes of a tick.
   void BeginTick(const Snapshot& snapshot);
   // Once a tick for each living process, with its row. True as for Decide.
@@ -108,9 +112,10 @@ class Admission {
   std::shared_ptr<const RuleSet> rules_;
   RuleIndex index_;
   std::vector<bool> kernel_alone_;
-  uint64_t generation_ = 0;        // of rules: grows with SetRules
-  std::vector<Watch> watches_;     // by place
-  std::vector<uint64_t> matched_;  // by place
+  std::optional<uint32_t> kernel_since_;  // the first version that has these rules' places
+  uint64_t generation_ = 0;               // of rules: grows with SetRules
+  std::vector<Watch> watches_;            // by place
+  std::vector<uint64_t> matched_;         // by place
   uint64_t tracked_ = 0;
   std::vector<Event> events_;
   Snapshot scratch_snapshot_;

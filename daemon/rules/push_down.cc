@@ -28,7 +28,9 @@ struct KernelConjunction {
   bool open = false;      // … but its "no" may be for want of knowledge
 };
 
-KernelConjunction Read(const Conjunction& conjunction, const HookedMetrics& hooked, const MachineFacts& facts) {
+// A threshold once crossed stays so in the kernel: it can bring a task under a rule, not keep it out of one.
+KernelConjunction Read(const Conjunction& conjunction, const HookedMetrics& hooked, const MachineFacts& facts,
+                       Action action) {
   KernelConjunction out;
   for (const Literal& literal : conjunction) {
     KernelTest test = ReadKernelTest(*literal.test, hooked, facts);
@@ -39,6 +41,7 @@ KernelConjunction Read(const Conjunction& conjunction, const HookedMetrics& hook
     }
     // "Not in a cgroup that we know of" says nothing of the others.
     if (!test.in_kernel() || (test.open() && negated)) out.in_kernel = false;
+    if (test.kind == Kind::kThreshold && (negated || action == Action::kDrop)) out.in_kernel = false;
     out.open |= test.open();
     out.literals.push_back({std::move(test), negated});
   }
@@ -152,7 +155,7 @@ std::vector<PlannedPart> PlanParts(const query::Expression& expression, const Ho
   std::set<const Node*> decided;
   if (const auto conjunctions = ReadConjunctions(expression)) {
     for (const Conjunction& conjunction : *conjunctions) {
-      if (!Read(conjunction, hooked, facts).in_kernel) continue;
+      if (!Read(conjunction, hooked, facts, Action::kTrack).in_kernel) continue;
       for (const Literal& literal : conjunction) decided.insert(literal.test);
     }
   }
@@ -187,7 +190,7 @@ Plan PushDown(const std::vector<RulePtr>& enabled, const HookedMetrics& hooked, 
     const auto conjunctions = ReadConjunctions(enabled[place]->expression);
     bool for_user = !conjunctions.has_value();
     for (size_t i = 0; conjunctions && i < conjunctions->size(); ++i) {
-      const KernelConjunction conjunction = Read((*conjunctions)[i], hooked, facts);
+      const KernelConjunction conjunction = Read((*conjunctions)[i], hooked, facts, enabled[place]->rule.action);
       if (!conjunction.possible) continue;
       const bool told = conjunction.in_kernel && tables.Add(conjunction, rule);
       for_user |= !told || conjunction.open;

@@ -73,6 +73,16 @@ class BuilderRulesTest : public ::testing::Test {
     return record;
   }
 
+  template <typename Record>
+  static Record Crossed(Record record, uint32_t seq, uint32_t version = 1) {
+    record.decision = {.rule = bpf::MakeRuleRef(0, false),
+                       .seq = seq,
+                       .rules_version = version,
+                       .verdict = TM_VERDICT_WANTED,
+                       .at = TM_DECIDED_THRESHOLD};
+    return record;
+  }
+
   rules::Admission admission_;
   std::unique_ptr<rules::AppCatalogue> apps_;
   std::unique_ptr<SampleBuilder> builder_;
@@ -90,6 +100,43 @@ TEST_F(BuilderRulesTest, LifeOfAMomentHasItsRuleAndApplication) {
   EXPECT_EQ(events[2].task->app, "redis");
   EXPECT_THAT(events[2].task->rules, ElementsAre("databases"));
   EXPECT_EQ(admission_.matched(0), 0u) << "it lives no more";
+}
+
+TEST_F(BuilderRulesTest, WhatTheKernelSawCrossAThresholdIsTrackedForTheHoldTime) {
+  Build({{"forky", "forks > 100"}}, /*keep_untracked=*/false);
+  admission_.SetKernel(1, {true});
+  // It was left out until now, so that nothing is known of what it did in the tick.
+  auto tick = TickWith({Crossed(TaskRecord(kShell, "sh", 7), 3)});
+  EXPECT_THAT(Rows(*tick.snapshot), ElementsAre("100"));
+  EXPECT_THAT(tick.snapshot->tasks[0]->info->rules, ElementsAre("forky"));
+  EXPECT_THAT(tick.verdicts, IsEmpty());
+  ASSERT_THAT(tick.events, SizeIs(1));
+  EXPECT_EQ(tick.events[0].type, EventType::kRule);
+  EXPECT_EQ(tick.events[0].rule, "forky");
+  for (int i = 0; i < 9; ++i) {
+    tick = TickWith({Crossed(TaskRecord(kShell, "sh", 7), 3)});
+    ASSERT_THAT(Rows(*tick.snapshot), ElementsAre("100")) << i;
+  }
+  tick = TickWith({Crossed(TaskRecord(kShell, "sh", 7), 3)});
+  ASSERT_THAT(tick.verdicts, SizeIs(1)) << "the hold is over";
+  EXPECT_FALSE(tick.verdicts[0].wanted);
+}
+
+TEST_F(BuilderRulesTest, AShortLifeThatTheKernelSawCrossAThresholdIsKept) {
+  Build({{"forky", "total(forks) > 100"}}, /*keep_untracked=*/false);
+  admission_.SetKernel(1, {true});
+  Ring(Crossed(FinalRecord(kShell, "sh", 300'000, 5 * kSecond + 400'000, 0, true), 2));
+  const auto events = TickWith({}).events;
+  ASSERT_THAT(events, SizeIs(1));
+  EXPECT_EQ(events[0].type, EventType::kExit);
+  EXPECT_THAT(events[0].task->rules, ElementsAre("forky"));
+  EXPECT_EQ(admission_.matched(0), 0u);
+}
+
+TEST_F(BuilderRulesTest, WhatTheKernelDecidedByOtherRulesIsNotBelieved) {
+  Build({{"forky", "forks > 100"}}, /*keep_untracked=*/false);
+  admission_.SetKernel(2, {true});
+  EXPECT_THAT(TickWith({Crossed(TaskRecord(kShell, "sh", 7), 3, 1)}).verdicts, SizeIs(1));
 }
 
 TEST_F(BuilderRulesTest, ChildOfATrackedProcessIsTrackedUntilItExecs) {

@@ -98,6 +98,9 @@ TEST_F(RuleDriverTest, CgroupsThatARuleSpeaksOfAreToldWhenMetButNotAllTheTime) {
   driver_->Update(names_, 12 * kSecond, &probe_);
   ASSERT_THAT(probe_.told, SizeIs(2));
   EXPECT_THAT(probe_.told.back().cgroups, SizeIs(1));
+  names_.LearnCgroup(8, {.path = "/system.slice/other.service", .unit = "other.service"});
+  driver_->Update(names_, 24 * kSecond, &probe_);
+  EXPECT_THAT(probe_.told, SizeIs(2)) << "nothing changes by it";
   names_.LearnUser(33, "www-data");
   driver_->Update(names_, 30 * kSecond, &probe_);
   EXPECT_THAT(probe_.told, SizeIs(2)) << "no rule speaks of users";

@@ -272,6 +272,12 @@ TEST_F(AdmissionTest, RuleThatMetricsOfAnotherTaskMayMatchIsWatchedByNameOnly) {
   EXPECT_THAT(Add("sh")->standing.watched, IsEmpty());
 }
 
+TEST_F(AdmissionTest, WhatMetricsDropMayComeBack) {
+  SetRules({{"-big", "rss > 100"}, {"named", "comm == web"}});
+  EXPECT_TRUE(Add("web")->standing.may_match);
+  EXPECT_FALSE(Add("sh")->standing.may_match) << "no rule waits for it";
+}
+
 TEST_F(AdmissionTest, AgeIsAMatterOfTicks) {
   SetRules({{"young", "age < 1005s"}});
   Living* task = Add("sh");

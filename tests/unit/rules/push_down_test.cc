@@ -187,6 +187,15 @@ TEST(PushDownTest, UsersAreNumbersOnceTheyAreKnown) {
   EXPECT_EQ(rules.first_user_rule, MakeRuleRef(0, false));
 }
 
+TEST(PushDownTest, WhatAThresholdKeepsOutIsNotForTheKernel) {
+  for (const Named& named : {Named("-r", "forks > 100"), Named("-r", "comm == a && forks > 100"),
+                             Named("r", "comm == a && !(forks > 100)"), Named("r", "!(comm == a || forks > 100)")}) {
+    const bpf::KernelRules rules = Plan({named});
+    EXPECT_NE(rules.first_user_rule, kNoRule) << named.first << named.second;
+    EXPECT_THAT(rules.thresholds, IsEmpty()) << named.first << named.second;
+  }
+}
+
 TEST(PushDownTest, ThresholdsOverWhatHooksKeepAreTotalsRatesOrMaxima) {
   using Of = bpf::KernelThreshold::Of;
   const bpf::KernelRules rules =
