@@ -90,10 +90,9 @@ class GrpcBackend : public Backend {
     arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
     arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
     // A socket of this machine costs nothing to try: who waits for taskmond sees it soon after it is back.
-    for (const char* backoff : {GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, GRPC_ARG_MIN_RECONNECT_BACKOFF_MS,
-                                GRPC_ARG_MAX_RECONNECT_BACKOFF_MS}) {
-      arguments.SetInt(backoff, kReconnectMs);
-    }
+    // (The minimum is another thing to gRPC: how long an attempt may take.)
+    arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMs);
+    arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kReconnectMs);
     const auto channel = grpc::CreateCustomChannel("unix:" + path, grpc::InsecureChannelCredentials(), arguments);
     stub_ = v1::Taskmon::NewStub(channel);
     rules_ = v1::Rules::NewStub(channel);
