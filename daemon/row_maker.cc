@@ -107,11 +107,9 @@ bool RowMaker::Judge(Process* process) {
 }
 
 bool RowMaker::BelieveKernel(uint64_t boot_ns, const query::Row* row, Process* process) {
+  if (!process->crossed || options_.admission == nullptr || process->standing.names_pending) return false;
+  process->crossed = false;
   const tm_decision& decision = process->decision;
-  const bool crossed = decision.at == TM_DECIDED_THRESHOLD && decision.verdict == TM_VERDICT_WANTED;
-  if (options_.admission == nullptr || !crossed || process->believed_seq == decision.seq) return false;
-  if (process->standing.names_pending) return false;  // not yet
-  process->believed_seq = decision.seq;
   const bool changed = options_.admission->BelieveKernel(bpf::PlaceOf(decision.rule), decision.rules_version, boot_ns,
                                                          row, &process->standing);
   process->info_changed |= changed;

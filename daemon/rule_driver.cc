@@ -61,8 +61,8 @@ void RuleDriver::TellKernel(const KnownNames& names, bpf::Probe* probe) {
   plan.kernel.version = kernel_version_;
   if (told_ && !failing_ && plan.kernel == plan_) return;
   plan.kernel.version = ++kernel_version_;
-  plan_ = plan.kernel;
-  absl::Status status = probe->SetRules(plan.kernel);
+  plan_ = std::move(plan.kernel);
+  absl::Status status = probe->SetRules(plan_);
   if (!status.ok()) {
     // Everybody is then sent up, and taskmond decides alone.
     const bpf::KernelRules nothing = {

@@ -33,14 +33,12 @@ grpc::ByteBuffer WithMissed(const grpc::Slice& page, uint64_t missed_ticks) {
   return grpc::ByteBuffer(parts, 2);
 }
 
-constexpr int kEventsPerBatch = 500;
-
 // False: nobody listens any more.
 bool SendMatches(const std::vector<Event>& events, const query::EventFollower& follower, const query::Caller& caller,
                  v1::EventBatch* batch, EarlyCall<v1::EventsRequest, v1::EventBatch>* stream) {
   for (const Event& event : events) {
     if (follower.Matches(event)) *batch->add_events() = query::EncodeEvent(event, caller);
-    if (batch->events_size() < kEventsPerBatch) continue;
+    if (batch->events_size() < query::kEventsPerBatch) continue;
     if (!stream->Write(*batch)) return false;
     batch->Clear();
   }

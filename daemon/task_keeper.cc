@@ -200,7 +200,11 @@ void TaskKeeper::OnConnections(int32_t tgid, uint64_t start_ns, uint32_t used_fl
 
 void TaskKeeper::NoteDecision(Process* process, const tm_decision& decision) {
   // Threads carry copies, which may be older.
-  if (static_cast<int32_t>(decision.seq - process->decision.seq) >= 0) process->decision = decision;
+  if (static_cast<int32_t>(decision.seq - process->decision.seq) < 0) return;
+  if (decision.seq != process->decision.seq) {
+    process->crossed = decision.at == TM_DECIDED_THRESHOLD && decision.verdict == TM_VERDICT_WANTED;
+  }
+  process->decision = decision;
 }
 
 // A new process begins as a copy of its parent.

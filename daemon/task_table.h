@@ -99,6 +99,7 @@ struct Process {
   bool wants_names = false;       // command line, exe, cgroup still to be read from /proc
   bool names_read = false;        // … or known from exec: what they say can be relied on
   bool cgroup_read = false;       // … and its cgroup's, as of cgroup_id
+  bool crossed = false;           // a threshold in the kernel, of which the rules are not told yet
   bool names_may_differ = false;  // it has done something since /proc was last asked
   bool wants_dead_sums = true;    // threads that ended before it was first seen are still to be taken over
   bool answered_wanted = false;   // whether the kernel side was told that it is wanted, see answered_seq
@@ -114,7 +115,6 @@ struct Process {
   uint64_t zombie_pass = 0;   // the last pass that showed it as a zombie
   tm_decision decision = {};  // the kernel side's latest
   uint32_t answered_seq = 0;  // the decision that was answered last
-  uint32_t believed_seq = 0;  // … and by a threshold, that the rules were told of
   uint32_t cpu = 0;           // the leader's
   EditableInfo info;          // of the process row; its identity from the beginning
   uint64_t cgroup_id = 0;

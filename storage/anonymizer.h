@@ -18,6 +18,7 @@ namespace taskmon::storage {
 class Anonymizer {
  public:
   std::shared_ptr<const TaskInfo> Info(const std::shared_ptr<const TaskInfo>& info);
+  // Of which the task and the last sample name stand-ins already.
   void Hide(Event* event);
   // The number that stands for a user; root stays root.
   uint32_t User(uint32_t uid) { return Id("user", uid); }

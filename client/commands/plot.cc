@@ -70,10 +70,13 @@ std::string UnitText(const MetricDesc& metric) {
 }
 
 // For two readings in every cell.
-uint64_t StepFor(const v1::HistoryRequest& request, int64_t now_ns, int width) {
+uint64_t StepFor(const v1::HistoryRequest& request, const Options& options, Backend* backend, const Context& context,
+                 int width) {
   if (request.step_ns() != 0) return request.step_ns();
-  const absl::StatusOr<int64_t> begin = query::ParseTime(request.begin().empty() ? "10m" : request.begin(), now_ns);
-  const absl::StatusOr<int64_t> end = query::ParseTime(request.end().empty() ? "now" : request.end(), now_ns);
+  const absl::StatusOr<int64_t> now_ns = NowOf(options, backend, context);
+  if (!now_ns.ok()) return 0;
+  const absl::StatusOr<int64_t> begin = query::ParseTime(request.begin().empty() ? "10m" : request.begin(), *now_ns);
+  const absl::StatusOr<int64_t> end = query::ParseTime(request.end().empty() ? "now" : request.end(), *now_ns);
   if (!begin.ok() || !end.ok()) return 0;
   const int64_t part_ns = (*end - *begin) / (2 * width);
   return part_ns < 2 * kSecond ? 0 : plot::NiceStep(part_ns);
@@ -270,8 +273,7 @@ int PlotHistory(const Options& options, const v1::HistoryRequest& request, Backe
   totals.set_begin(request.begin());
   totals.set_end(request.end());
   Waiting waiting("reading the history", backend, context);
-  const absl::StatusOr<int64_t> now_ns = NowOf(options, backend, *context);
-  if (now_ns.ok()) totals.set_step_ns(StepFor(request, *now_ns, width));
+  totals.set_step_ns(StepFor(request, options, backend, *context, width));
   const absl::Status status = backend->ReadTotals(totals, [&](const v1::Totals& some) {
     Take(some, &drawn);
     return true;

@@ -14,6 +14,8 @@
 
 namespace taskmon::query {
 
+inline constexpr int kEventsPerBatch = 500;  // of a message, stored or followed
+
 class EventFollower {
  public:
   EventFollower(EventSelector selector, const Caller& caller, std::shared_ptr<MemoryBudget> budget);

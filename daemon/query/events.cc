@@ -17,7 +17,6 @@ namespace taskmon::query {
 namespace {
 
 constexpr uint64_t kMaxEvents = 1'000'000;  // of one answer
-constexpr int kEventsPerBatch = 500;
 constexpr uint64_t kEventsBetweenSigns = 100'000;
 
 // An event as a row: the task as it was, and for an exit its totals as the increase over its life, so that rates are
